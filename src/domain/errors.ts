@@ -1,0 +1,168 @@
+/**
+ * The error taxonomy (DESIGN §9): one table, code → what it is and what follows. Metric labels,
+ * HTTP answers, peer penalties and the operators' error page are all read from it.
+ */
+
+/** `reject`: penalise the sender. `ignore`: drop quietly, the sender may be honest. */
+export type PeerPenalty = "ignore" | "reject";
+
+type Rejection = { readonly kind: "rejection"; readonly penalty: PeerPenalty };
+type Refusal = { readonly kind: "refusal"; readonly httpStatus: 412 };
+type Fault = { readonly kind: "fault"; readonly retryable: boolean };
+type ErrorRow = (Rejection | Refusal | Fault) & { readonly message: string };
+
+export const ERRORS = {
+  // What a peer sent.
+  frame_too_large: { kind: "rejection", penalty: "reject", message: "a frame exceeds its size limit" },
+  malformed: { kind: "rejection", penalty: "reject", message: "the bytes do not decode" },
+  wrong_cluster: {
+    kind: "rejection",
+    penalty: "reject",
+    message: "the message belongs to another cluster, chain or profile",
+  },
+  wrong_author: { kind: "rejection", penalty: "reject", message: "the sender is not the author" },
+  bad_signature: { kind: "rejection", penalty: "reject", message: "a signature does not verify" },
+  unexpected_duty: {
+    kind: "rejection",
+    penalty: "ignore",
+    message: "no validator of this cluster has this duty, as far as this node knows",
+  },
+  too_early: { kind: "rejection", penalty: "ignore", message: "the duty lies too far ahead" },
+  too_late: { kind: "rejection", penalty: "ignore", message: "the duty's deadline has passed" },
+  duplicate: { kind: "rejection", penalty: "ignore", message: "the message was seen before" },
+  over_limit: { kind: "rejection", penalty: "ignore", message: "a queue or count is at its limit" },
+  equivocation: {
+    kind: "rejection",
+    penalty: "reject",
+    message: "the author signed two different messages for one step; both are kept as evidence",
+  },
+  unjustified: {
+    kind: "rejection",
+    penalty: "reject",
+    message: "the consensus message lacks a valid justification",
+  },
+  wrong_leader: { kind: "rejection", penalty: "reject", message: "the proposer is not the leader" },
+  value_mismatch: {
+    kind: "rejection",
+    penalty: "reject",
+    message: "the value does not hash to the announced root",
+  },
+  unknown_validator: {
+    kind: "rejection",
+    penalty: "reject",
+    message: "the validator is not in the cluster lock",
+  },
+  conflicting_root: {
+    kind: "rejection",
+    penalty: "reject",
+    message: "the share signed a second root for one duty; both are kept as evidence",
+  },
+  // Safety said no.
+  slashable_double_vote: {
+    kind: "refusal",
+    httpStatus: 412,
+    message: "a different attestation for this target epoch is already signed",
+  },
+  slashable_surrounding: {
+    kind: "refusal",
+    httpStatus: 412,
+    message: "the attestation surrounds one that is already signed",
+  },
+  slashable_surrounded: {
+    kind: "refusal",
+    httpStatus: 412,
+    message: "the attestation is surrounded by one that is already signed",
+  },
+  slashable_source_after_target: {
+    kind: "refusal",
+    httpStatus: 412,
+    message: "the attestation's source epoch lies after its target epoch",
+  },
+  slashable_double_proposal: {
+    kind: "refusal",
+    httpStatus: 412,
+    message: "a different block for this slot is already signed",
+  },
+  below_watermark: {
+    kind: "refusal",
+    httpStatus: 412,
+    message: "the message lies at or below the low watermark of pruned or imported history",
+  },
+  not_decided: {
+    kind: "refusal",
+    httpStatus: 412,
+    message: "the message differs from what the cluster decided for this duty",
+  },
+  lock_lost: {
+    kind: "refusal",
+    httpStatus: 412,
+    message: "another process took over this data directory",
+  },
+  store_failed: {
+    kind: "refusal",
+    httpStatus: 412,
+    message: "the slashing record could not be made durable, so nothing is signed",
+  },
+  // The world failed.
+  beacon_unreachable: {
+    kind: "fault",
+    retryable: true,
+    message: "no beacon node answered; check --beacon-node-endpoints and that the node is running",
+  },
+  beacon_syncing: {
+    kind: "fault",
+    retryable: true,
+    message: "the beacon node is syncing; duties resume once it has caught up",
+  },
+  beacon_bad_response: {
+    kind: "fault",
+    retryable: true,
+    message: "the beacon node's answer does not fit the Beacon API",
+  },
+  beacon_rejected: {
+    kind: "fault",
+    retryable: false,
+    message: "the beacon node refused the submission",
+  },
+  disk_failed: { kind: "fault", retryable: true, message: "a write to the data directory failed" },
+  peer_unreachable: { kind: "fault", retryable: true, message: "the peer has no path to this node" },
+} as const satisfies Record<string, ErrorRow>;
+
+export type ErrorCode = keyof typeof ERRORS;
+type CodesOf<Kind> = {
+  [C in ErrorCode]: (typeof ERRORS)[C]["kind"] extends Kind ? C : never;
+}[ErrorCode];
+export type RejectionCode = CodesOf<"rejection">;
+export type RefusalCode = CodesOf<"refusal">;
+export type FaultCode = CodesOf<"fault">;
+
+/** A peer or validator client sent something unacceptable. A value, never thrown. */
+export type RejectionReason = { readonly code: RejectionCode; readonly detail?: string };
+
+/** Safety said no. A value, never retried; `detail` names the rule, the record and the remedy. */
+export type RefusalReason = { readonly code: RefusalCode; readonly detail: string };
+
+/** The world failed. Retried within the duty's deadline where `retryable`. */
+export class FaultError extends Error {
+  override readonly name = "FaultError";
+  readonly code: FaultCode;
+
+  constructor(code: FaultCode, detail: string, options?: { readonly cause?: unknown }) {
+    super(`${ERRORS[code].message}: ${detail}`, options);
+    this.code = code;
+  }
+
+  get retryable(): boolean {
+    return ERRORS[this.code].retryable;
+  }
+}
+
+/** A flag, file or definition is wrong. Thrown in cli, config and start-up only; exit code 64. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** Why a signal was aborted on purpose: a deadline passed or the node shuts down. */
+export class Cancelled extends Error {
+  override readonly name = "Cancelled";
+}

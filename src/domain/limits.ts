@@ -1,0 +1,54 @@
+/**
+ * Every bound of the program, with unit and derivation. Anything that comes from outside (peer,
+ * beacon node, file, HTTP client) is measured against one of these before it costs memory or time.
+ */
+import { assert } from "../util/assert.ts";
+
+/** Smallest cluster; three nodes tolerate a crash of none but are used for tests and trials. */
+export const MIN_NODES = 3;
+/** Largest cluster: the operator list of a definition is longer, but n² messages are not wanted. */
+export const MAX_NODES = 31;
+/** Distributed validators in one cluster lock (Obol's list limit is 65,536). */
+export const MAX_VALIDATORS = 65_536;
+
+/** A cluster definition or lock file, in bytes: 65,536 validators with 31 shares are 250 MiB. */
+export const MAX_CLUSTER_FILE_BYTES = 512 * 1024 * 1024;
+/** Nesting of any JSON that we parse. */
+export const MAX_JSON_DEPTH = 32;
+
+/** Largest agreed value in bytes: a block with its blobs (10 MiB gossip limit and margin). */
+export const MAX_VALUE_BYTES = 16 * 1024 * 1024;
+/** One frame on a direct stream: a value, its justification (2n votes of 256 bytes) and framing. */
+export const MAX_FRAME_BYTES = MAX_VALUE_BYTES + 64 * 1024;
+/** One gossiped frame: votes and partial signatures, never values. */
+export const MAX_GOSSIP_FRAME_BYTES = 16 * 1024;
+/** Bytes that wait for one slow peer before frames to it are dropped and counted. */
+export const MAX_PEER_QUEUE_BYTES = 2 * MAX_FRAME_BYTES;
+
+/** Rounds of one consensus instance (DESIGN §6). */
+export const MAX_ROUND = 6;
+/** Consensus instances alive at once: deadlines are within an epoch, two duty types per slot. */
+export const MAX_INSTANCES = 256;
+/** Messages kept per instance and peer: five types in each round and one of spare. */
+export const MAX_MESSAGES_PER_PEER = 6 * MAX_ROUND;
+/** Votes that justify one message: a quorum of ROUND-CHANGE and a quorum of PREPARE. */
+export const MAX_JUSTIFICATIONS = 2 * MAX_NODES;
+/** Value pulls that one peer may ask for within one instance. */
+export const MAX_PULLS_PER_PEER = 2 * MAX_ROUND;
+
+/** Entries of one partial-signature frame: each validator of the lock signs one root per duty. */
+export const MAX_PARTIALS_PER_FRAME = MAX_VALIDATORS;
+/** Distinct message roots in one partial-signature frame. */
+export const MAX_ROOTS_PER_FRAME = MAX_VALIDATORS;
+
+/** Epochs ahead of the clock for which duties and messages are accepted. */
+export const MAX_EPOCHS_AHEAD = 2;
+
+/** Body of one beacon node answer that we parse ourselves, in bytes. */
+export const MAX_BEACON_RESPONSE_BYTES = 128 * 1024 * 1024;
+/** Time for one beacon node request that has no duty deadline, in milliseconds. */
+export const BEACON_REQUEST_TIMEOUT_MS = 10_000;
+
+assert(MAX_GOSSIP_FRAME_BYTES < MAX_FRAME_BYTES, "gossip frames are the small ones");
+assert(MAX_JUSTIFICATIONS >= 2 * MAX_NODES, "a justification holds two quorums");
+assert(MAX_PEER_QUEUE_BYTES >= 2 * MAX_FRAME_BYTES, "a queue holds the largest frame and more");

@@ -1,0 +1,34 @@
+/**
+ * Sizes of quorums for n nodes (IBFT/QBFT, arXiv:2002.03613 §2): any two quorums share an honest
+ * node as long as at most f are faulty.
+ */
+import { assert } from "../util/assert.ts";
+import { MAX_NODES, MIN_NODES } from "./limits.ts";
+
+/** Nodes that may be Byzantine: ⌊(n−1)/3⌋. */
+export function faulty(nodes: number): number {
+  return Math.floor((nodes - 1) / 3);
+}
+
+/** Votes that make a decision: ⌈2n/3⌉. */
+export function quorum(nodes: number): number {
+  return Math.ceil((2 * nodes) / 3);
+}
+
+/**
+ * Nodes that must be live for a duty: consensus needs a quorum, the group signature needs the
+ * threshold.
+ */
+export function liveNodesNeeded(nodes: number, threshold: number): number {
+  return Math.max(threshold, quorum(nodes));
+}
+
+/** Whether t shares always include an honest node that no conflicting t shares include: 2t > n + f. */
+export function isSafeThreshold(nodes: number, threshold: number): boolean {
+  return threshold <= nodes && 2 * threshold > nodes + faulty(nodes);
+}
+
+for (let n = MIN_NODES; n <= MAX_NODES; n++) {
+  assert(2 * quorum(n) - n > faulty(n), `two quorums of ${n} nodes share an honest node`);
+  assert(n - faulty(n) >= quorum(n), `the honest of ${n} nodes make a quorum`);
+}

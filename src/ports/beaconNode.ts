@@ -1,0 +1,69 @@
+import type { AttesterDefinition } from "../domain/data.ts";
+import type { PubKey, Root } from "../domain/keys.ts";
+import type { Epoch, Slot, ValidatorIndex } from "../domain/units.ts";
+import type { AttestationData, SignedAttestation } from "../eth2/types.ts";
+
+export type Genesis = {
+  /** Unix seconds. */
+  readonly genesisTime: number;
+  readonly genesisValidatorsRoot: Root;
+};
+
+export type SyncStatus = {
+  readonly headSlot: Slot;
+  readonly isSyncing: boolean;
+  readonly isElOffline: boolean;
+};
+
+/** Status as the Beacon API spells it, e.g. `active_ongoing`, `pending_queued`. */
+export type ValidatorState = {
+  readonly pubKey: PubKey;
+  readonly index: ValidatorIndex;
+  readonly status: string;
+};
+
+/** An attester duty as the beacon node answers it, before it is matched with the cluster lock. */
+export type AttesterDuty = Omit<AttesterDefinition, "validator"> & { readonly slot: Slot };
+export type AttesterDuties = {
+  readonly dependentRoot: Root;
+  readonly duties: readonly AttesterDuty[];
+};
+
+export type HeadEvent = {
+  readonly slot: Slot;
+  readonly block: Root;
+  readonly previousDutyDependentRoot: Root;
+  readonly currentDutyDependentRoot: Root;
+};
+
+/** One item of a batch that the beacon node did not take. */
+export type ItemFailure = { readonly index: number; readonly message: string };
+
+/**
+ * The beacon node(s) of this operator: the typed subset of the Beacon API that the node calls.
+ * Several endpoints hide behind one port (fallback, submissions to all). Every call throws
+ * `FaultError` when the world failed and `signal.reason` when the signal aborts first.
+ */
+export interface BeaconNode {
+  genesis(signal: AbortSignal): Promise<Genesis>;
+  /** `/eth/v1/config/spec` as it came: names to decimal or hex texts. */
+  spec(signal: AbortSignal): Promise<Readonly<Record<string, unknown>>>;
+  syncStatus(signal: AbortSignal): Promise<SyncStatus>;
+  /** States of those validators that the chain knows. */
+  validators(pubKeys: readonly PubKey[], signal: AbortSignal): Promise<readonly ValidatorState[]>;
+  attesterDuties(
+    epoch: Epoch,
+    indices: readonly ValidatorIndex[],
+    signal: AbortSignal,
+  ): Promise<AttesterDuties>;
+  attestationData(slot: Slot, signal: AbortSignal): Promise<AttestationData>;
+  /** Slot of a known block, null when the node does not know it. */
+  blockSlot(root: Root, signal: AbortSignal): Promise<Slot | null>;
+  /** Submits to every endpoint; resolves when one took them, with the items that none took. */
+  submitAttestations(
+    attestations: readonly SignedAttestation[],
+    signal: AbortSignal,
+  ): Promise<readonly ItemFailure[]>;
+  /** Head events of any endpoint, each block at most once, until the signal aborts. */
+  onHead(handler: (event: HeadEvent) => void, signal: AbortSignal): void;
+}

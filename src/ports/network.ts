@@ -1,0 +1,35 @@
+import type { PeerIndex } from "../domain/keys.ts";
+
+/** Classes of traffic; each has its own long-lived stream per peer and its own queue. */
+export const CHANNELS = ["consensus", "partials"] as const;
+export type Channel = (typeof CHANNELS)[number];
+
+/** How a peer can be reached now. */
+export type Path = "direct" | "none";
+
+export type Inbound = {
+  readonly channel: Channel;
+  /** Who handed the frame to us. On `direct` this peer is authenticated as its author. */
+  readonly from: PeerIndex;
+  /** Gossiped frames may have been forwarded: only a signature inside says who wrote them. */
+  readonly via: "direct" | "gossip";
+  readonly bytes: Uint8Array;
+};
+
+/**
+ * Frames between the cluster's nodes. Delivery is at most once, in order per peer and channel, and
+ * never guaranteed: protocols repeat, pull or time out.
+ */
+export interface Network {
+  /** Queues a frame for `peer`; false when it has no direct path or its queue is full. */
+  send(peer: PeerIndex, channel: Channel, bytes: Uint8Array): boolean;
+  /** Gossips a frame of at most MAX_GOSSIP_FRAME_BYTES to the whole cluster. */
+  gossip(channel: Channel, bytes: Uint8Array): void;
+  /** Replaces the one handler of a channel; called once per inbound frame, in arrival order. */
+  onFrame(channel: Channel, handler: (frame: Inbound) => void): void;
+  /** Called whenever the path to a peer appears or goes. */
+  onPath(handler: (peer: PeerIndex, path: Path) => void): void;
+  path(peer: PeerIndex): Path;
+  /** Lowers the score of a peer; a peer far below zero is disconnected for a while. */
+  penalise(peer: PeerIndex, code: string): void;
+}

@@ -1,0 +1,37 @@
+/** Bytes and their `0x` hex form: strict in what it parses, lower case in what it writes. */
+
+export function toHex(bytes: Uint8Array): `0x${string}` {
+  return `0x${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex")}`;
+}
+
+/** Bytes of a `0x` hex text, or null when it is not one (odd length, other digits, no prefix). */
+export function fromHex(text: string): Uint8Array | null {
+  if (!/^0x(?:[0-9a-fA-F]{2})*$/.test(text)) return null;
+  return new Uint8Array(Buffer.from(text.slice(2), "hex"));
+}
+
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return compareBytes(a, b) === 0;
+}
+
+/** Lexicographic order of unsigned bytes: negative, zero or positive. */
+export function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  return Buffer.compare(a, b);
+}
+
+export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
+  const out = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    out.set(part, offset);
+    offset += part.length;
+  }
+  return out;
+}
+
+/** `value` as eight big-endian bytes. */
+export function uint64be(value: number): Uint8Array {
+  const out = new Uint8Array(8);
+  new DataView(out.buffer).setBigUint64(0, BigInt(value));
+  return out;
+}
