@@ -1,0 +1,114 @@
+/**
+ * The fork table: everything that differs by fork is a fact in a row (ETH-1). No other file
+ * compares forks; a new fork is a new row.
+ */
+import { BitArray } from "@chainsafe/ssz";
+import type { BasisPoints, CommitteeIndex } from "../domain/units.ts";
+import { attestationDataValue } from "./attestationData.ts";
+import { ssz } from "./ssz.ts";
+import type { SignedAttestation } from "./types.ts";
+
+/** In the order of their activation. */
+export const FORK_NAMES = [
+  "phase0",
+  "altair",
+  "bellatrix",
+  "capella",
+  "deneb",
+  "electra",
+  "fulu",
+  "gloas",
+] as const;
+export type ForkName = (typeof FORK_NAMES)[number];
+
+/** A due time: the name of its `config/spec` value, and the specs' value where that is missing. */
+export type DueTime = { readonly key: string; readonly defaultBps: BasisPoints };
+
+/** How `AttestationData.index` is used. */
+export type IndexRule = {
+  /** Values allowed in the data that the cluster agrees on, once per slot for all committees. */
+  readonly agreed: readonly CommitteeIndex[];
+  /** Whether each validator signs with its own committee's index instead (before EIP-7549). */
+  readonly signsCommittee: boolean;
+};
+
+export type Fork = {
+  readonly name: ForkName;
+  /** Names in `config/spec`; the first fork has no epoch, it starts at genesis. */
+  readonly versionKey: string;
+  readonly epochKey: string | null;
+  readonly attestationIndex: IndexRule;
+  readonly attestationDue: DueTime;
+  readonly aggregateDue: DueTime;
+  /** The item of `POST /eth/v2/beacon/pool/attestations`, as JSON. */
+  readonly attestationJson: (attestation: SignedAttestation) => unknown;
+  readonly types: (typeof ssz)[ForkName];
+};
+
+type Facts = Pick<Fork, "attestationIndex" | "attestationDue" | "aggregateDue" | "attestationJson">;
+
+const ORIGINAL: Facts = {
+  attestationIndex: { agreed: [0], signsCommittee: true },
+  attestationDue: { key: "ATTESTATION_DUE_BPS", defaultBps: 3333 },
+  aggregateDue: { key: "AGGREGATE_DUE_BPS", defaultBps: 6667 },
+  attestationJson: committeeAttestationJson,
+};
+/** EIP-7549 moves the committee out of the signed data. */
+const ELECTRA: Facts = {
+  ...ORIGINAL,
+  attestationIndex: { agreed: [0], signsCommittee: false },
+  attestationJson: singleAttestationJson,
+};
+/** EIP-7732: the index says whether the payload was present, and the slot is split anew. */
+const GLOAS: Facts = {
+  ...ELECTRA,
+  attestationIndex: { agreed: [0, 1], signsCommittee: false },
+  attestationDue: { key: "ATTESTATION_DUE_BPS_GLOAS", defaultBps: 2500 },
+  aggregateDue: { key: "AGGREGATE_DUE_BPS_GLOAS", defaultBps: 5000 },
+};
+
+export const FORKS: Readonly<Record<ForkName, Fork>> = {
+  phase0: {
+    ...ORIGINAL,
+    name: "phase0",
+    versionKey: "GENESIS_FORK_VERSION",
+    epochKey: null,
+    types: ssz.phase0,
+  },
+  altair: row("altair", ORIGINAL),
+  bellatrix: row("bellatrix", ORIGINAL),
+  capella: row("capella", ORIGINAL),
+  deneb: row("deneb", ORIGINAL),
+  electra: row("electra", ELECTRA),
+  fulu: row("fulu", ELECTRA),
+  gloas: row("gloas", GLOAS),
+};
+
+function row(name: Exclude<ForkName, "phase0">, facts: Facts): Fork {
+  const prefix = name.toUpperCase();
+  return {
+    ...facts,
+    name,
+    versionKey: `${prefix}_FORK_VERSION`,
+    epochKey: `${prefix}_FORK_EPOCH`,
+    types: ssz[name],
+  };
+}
+
+function committeeAttestationJson(attestation: SignedAttestation): unknown {
+  const { committeeLength, validatorCommitteeIndex, data, signature } = attestation;
+  return ssz.phase0.Attestation.toJson({
+    aggregationBits: BitArray.fromSingleBit(committeeLength, validatorCommitteeIndex),
+    data: attestationDataValue(data),
+    signature,
+  });
+}
+
+function singleAttestationJson(attestation: SignedAttestation): unknown {
+  return ssz.electra.SingleAttestation.toJson({
+    committeeIndex: attestation.committeeIndex,
+    attesterIndex: attestation.validatorIndex,
+    data: attestationDataValue(attestation.data),
+    signature: attestation.signature,
+  });
+}
