@@ -1,0 +1,47 @@
+/**
+ * Rule ↔ code ↔ test: a rule is a heading `### AREA-N Title` of SPEC.md. Each must be cited in the
+ * code that enforces it and in a test that proves it, and nothing may cite a rule that is not
+ * there. Pure; scripts/spec.ts reads the files.
+ */
+
+export type CitingFile = { readonly path: string; readonly text: string };
+
+const RULE_HEADING = /^### ([A-Z]{2,10}-\d+) \S/;
+const CITATION = /(?<![\w-])[A-Z]{2,10}-\d+(?![\w-])/g;
+/** Prefixes of other bodies' numbered documents and algorithms. */
+const FOREIGN = new Set(["AES", "BIP", "EIP", "ERC", "ISO", "NIST", "RFC", "SHA", "UTC", "UTF"]);
+
+/** Everything that breaks the correspondence, one sentence each; none when it holds. */
+export function inspectRules(spec: string, files: readonly CitingFile[]): readonly string[] {
+  const rules = new Map<string, { code: boolean; test: boolean }>();
+  const problems: string[] = [];
+  for (const line of spec.split("\n")) {
+    const id = RULE_HEADING.exec(line)?.[1];
+    if (id === undefined) continue;
+    if (rules.has(id)) problems.push(`SPEC.md defines ${id} twice`);
+    rules.set(id, { code: false, test: false });
+  }
+  for (const { path, text } of files) {
+    for (const [line, id] of citations(text)) {
+      const rule = rules.get(id);
+      if (rule === undefined) problems.push(`${path}:${line}: ${id} is no rule of SPEC.md`);
+      else if (path.startsWith("test/")) rule.test = true;
+      else rule.code = true;
+    }
+  }
+  for (const [id, cited] of rules) {
+    if (!cited.code) problems.push(`SPEC.md: ${id} is cited by no file of src, sim or scripts`);
+    if (!cited.test) problems.push(`SPEC.md: ${id} is cited by no test`);
+  }
+  return problems;
+}
+
+function citations(text: string): readonly (readonly [line: number, id: string])[] {
+  return text
+    .split("\n")
+    .flatMap((content, index) =>
+      [...content.matchAll(CITATION)]
+        .filter(([id]) => !FOREIGN.has(id.slice(0, id.indexOf("-"))))
+        .map(([id]) => [index + 1, id] as const),
+    );
+}
