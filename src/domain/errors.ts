@@ -13,12 +13,21 @@ type ErrorRow = (Rejection | Refusal | Fault) & { readonly message: string };
 
 export const ERRORS = {
   // What a peer sent.
-  frame_too_large: { kind: "rejection", penalty: "reject", message: "a frame exceeds its size limit" },
+  frame_too_large: {
+    kind: "rejection",
+    penalty: "reject",
+    message: "a frame exceeds its size limit",
+  },
   malformed: { kind: "rejection", penalty: "reject", message: "the bytes do not decode" },
   wrong_cluster: {
     kind: "rejection",
     penalty: "reject",
     message: "the message belongs to another cluster, chain or profile",
+  },
+  wrong_profile: {
+    kind: "rejection",
+    penalty: "ignore",
+    message: "the peer speaks another consensus profile; compare the versions of the nodes",
   },
   wrong_author: { kind: "rejection", penalty: "reject", message: "the sender is not the author" },
   bad_signature: { kind: "rejection", penalty: "reject", message: "a signature does not verify" },
@@ -125,7 +134,11 @@ export const ERRORS = {
     message: "the beacon node refused the submission",
   },
   disk_failed: { kind: "fault", retryable: true, message: "a write to the data directory failed" },
-  peer_unreachable: { kind: "fault", retryable: true, message: "the peer has no path to this node" },
+  peer_unreachable: {
+    kind: "fault",
+    retryable: true,
+    message: "the peer has no path to this node",
+  },
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof ERRORS;

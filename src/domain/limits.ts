@@ -22,6 +22,10 @@ export const MAX_VALUE_BYTES = 16 * 1024 * 1024;
 export const MAX_FRAME_BYTES = MAX_VALUE_BYTES + 64 * 1024;
 /** One gossiped frame: votes and partial signatures, never values. */
 export const MAX_GOSSIP_FRAME_BYTES = 16 * 1024;
+/** What a gossiped frame leaves for its payload: the envelope's signature and fields are 80 bytes. */
+export const MAX_GOSSIP_PAYLOAD_BYTES = MAX_GOSSIP_FRAME_BYTES - 128;
+/** One consensus message without its value: 63 statements of at most 150 bytes, gossipable. */
+export const MAX_CONSENSUS_MESSAGE_BYTES = 12 * 1024;
 /** Bytes that wait for one slow peer before frames to it are dropped and counted. */
 export const MAX_PEER_QUEUE_BYTES = 2 * MAX_FRAME_BYTES;
 
@@ -41,8 +45,8 @@ export const MAX_PARTIALS_PER_FRAME = MAX_VALIDATORS;
 /** Distinct message roots in one partial-signature frame. */
 export const MAX_ROOTS_PER_FRAME = MAX_VALIDATORS;
 
-/** Epochs ahead of the clock for which duties and messages are accepted. */
-export const MAX_EPOCHS_AHEAD = 2;
+/** Proofs of misbehaviour kept per run: enough to convict, too few to fill a disk. */
+export const MAX_EVIDENCE_RECORDS = 1_000;
 
 /** Body of one beacon node answer that we parse ourselves, in bytes. */
 export const MAX_BEACON_RESPONSE_BYTES = 128 * 1024 * 1024;
@@ -50,5 +54,14 @@ export const MAX_BEACON_RESPONSE_BYTES = 128 * 1024 * 1024;
 export const BEACON_REQUEST_TIMEOUT_MS = 10_000;
 
 assert(MAX_GOSSIP_FRAME_BYTES < MAX_FRAME_BYTES, "gossip frames are the small ones");
+assert(MAX_CONSENSUS_MESSAGE_BYTES < MAX_GOSSIP_PAYLOAD_BYTES, "every vote can be gossiped");
+assert(
+  MAX_CONSENSUS_MESSAGE_BYTES >= 150 * (1 + MAX_JUSTIFICATIONS),
+  "a message fits with a full justification",
+);
+assert(
+  MAX_VALUE_BYTES + MAX_CONSENSUS_MESSAGE_BYTES + 1024 <= MAX_FRAME_BYTES,
+  "a value fits with the message that proposes it",
+);
 assert(MAX_JUSTIFICATIONS >= 2 * MAX_NODES, "a justification holds two quorums");
 assert(MAX_PEER_QUEUE_BYTES >= 2 * MAX_FRAME_BYTES, "a queue holds the largest frame and more");

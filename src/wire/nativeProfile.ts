@@ -1,0 +1,25 @@
+import { sha256 } from "../crypto/sha256.ts";
+import { rootOf } from "../domain/keys.ts";
+import { decodeConsensus, encodeConsensus } from "./consensus.ts";
+import { dutyNumber, roundEnd } from "./duties.ts";
+import { openGossip, sealGossip } from "./envelope.ts";
+import { decodePartials, encodePartials, splitPartials } from "./partials.ts";
+import type { Profile } from "./profile.ts";
+import { NATIVE_PROFILE_ID, statementDigest } from "./signing.ts";
+
+/** Coterie's own wire, first edition (WIRE-1 to WIRE-14). */
+export const nativeProfile: Profile = {
+  id: NATIVE_PROFILE_ID,
+  // WIRE-2: neighbouring slots, duties and rounds start with different leaders.
+  leaderOf: (duty, round, nodes) => (duty.slot + dutyNumber(duty.type) + round) % nodes,
+  roundEnd,
+  valueRoot: (value) => rootOf(sha256(value)),
+  statementDigest,
+  encodeConsensus,
+  decodeConsensus,
+  encodePartials,
+  decodePartials,
+  splitPartials,
+  sealGossip,
+  openGossip,
+};
