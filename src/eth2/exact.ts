@@ -25,7 +25,7 @@ import {
 } from "@chainsafe/ssz";
 
 /** The value of a type once each of its numbers is a bigint. */
-type ExactValue<V> = V extends number
+export type ExactValue<V> = V extends number
   ? bigint
   : V extends Uint8Array | BitArray | string | boolean | bigint | null
     ? V
