@@ -1,0 +1,75 @@
+/** The Lodestar types this chain works with: every fork from Electra on. */
+
+import type { routes } from "@lodestar/api";
+import type { BeaconConfig } from "@lodestar/config";
+import type { ForkName } from "@lodestar/params";
+import type {
+  CachedBeaconStateAllForks,
+  CachedBeaconStateElectra,
+  CachedBeaconStateGloas,
+} from "@lodestar/state-transition";
+import type {
+  Attestation,
+  BeaconBlock,
+  gloas,
+  phase0,
+  SignedAggregateAndProof,
+  SignedBeaconBlock,
+  SSZTypesFor,
+} from "@lodestar/types";
+import type { Signatures } from "./signatures.ts";
+import type { SlashingWatcher } from "./slashingWatcher.ts";
+
+export type DevForkName = ForkName.electra | ForkName.fulu | ForkName.gloas;
+export type ChainSszTypes = SSZTypesFor<DevForkName>;
+export type ChainBlock = BeaconBlock<DevForkName>;
+export type SignedChainBlock = SignedBeaconBlock<DevForkName>;
+export type ChainAttestation = Attestation<DevForkName>;
+export type SignedChainAggregate = SignedAggregateAndProof<DevForkName>;
+export type ChainEvent = routes.events.BeaconEvent;
+
+/** The fields every fork of this chain has; a Gloas state lacks only the payload header. */
+export type ChainState = CachedBeaconStateElectra;
+
+export function asChainState(state: CachedBeaconStateAllForks): ChainState {
+  return state as ChainState;
+}
+
+export function asGloasState(state: ChainState): CachedBeaconStateGloas {
+  return state as unknown as CachedBeaconStateGloas;
+}
+
+/** An imported block. `state` is its post state, or null once it is older than the kept window. */
+export interface ChainNode {
+  readonly root: Uint8Array;
+  readonly slot: number;
+  readonly header: phase0.BeaconBlockHeader;
+  /** Null for genesis only. */
+  readonly signed: SignedChainBlock | null;
+  readonly parent: ChainNode | null;
+  state: ChainState | null;
+  /** The revealed execution payload of a Gloas block. */
+  envelope: gloas.SignedExecutionPayloadEnvelope | null;
+}
+
+/** Where blocks take their votes from; "all" includes messages nobody aggregated. */
+export type PackFrom = "aggregates" | "all";
+
+/** What the pools and the producer need of the chain. */
+export interface ChainContext {
+  readonly config: BeaconConfig;
+  readonly genesisTime: number;
+  readonly packFrom: PackFrom;
+  readonly signatures: Signatures;
+  readonly watcher: SlashingWatcher;
+  readonly head: ChainNode;
+  currentSlot(): number;
+  typesAt(slot: number): ChainSszTypes;
+  /** The head state advanced through empty slots to `slot`. Callers must not change it. */
+  stateAt(slot: number): ChainState;
+  /** The canonical block root at or before `slot`. */
+  rootAt(slot: number): Uint8Array;
+  findBlock(root: Uint8Array): ChainNode | undefined;
+  noteLive(epoch: number, validatorIndex: number): void;
+  publish(event: ChainEvent): void;
+}
