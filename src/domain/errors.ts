@@ -170,9 +170,18 @@ export class FaultError extends Error {
   }
 }
 
-/** A flag, file or definition is wrong. Thrown in cli, config and start-up only; exit code 64. */
+/**
+ * A flag, file or definition is wrong. Thrown in cli, config and start-up only; exit code 64.
+ * `fix` is what the operator should do, where the message alone does not say it.
+ */
 export class UsageError extends Error {
   override readonly name = "UsageError";
+  readonly fix: string | undefined;
+
+  constructor(message: string, options?: { readonly fix?: string; readonly cause?: unknown }) {
+    super(message, options);
+    this.fix = options?.fix;
+  }
 }
 
 /** Why a signal was aborted on purpose: a deadline passed or the node shuts down. */
