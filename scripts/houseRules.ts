@@ -20,29 +20,31 @@ export const MAX_COLUMNS = 100;
 export const MAX_POSITIONAL_PARAMETERS = 3;
 
 /** Global names that reach the outside world, with what replaces them behind the ports. */
-const WORLD: Readonly<Record<string, string>> = {
-  "Date.now": "clock.now()",
-  "new Date": "clock.now()",
-  performance: "clock.monotonic()",
-  setTimeout: "clock.at() or clock.sleep()",
-  setInterval: "clock.at()",
-  setImmediate: "clock.at()",
-  "AbortSignal.timeout": "clock.at() and an AbortController",
-  "Math.random": "the Random port",
-  randomBytes: "the Random port",
-  getRandomValues: "the Random port",
-  "crypto.subtle": "crypto/sha256 (the thread pool breaks replay)",
-  process: "a configuration value, or src/cli",
-  fetch: "a port with an adapter",
-  console: "the Logger port",
-  globalThis: "a port",
-  WeakRef: "an owner with a lifetime (garbage collection breaks replay)",
-  FinalizationRegistry: "an owner with a lifetime (garbage collection breaks replay)",
-};
-const MINTS: Readonly<Record<string, string>> = {
+const WORLD = new Map(
+  Object.entries({
+    "Date.now": "clock.now()",
+    "new Date": "clock.now()",
+    performance: "clock.monotonic()",
+    setTimeout: "clock.at() or clock.sleep()",
+    setInterval: "clock.at()",
+    setImmediate: "clock.at()",
+    "AbortSignal.timeout": "clock.at() and an AbortController",
+    "Math.random": "the Random port",
+    randomBytes: "the Random port",
+    "crypto.getRandomValues": "the Random port",
+    "crypto.subtle": "crypto/sha256 (the thread pool breaks replay)",
+    process: "a configuration value, or src/cli",
+    fetch: "a port with an adapter",
+    console: "the Logger port",
+    globalThis: "a port",
+    WeakRef: "an owner with a lifetime (garbage collection breaks replay)",
+    FinalizationRegistry: "an owner with a lifetime (garbage collection breaks replay)",
+  }),
+);
+const MINTS = {
   Verified: "src/core/signatureVerifier.ts",
   Admitted: "src/safety/gate.ts",
-};
+} as const;
 const FORKS = /\b(altair|bellatrix|capella|deneb|electra|fulu|gloas|heze)\b/i;
 // Spelled in parts, so that this file passes its own rule.
 const UNFINISHED = new RegExp(`\\b(${["TO" + "DO", "FIX" + "ME", "XX" + "X"].join("|")})\\b`);
@@ -165,7 +167,7 @@ function isForkBlind(path: string): boolean {
 
 function worldMessages(node: ts.Node): readonly string[] {
   const name = worldNameOf(node);
-  const replacement = name === null ? undefined : WORLD[name];
+  const replacement = name === null ? undefined : WORLD.get(name);
   return replacement === undefined ? [] : [`${name} reaches the world; use ${replacement}`];
 }
 
@@ -191,8 +193,8 @@ function isFreeName(node: ts.Identifier): boolean {
 
 function mintedBrand(node: ts.Node): keyof typeof MINTS | null {
   if (!ts.isAsExpression(node)) return null;
-  const name = /^(Verified|Admitted)\b/.exec(node.type.getText());
-  return name === null ? null : (name[1] ?? null);
+  const name = /^(Verified|Admitted)\b/.exec(node.type.getText())?.[1];
+  return name === "Verified" || name === "Admitted" ? name : null;
 }
 
 function isSwallowingCatch(node: ts.Node): boolean {
