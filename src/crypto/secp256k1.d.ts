@@ -1,0 +1,13 @@
+/** The native part of the optional dependency `secp256k1`: libsecp256k1 itself, no JS fallback. */
+declare module "secp256k1/bindings.js" {
+  type Native = {
+    publicKeyCreate(secretKey: Uint8Array, compressed: true): Uint8Array;
+    ecdsaSign(
+      digest: Uint8Array,
+      secretKey: Uint8Array,
+    ): { readonly signature: Uint8Array; readonly recid: number };
+    ecdsaRecover(signature: Uint8Array, recid: number, digest: Uint8Array): Uint8Array;
+  };
+  const native: Native;
+  export = native;
+}
