@@ -27,7 +27,7 @@ export type DueTime = { readonly key: string; readonly defaultBps: BasisPoints }
 /** How `AttestationData.index` is used. */
 export type IndexRule = {
   /** Values allowed in the data that the cluster agrees on, once per slot for all committees. */
-  readonly agreed: readonly CommitteeIndex[];
+  readonly agreed: readonly [CommitteeIndex, ...CommitteeIndex[]];
   /** Whether each validator signs with its own committee's index instead (before EIP-7549). */
   readonly signsCommittee: boolean;
 };

@@ -1,5 +1,5 @@
 /** Suite 17: signing requests of Web3Signer and the remote signing API with the expected root. */
-import { root, type SigningRequest } from "../../src/eth2/signing.ts";
+import type { SigningRequest } from "../../src/eth2/signing.ts";
 import { readVector } from "./vectors.ts";
 
 type Request = {

@@ -1,0 +1,6 @@
+/** Every duty's row; a duty type without one does not compile. */
+import type { DutyType } from "../domain/duty.ts";
+import { attester } from "./attester.ts";
+import type { DutyKind } from "./kind.ts";
+
+export const DUTY_KINDS: Readonly<Record<DutyType, DutyKind>> = { attester };
