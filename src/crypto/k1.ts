@@ -126,7 +126,7 @@ async function loadNativeBackend(): Promise<K1Backend | null> {
   }
 }
 
-type Native = typeof import("secp256k1/bindings.js").default;
+type Native = typeof import("secp256k1/bindings.js");
 
 function nativeBackend(native: Native): K1Backend {
   return {
