@@ -92,6 +92,11 @@ export const ERRORS = {
     httpStatus: 412,
     message: "a different block for this slot is already signed",
   },
+  slashing_unrecordable: {
+    kind: "refusal",
+    httpStatus: 412,
+    message: "the message's epoch or slot is out of range, so no record of it can be kept",
+  },
   below_watermark: {
     kind: "refusal",
     httpStatus: 412,

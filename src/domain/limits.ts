@@ -32,6 +32,24 @@ export const MAX_CONSENSUS_MESSAGE_BYTES = 12 * 1024;
 /** Bytes that wait for one slow peer before frames to it are dropped and counted. */
 export const MAX_PEER_QUEUE_BYTES = 2 * MAX_FRAME_BYTES;
 
+/** Connections held with one peer: two when both sides dialled at once. */
+export const MAX_CONNECTIONS_PER_PEER = 2;
+/** Inbound connections in their handshake at once, strangers' included. */
+export const MAX_PENDING_CONNECTIONS = 64;
+/** Dialling, or one handshake, in milliseconds: ten long round trips. */
+export const CONNECT_TIMEOUT_MS = 5_000;
+/** Longest pause between two dials of one peer: below a mainnet slot of 12,000 ms. */
+export const MAX_RECONNECT_DELAY_MS = 8_000;
+/** How often a connection is asked whether it lives; streams would idle out after 120,000 ms. */
+export const KEEP_ALIVE_MS = 10_000;
+/** What one unacceptable frame costs a peer's score, which is zero in good standing. */
+export const PEER_PENALTY = 10;
+export const PEER_RECOVERY_PER_SECOND = 1;
+/** Ten offences at once, or a steady one every ten seconds forgiven. */
+export const MIN_PEER_SCORE = -100;
+/** How long a peer stays disconnected then: five mainnet slots, never for good. */
+export const PEER_BAN_MS = 60_000;
+
 /** Rounds of one consensus instance (DESIGN §6). */
 export const MAX_ROUND = 6;
 /** Consensus instances alive at once: deadlines are within an epoch, two duty types per slot. */
@@ -48,6 +66,9 @@ export const MAX_PARTIALS_PER_FRAME = MAX_VALIDATORS;
 /** Distinct message roots in one partial-signature frame. */
 export const MAX_ROOTS_PER_FRAME = MAX_VALIDATORS;
 
+/** Slots for which a share that lied is verified before it is used (DESIGN §5). */
+export const SUSPECT_SLOTS = 32;
+
 /** Proofs of misbehaviour kept per run: enough to convict, too few to fill a disk. */
 export const MAX_EVIDENCE_RECORDS = 1_000;
 
@@ -57,6 +78,7 @@ export const MAX_BEACON_RESPONSE_BYTES = 128 * 1024 * 1024;
 export const BEACON_REQUEST_TIMEOUT_MS = 10_000;
 
 assert(MAX_GOSSIP_FRAME_BYTES < MAX_FRAME_BYTES, "gossip frames are the small ones");
+assert(KEEP_ALIVE_MS <= 60_000, "a quiet stream is kept from idling out");
 assert(MAX_CONSENSUS_MESSAGE_BYTES < MAX_GOSSIP_PAYLOAD_BYTES, "every vote can be gossiped");
 assert(
   MAX_CONSENSUS_MESSAGE_BYTES >= 150 * (1 + MAX_JUSTIFICATIONS),

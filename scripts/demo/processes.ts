@@ -1,0 +1,72 @@
+/** Child processes of the demo: each one's lines are read, and none outlives the demo. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+
+/** Time that a process gets between SIGTERM and SIGKILL, in milliseconds. */
+const STOP_PATIENCE_MS = 5_000;
+const KEPT_LINES = 30;
+
+export type ChildOptions = {
+  readonly name: string;
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly onLine?: (line: string) => void;
+};
+
+export class Child {
+  readonly name: string;
+  readonly #process: ChildProcess;
+  readonly #lastLines: string[] = [];
+  readonly #exited: Promise<void>;
+
+  constructor({ name, args, env, onLine }: ChildOptions) {
+    this.name = name;
+    this.#process = spawn(process.execPath, args, {
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    for (const stream of [this.#process.stdout, this.#process.stderr]) {
+      if (stream === null) continue;
+      createInterface({ input: stream }).on("line", (line) => {
+        this.#lastLines.push(line);
+        if (this.#lastLines.length > KEPT_LINES) this.#lastLines.shift();
+        onLine?.(line);
+      });
+    }
+    this.#exited = once(this.#process, "exit").then(() => undefined);
+  }
+
+  get isRunning(): boolean {
+    return this.#process.exitCode === null && this.#process.signalCode === null;
+  }
+
+  get pid(): number | undefined {
+    return this.#process.pid;
+  }
+
+  /** What it said last: the first thing to read when it ended on its own. */
+  get lastLines(): string {
+    return this.#lastLines.join("\n");
+  }
+
+  /** No warning, no clean-up: what a power cut does to a node. */
+  async kill(): Promise<void> {
+    this.#process.kill("SIGKILL");
+    await this.#exited;
+  }
+
+  async stop(): Promise<void> {
+    if (!this.isRunning) return;
+    const timer = setTimeout(() => this.#process.kill("SIGKILL"), STOP_PATIENCE_MS);
+    this.#process.kill("SIGTERM");
+    await this.#exited;
+    clearTimeout(timer);
+  }
+
+  /** Resolves with the exit code. */
+  async finish(): Promise<number> {
+    await this.#exited;
+    return this.#process.exitCode ?? 1;
+  }
+}

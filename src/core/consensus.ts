@@ -1,0 +1,245 @@
+/**
+ * Consensus over the network: one QBFT instance per duty. Frames are judged cheapest rule first
+ * (size and shape, duty and time, then signatures) before a machine sees them.
+ */
+import type { UnsignedData } from "../domain/data.ts";
+import type { Duty, DutyId } from "../domain/duty.ts";
+import { dutyId } from "../domain/duty.ts";
+import type { RejectionCode } from "../domain/errors.ts";
+import type { PeerIndex } from "../domain/keys.ts";
+import { MAX_GOSSIP_PAYLOAD_BYTES, MAX_INSTANCES } from "../domain/limits.ts";
+import type { Millis, Round } from "../domain/units.ts";
+import { BASIS_POINTS } from "../domain/units.ts";
+import type { DutyKind } from "../duties/kind.ts";
+import type { Chain } from "../eth2/chain.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Identity } from "../ports/identity.ts";
+import type { Counter, Histogram, Metrics } from "../ports/metrics.ts";
+import type { SignedStatement, Statement } from "../qbft/messages.ts";
+import { toHex } from "../util/bytes.ts";
+import { Listeners } from "../util/listeners.ts";
+import type { ConsensusFrame, Profile, Scope } from "../wire/profile.ts";
+import type { Background } from "./background.ts";
+import { ConsensusInstance } from "./consensusInstance.ts";
+import type { Courier } from "./courier.ts";
+import type { Deadlines } from "./deadlines.ts";
+import type { DutyGater } from "./dutyGater.ts";
+import type { Evidence } from "./evidence.ts";
+import type { Consensus, Tracker } from "./interfaces.ts";
+import type { ValueChecker } from "./valueChecker.ts";
+import type { VoteGuard } from "./voteGuard.ts";
+
+type ConsensusParts = {
+  readonly profile: Profile;
+  readonly scope: Scope;
+  readonly chain: Chain;
+  readonly clock: Clock;
+  readonly identity: Identity;
+  readonly courier: Courier;
+  readonly deadlines: Deadlines;
+  readonly gater: DutyGater;
+  readonly checker: ValueChecker;
+  readonly votes: VoteGuard;
+  readonly evidence: Evidence;
+  readonly background: Background;
+  readonly kindOf: (duty: Duty) => DutyKind;
+  readonly tracker: Tracker;
+  readonly metrics: Metrics;
+};
+
+export class QbftConsensus implements Consensus {
+  readonly #parts: ConsensusParts;
+  readonly #decided = new Listeners<[UnsignedData]>();
+  readonly #instances = new Map<DutyId, ConsensusInstance>();
+  /** Signatures that were checked, per duty: justifications repeat what came before. */
+  readonly #checked = new Map<DutyId, Set<string>>();
+  readonly #rounds: Histogram;
+  readonly #refusals: Counter;
+
+  constructor(parts: ConsensusParts) {
+    this.#parts = parts;
+    this.#rounds = parts.metrics.histogram({
+      name: "consensus_decided_round",
+      help: "Round in which an instance was decided",
+      labels: ["duty"],
+      buckets: [1, 2, 3, 4, 5, 6],
+    });
+    this.#refusals = parts.metrics.counter({
+      name: "consensus_values_refused_total",
+      help: "Proposed values that this node refused to prepare",
+      labels: ["duty"],
+    });
+    parts.deadlines.onExpired((duty) => this.#drop(duty));
+    parts.courier.onFrame("consensus", (from, bytes) => this.#onFrame(from, bytes));
+  }
+
+  onDecided(handler: (data: UnsignedData) => void): void {
+    this.#decided.add(handler);
+  }
+
+  participate(duty: Duty): void {
+    this.#instanceOf(duty);
+  }
+
+  propose(data: UnsignedData): void {
+    this.#instanceOf(data.duty)?.propose(data);
+  }
+
+  stop(): void {
+    for (const instance of this.#instances.values()) instance.stop();
+    this.#instances.clear();
+    this.#checked.clear();
+  }
+
+  #instanceOf(duty: Duty): ConsensusInstance | null {
+    const known = this.#instances.get(dutyId(duty));
+    if (known !== undefined) return known;
+    const signal = this.#parts.deadlines.signalOf(duty);
+    if (signal.aborted || this.#instances.size >= MAX_INSTANCES) return null;
+    const instance = this.#createInstance(duty);
+    this.#instances.set(dutyId(duty), instance);
+    return instance;
+  }
+
+  #createInstance(duty: Duty): ConsensusInstance {
+    const { profile, clock, chain, identity, votes, courier, background, tracker } = this.#parts;
+    const labels = { duty: duty.type };
+    const endsAt = (round: Round): Millis => this.#roundEndsAt(duty, round);
+    return new ConsensusInstance({
+      duty,
+      nodes: identity.nodes,
+      self: identity.self,
+      maySend: votes.maySend(duty.slot),
+      leaderOf: (round) => profile.leaderOf(duty, round, identity.nodes),
+      roundEndsAt: endsAt,
+      slotDurationMs: chain.spec.slotDurationMs,
+      clock,
+      sign: (statement) => this.#sign(duty, statement),
+      whenRecorded: (send) => this.#whenRecorded(duty, send),
+      broadcast: (frame) => this.#broadcast(frame),
+      sendTo: (peer, frame) => courier.send(peer, "consensus", profile.encodeConsensus(frame)),
+      judge: (data, round, certified) =>
+        this.#parts.checker.judge(
+          data,
+          { round, startsAt: round === 1 ? clock.now() : endsAt(round - 1), endsAt: endsAt(round) },
+          certified,
+        ),
+      background: (work) => background.run(work, (fault) => tracker.noted(duty, fault.code)),
+      onRefused: (round, reason) => {
+        this.#refusals.add(1, labels);
+        tracker.noted(duty, `value refused in round ${round}: ${reason}`);
+      },
+      onRejected: ({ message, reason, conflicting }) => {
+        if (conflicting !== undefined) this.#parts.evidence.keep(duty, message, conflicting);
+        this.#reject(message.source, reason);
+      },
+      onRound: (round) => {
+        if (round > 1) tracker.noted(duty, `round ${round - 1} ended without a decision`);
+      },
+      onDecided: (data, round) => {
+        this.#rounds.observe(round, labels);
+        this.#decided.emit(data);
+      },
+    });
+  }
+
+  #roundEndsAt(duty: Duty, round: Round): Millis {
+    const { profile, chain, kindOf } = this.#parts;
+    const due = kindOf(duty).dueAt(chain, duty.slot);
+    const bps = profile.roundEnd(duty.type, round);
+    return due + Math.floor((chain.spec.slotDurationMs * bps) / BASIS_POINTS);
+  }
+
+  /** A value too large for gossip stays behind there: whoever misses it pulls it. */
+  #broadcast(frame: ConsensusFrame & { readonly kind: "message" }): void {
+    const { courier, profile } = this.#parts;
+    const bytes = profile.encodeConsensus(frame);
+    courier.broadcast("consensus", bytes, () => [
+      bytes.length <= MAX_GOSSIP_PAYLOAD_BYTES
+        ? bytes
+        : profile.encodeConsensus({ ...frame, value: null }),
+    ]);
+  }
+
+  #sign(duty: Duty, statement: Statement): SignedStatement {
+    const { profile, scope, identity } = this.#parts;
+    const authored = { ...statement, source: identity.self };
+    const digest = profile.statementDigest(scope, duty, authored);
+    return { ...authored, signature: identity.sign(digest) };
+  }
+
+  /** VOTE-1: the slot is on disk before the first vote of the slot leaves. */
+  #whenRecorded(duty: Duty, send: () => void): void {
+    const { votes, background, tracker } = this.#parts;
+    if (votes.isRecorded(duty.slot)) {
+      send();
+      return;
+    }
+    background.run(
+      async () => {
+        await votes.record(duty.slot);
+        send();
+      },
+      (fault) => tracker.noted(duty, fault.code),
+    );
+  }
+
+  #onFrame(from: PeerIndex, bytes: Uint8Array): RejectionCode | null {
+    const decoded = this.#parts.profile.decodeConsensus(bytes);
+    if (!decoded.ok) return decoded.error.code;
+    const frame = decoded.value;
+    const misplaced = this.#parts.gater.check(frame.duty);
+    if (misplaced !== null) return misplaced;
+    const instance = this.#instanceOf(frame.duty);
+    if (instance === null) return "over_limit";
+    switch (frame.kind) {
+      case "message":
+        return this.#onMessage(instance, frame);
+      case "pull":
+        instance.servePull(from, frame.value);
+        return null;
+      case "value":
+        return instance.receiveValue(this.#dataOf(frame.duty, frame.value)) ? null : "duplicate";
+    }
+  }
+
+  #onMessage(
+    instance: ConsensusInstance,
+    { duty, message, value }: ConsensusFrame & { readonly kind: "message" },
+  ): RejectionCode | null {
+    // In its own life a node knows what it said; after a restart peers may tell it (VOTE-2).
+    const { identity, votes } = this.#parts;
+    if (message.source === identity.self && votes.maySend(duty.slot)) return "duplicate";
+    const statements = [message, ...message.justification];
+    if (!statements.every((statement) => this.#isSigned(duty, statement))) return "bad_signature";
+    const data = value === null ? null : this.#dataOf(duty, value);
+    if (data !== null && data.root !== message.value) return "value_mismatch";
+    instance.receive(message, data);
+    return null;
+  }
+
+  #dataOf(duty: Duty, value: Uint8Array): UnsignedData {
+    return { duty, value, root: this.#parts.profile.valueRoot(value) };
+  }
+
+  #isSigned(duty: Duty, statement: SignedStatement): boolean {
+    const { profile, scope, identity } = this.#parts;
+    const digest = profile.statementDigest(scope, duty, statement);
+    const key = `${statement.source}${toHex(digest)}${toHex(statement.signature)}`;
+    const checked = this.#checked.get(dutyId(duty)) ?? new Set();
+    if (checked.has(key)) return true;
+    if (!identity.verify(statement.source, digest, statement.signature)) return false;
+    this.#checked.set(dutyId(duty), checked.add(key));
+    return true;
+  }
+
+  #reject(peer: PeerIndex, code: RejectionCode): void {
+    this.#parts.courier.reject("consensus", peer, code);
+  }
+
+  #drop(duty: Duty): void {
+    this.#instances.get(dutyId(duty))?.stop();
+    this.#instances.delete(dutyId(duty));
+    this.#checked.delete(dutyId(duty));
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * Carries frames between the workflow and the network: direct to every peer that has a path,
+ * gossiped and signed for those that have none, and counts what it has to reject.
+ */
+import type { RejectionCode } from "../domain/errors.ts";
+import { ERRORS } from "../domain/errors.ts";
+import type { PeerIndex } from "../domain/keys.ts";
+import type { Identity } from "../ports/identity.ts";
+import type { Logger } from "../ports/logger.ts";
+import type { Counter, Metrics } from "../ports/metrics.ts";
+import type { Channel, Inbound, Network } from "../ports/network.ts";
+import type { Profile, Scope } from "../wire/profile.ts";
+
+/** Takes a frame of an authenticated author; the code says why it was not accepted. */
+export type FrameHandler = (author: PeerIndex, bytes: Uint8Array) => RejectionCode | null;
+
+type CourierParts = {
+  readonly network: Network;
+  readonly identity: Identity;
+  readonly profile: Profile;
+  readonly scope: Scope;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+};
+
+export class Courier {
+  readonly #parts: CourierParts;
+  readonly #rejections: Counter;
+
+  constructor(parts: CourierParts) {
+    this.#parts = parts;
+    this.#rejections = parts.metrics.counter({
+      name: "rejections_total",
+      help: "Frames of a peer that were not accepted",
+      labels: ["channel", "code", "peer"],
+    });
+  }
+
+  /** `gossipPayloads` is asked for only when some peer has no direct path. */
+  broadcast(channel: Channel, bytes: Uint8Array, gossipPayloads: () => readonly Uint8Array[]): void {
+    const { network, identity, profile, scope } = this.#parts;
+    let isCutOff = false;
+    for (let peer = 0; peer < identity.nodes; peer++) {
+      if (peer !== identity.self && !network.send(peer, channel, bytes)) isCutOff = true;
+    }
+    if (!isCutOff) return;
+    for (const payload of gossipPayloads()) {
+      network.gossip(channel, profile.sealGossip(scope, { channel, payload }, identity));
+    }
+  }
+
+  /** To one peer; lost when it has no direct path, as any frame may be. */
+  send(peer: PeerIndex, channel: Channel, bytes: Uint8Array): void {
+    this.#parts.network.send(peer, channel, bytes);
+  }
+
+  onFrame(channel: Channel, handler: FrameHandler): void {
+    this.#parts.network.onFrame(channel, (frame) => {
+      const isDirect = frame.via === "direct";
+      const code = isDirect ? handler(frame.from, frame.bytes) : this.#openGossip(frame, handler);
+      if (code !== null) this.reject(channel, frame.from, code);
+    });
+  }
+
+  /** Counts the rejection; the peer pays for what no honest node sends. */
+  reject(channel: Channel, peer: PeerIndex, code: RejectionCode): void {
+    this.#rejections.add(1, { channel, code, peer: String(peer) });
+    this.#parts.logger.debug("A frame was not accepted.", { channel, peer, reason: code });
+    if (ERRORS[code].penalty === "reject") this.#parts.network.penalise(peer, code);
+  }
+
+  #openGossip(frame: Inbound, handler: FrameHandler): RejectionCode | null {
+    const { profile, scope, identity } = this.#parts;
+    const opened = profile.openGossip(scope, frame.bytes, identity);
+    if (!opened.ok) return opened.error.code;
+    const { author, channel, payload } = opened.value;
+    if (channel !== frame.channel) return "malformed";
+    if (author === identity.self) return null;
+    // Whoever forwarded it is honest: what the author signed is the author's to answer for.
+    const code = handler(author, payload);
+    if (code !== null) this.reject(channel, author, code);
+    return null;
+  }
+}

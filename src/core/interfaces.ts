@@ -1,0 +1,141 @@
+/**
+ * Every component of the workflow on one page; `workflow.ts` wires them. Data is immutable between
+ * components, events are subscribed before the node starts, and each component owns the state that
+ * its name says.
+ */
+import type {
+  Admitted,
+  AggregatedSet,
+  DutyDefinitions,
+  PartialSignatureSet,
+  Received,
+  SigningTask,
+  UnsignedData,
+  Verified,
+} from "../domain/data.ts";
+import type { Duty } from "../domain/duty.ts";
+import type { LockIndex, Root, ShareIndex } from "../domain/keys.ts";
+import type { SignatureShare } from "../ports/bls.ts";
+
+/** Resolves the cluster's duties per epoch and fires each one when it is due. */
+export interface Scheduler {
+  start(): void;
+  onDuty(handler: (duty: Duty, definitions: DutyDefinitions) => void): void;
+  /** Who of the cluster has the duty, as far as resolved; empty when nobody. */
+  definitions(duty: Duty): DutyDefinitions;
+}
+
+/** Gets this node's own proposal for a duty's value from its beacon node. */
+export interface Fetcher {
+  fetch(duty: Duty, definitions: DutyDefinitions): void;
+  onFetched(handler: (data: UnsignedData) => void): void;
+  /** What the beacon node said last; waits for its first answer until the signal aborts. */
+  latest(duty: Duty, signal: AbortSignal): Promise<UnsignedData | null>;
+  /** Asks again, once; what it said before stands when it does not answer. */
+  refresh(duty: Duty, signal: AbortSignal): Promise<UnsignedData | null>;
+}
+
+/** Agrees with the peers on one value per duty. */
+export interface Consensus {
+  /** Joins the duty's instance, so that its round timer runs before a value is there. */
+  participate(duty: Duty): void;
+  propose(data: UnsignedData): void;
+  /** At most once per duty, after the value's bytes are here. */
+  onDecided(handler: (data: UnsignedData) => void): void;
+}
+
+/** Keeps the decided value of each duty until its deadline; refuses a second one. */
+export interface DutyStore {
+  store(data: UnsignedData): void;
+  onStored(handler: (data: UnsignedData) => void): void;
+  /** Resolves once the duty is decided; rejects with the signal's reason. */
+  awaitData(duty: Duty, signal: AbortSignal): Promise<UnsignedData>;
+}
+
+export type Signed = {
+  readonly tasks: readonly SigningTask[];
+  readonly set: PartialSignatureSet;
+};
+
+/** Has this operator's shares sign a decided value; nothing it makes may leave yet. */
+export interface Signer {
+  sign(data: UnsignedData): void;
+  onSigned(handler: (signed: Signed) => void): void;
+}
+
+/** Checks own partial signatures and takes them through the safety gate. */
+export interface Admission {
+  admit(signed: Signed): void;
+  onAdmitted(handler: (set: Admitted<PartialSignatureSet>) => void): void;
+}
+
+/** Sends own admitted partial signatures to the peers and receives theirs. */
+export interface PartialSignatureExchange {
+  broadcast(set: Admitted<PartialSignatureSet>): void;
+  onReceived(handler: (set: Received<PartialSignatureSet>) => void): void;
+}
+
+/** The shares of one validator that agree on one root: at least threshold many. */
+export type ThresholdGroup = {
+  readonly validator: LockIndex;
+  readonly messageRoot: Root;
+  readonly shares: readonly SignatureShare[];
+};
+
+/** Collects partial signatures by duty, validator and root. */
+export interface PartialSignatureStore {
+  storeOwn(set: Admitted<PartialSignatureSet>): void;
+  storeReceived(set: Received<PartialSignatureSet>): void;
+  /** Fires when a share completes a group, and again for each later share until it is settled. */
+  onThreshold(handler: (duty: Duty, groups: readonly ThresholdGroup[]) => void): void;
+  /** The group became a group signature: later shares of it are not reported again. */
+  settle(duty: Duty, validator: LockIndex): void;
+  /** Forgets shares that were proved invalid; reports the group again if enough are left. */
+  drop(duty: Duty, validator: LockIndex, shares: readonly ShareIndex[]): void;
+}
+
+/** Combines shares into group signatures and verifies them. */
+export interface SignatureAggregator {
+  aggregate(duty: Duty, groups: readonly ThresholdGroup[]): void;
+  onAggregated(handler: (set: Verified<AggregatedSet>) => void): void;
+}
+
+/** Hands group signatures to the beacon node, again and again until it takes them. */
+export interface Broadcaster {
+  broadcast(set: Verified<AggregatedSet>): void;
+  onBroadcast(handler: (duty: Duty, validators: readonly LockIndex[]) => void): void;
+}
+
+/** Steps of a duty, in their order; the last one reached says where a missed duty stopped. */
+export const STEPS = [
+  "scheduled",
+  "fetched",
+  "decided",
+  "signed",
+  "admitted",
+  "threshold",
+  "aggregated",
+  "broadcast",
+] as const;
+export type Step = (typeof STEPS)[number];
+
+/** Watches every duty through its steps and says where and why one stopped. */
+export interface Tracker {
+  reached(duty: Duty, step: Step): void;
+  /** Something went wrong on the way; the last such note is a missed duty's reason. */
+  noted(duty: Duty, reason: string): void;
+}
+
+export type Components = {
+  readonly scheduler: Scheduler;
+  readonly fetcher: Fetcher;
+  readonly consensus: Consensus;
+  readonly dutyStore: DutyStore;
+  readonly signer: Signer;
+  readonly admission: Admission;
+  readonly exchange: PartialSignatureExchange;
+  readonly partialSignatures: PartialSignatureStore;
+  readonly aggregator: SignatureAggregator;
+  readonly broadcaster: Broadcaster;
+  readonly tracker: Tracker;
+};

@@ -1,0 +1,93 @@
+/**
+ * Carries partial signatures between the operators. Only admitted ones leave; what arrives is
+ * `Received`: its author is authenticated and the duty is expected, its signatures are unchecked.
+ */
+import type { Admitted, PartialSignatureSet, Received } from "../domain/data.ts";
+import type { Duty, DutyId } from "../domain/duty.ts";
+import { dutyId } from "../domain/duty.ts";
+import type { RejectionCode } from "../domain/errors.ts";
+import type { PeerIndex } from "../domain/keys.ts";
+import { shareIndexOf } from "../domain/keys.ts";
+import type { Chain } from "../eth2/chain.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Network } from "../ports/network.ts";
+import { Listeners } from "../util/listeners.ts";
+import type { Profile } from "../wire/profile.ts";
+import type { Courier } from "./courier.ts";
+import type { Deadlines } from "./deadlines.ts";
+import type { DutyGater } from "./dutyGater.ts";
+import type { PartialSignatureExchange, Scheduler } from "./interfaces.ts";
+
+/** A peer that comes back is told again what it may have missed of the last slots. */
+const RESEND_SLOTS = 2;
+
+type ExchangeParts = {
+  readonly profile: Profile;
+  readonly chain: Chain;
+  readonly clock: Clock;
+  readonly courier: Courier;
+  readonly network: Network;
+  readonly gater: DutyGater;
+  readonly deadlines: Deadlines;
+  readonly scheduler: Scheduler;
+  /** Validators in the cluster lock. */
+  readonly validators: number;
+};
+
+export class DirectExchange implements PartialSignatureExchange {
+  readonly #parts: ExchangeParts;
+  readonly #received = new Listeners<[Received<PartialSignatureSet>]>();
+  readonly #sent = new Map<DutyId, Admitted<PartialSignatureSet>>();
+
+  constructor(parts: ExchangeParts) {
+    this.#parts = parts;
+    parts.courier.onFrame("partials", (author, bytes) => this.#onFrame(author, bytes));
+    parts.deadlines.onExpired((duty) => this.#sent.delete(dutyId(duty)));
+    parts.network.onPath((peer, path) => {
+      if (path === "direct") this.#resend(peer);
+    });
+  }
+
+  onReceived(handler: (set: Received<PartialSignatureSet>) => void): void {
+    this.#received.add(handler);
+  }
+
+  broadcast(set: Admitted<PartialSignatureSet>): void {
+    const { courier, profile } = this.#parts;
+    this.#sent.set(dutyId(set.duty), set);
+    courier.broadcast("partials", profile.encodePartials(set), () =>
+      profile.splitPartials(set).map((part) => profile.encodePartials(part)),
+    );
+  }
+
+  #resend(peer: PeerIndex): void {
+    const { chain, clock, courier, profile } = this.#parts;
+    const oldest = chain.slotAt(clock.now()) - RESEND_SLOTS;
+    for (const set of this.#sent.values()) {
+      if (set.duty.slot > oldest) courier.send(peer, "partials", profile.encodePartials(set));
+    }
+  }
+
+  #onFrame(author: PeerIndex, bytes: Uint8Array): RejectionCode | null {
+    const decoded = this.#parts.profile.decodePartials(bytes, shareIndexOf(author));
+    if (!decoded.ok) return decoded.error.code;
+    const set = decoded.value;
+    const rejected = this.#parts.gater.check(set.duty) ?? this.#checkValidators(set);
+    if (rejected !== null) return rejected;
+    this.#received.emit(set as Received<PartialSignatureSet>);
+    return null;
+  }
+
+  #checkValidators({ duty, signatures }: PartialSignatureSet): RejectionCode | null {
+    const expected = this.#expected(duty);
+    for (const { validator } of signatures) {
+      if (validator >= this.#parts.validators) return "unknown_validator";
+      if (!expected.has(validator)) return "unexpected_duty";
+    }
+    return null;
+  }
+
+  #expected(duty: Duty): ReadonlySet<number> {
+    return new Set(this.#parts.scheduler.definitions(duty).map(({ validator }) => validator));
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * Judges a proposed value before this node PREPAREs it (DESIGN §6, four kinds of rule): is it well
+ * formed, may at least one of our shares sign it, and does it agree with our own beacon node.
+ */
+import type { UnsignedData } from "../domain/data.ts";
+import type { Duty } from "../domain/duty.ts";
+import { Cancelled, FaultError } from "../domain/errors.ts";
+import type { Millis, Round, Slot } from "../domain/units.ts";
+import type { DutyKind, RoundContext } from "../duties/kind.ts";
+import type { Chain } from "../eth2/chain.ts";
+import type { BeaconNode } from "../ports/beaconNode.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Verdict } from "../qbft/messages.ts";
+import type { SafetyGate } from "../safety/gate.ts";
+import { abortAt } from "./abortAt.ts";
+import type { Deadlines } from "./deadlines.ts";
+import type { HeadFeed } from "./headFeed.ts";
+import type { Fetcher, Scheduler } from "./interfaces.ts";
+
+export type ValueCheckerParts = {
+  readonly chain: Chain;
+  readonly clock: Clock;
+  readonly beacon: BeaconNode;
+  readonly gate: SafetyGate;
+  readonly scheduler: Scheduler;
+  readonly fetcher: Fetcher;
+  readonly deadlines: Deadlines;
+  readonly kindOf: (duty: Duty) => DutyKind;
+  readonly heads: HeadFeed;
+};
+
+export type RoundWindow = { readonly round: Round; readonly startsAt: Millis; readonly endsAt: Millis };
+
+export class ValueChecker {
+  readonly #parts: ValueCheckerParts;
+
+  constructor(parts: ValueCheckerParts) {
+    this.#parts = parts;
+  }
+
+  async judge(data: UnsignedData, window: RoundWindow, certified: boolean): Promise<Verdict> {
+    const { chain, scheduler, gate, kindOf } = this.#parts;
+    const kind = kindOf(data.duty);
+    const definitions = scheduler.definitions(data.duty);
+    const checked = kind.check(data, definitions, chain);
+    if (!checked.ok) return refused(`${checked.error.code}: ${checked.error.detail ?? "malformed"}`);
+    const refusals = gate.checkValue(kind.tasks(data, definitions, chain));
+    // VALUE-2: shares that may not sign are left out later; a value that none may sign is refused.
+    const first = refusals.find((reason) => reason !== null);
+    if (first && refusals.every((reason) => reason !== null)) return refused(first.detail);
+    return this.#judgeOwnView(data, window, { round: window.round, certified });
+  }
+
+  async #judgeOwnView(
+    data: UnsignedData,
+    window: RoundWindow,
+    context: RoundContext,
+  ): Promise<Verdict> {
+    const { clock, deadlines, fetcher, kindOf, heads } = this.#parts;
+    const now = clock.now();
+    // VALUE-4: at most half of what is left of the round is spent on asking our beacon node.
+    const until = now + Math.max(0, (window.endsAt - Math.max(now, window.startsAt)) / 2);
+    const { signal, dispose } = abortAt(clock, until, deadlines.signalOf(data.duty));
+    try {
+      let own = await fetcher.latest(data.duty, signal);
+      for (;;) {
+        const headSlot = await this.#headSlot(data, own, signal);
+        const judgement = kindOf(data.duty).judge(
+          data,
+          { own: own?.value ?? null, headSlot },
+          context,
+        );
+        if (judgement.kind === "accept") return { accepted: true };
+        if (judgement.kind === "refuse" || signal.aborted) return refused(judgement.reason);
+        await heads.next(signal);
+        own = await fetcher.refresh(data.duty, signal);
+      }
+    } finally {
+      dispose();
+    }
+  }
+
+  /** Slot of the attested head as our beacon node knows it; undefined when it does not answer. */
+  async #headSlot(
+    data: UnsignedData,
+    own: UnsignedData | null,
+    signal: AbortSignal,
+  ): Promise<Slot | null | undefined> {
+    // Our own beacon node attests the same: it knows the head, and for this very slot.
+    if (own?.root === data.root) return data.duty.slot;
+    const head = this.#parts.kindOf(data.duty).attestedHead(data);
+    if (head === null || signal.aborted) return undefined;
+    try {
+      return await this.#parts.beacon.blockSlot(head, signal);
+    } catch (error) {
+      if (error instanceof FaultError || error instanceof Cancelled) return undefined;
+      throw error;
+    }
+  }
+}
+
+function refused(reason: string): Verdict {
+  return { accepted: false, reason };
+}
