@@ -61,7 +61,6 @@ export type QbftRejection =
   | "equivocation"
   | "duplicate"
   | "over_limit"
-  | "too_late"
   | "malformed";
 
 export type QbftEffect =
@@ -71,8 +70,13 @@ export type QbftEffect =
       readonly statement: Statement;
       readonly justification: readonly SignedStatement[];
     }
-  /** Send a decided certificate to one late peer. */
-  | { readonly kind: "answer"; readonly peer: PeerIndex; readonly message: Message }
+  /** Sign the DECIDED and send it, with its certificate, to one late peer; never step it. */
+  | {
+      readonly kind: "answer";
+      readonly peer: PeerIndex;
+      readonly statement: Statement;
+      readonly justification: readonly SignedStatement[];
+    }
   /** Replaces the previous timer; the driver turns the round into an instant. */
   | { readonly kind: "setTimer"; readonly round: Round }
   /** Ask any of `peers` for the bytes behind `value` (and for what proposed it). */
