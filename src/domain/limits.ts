@@ -72,6 +72,18 @@ export const SUSPECT_SLOTS = 32;
 /** Proofs of misbehaviour kept per run: enough to convict, too few to fill a disk. */
 export const MAX_EVIDENCE_RECORDS = 1_000;
 
+/**
+ * Signed messages of each kind kept per validator above its low watermark: at one attestation per
+ * epoch the last three hours, while an attestation is of use for two epochs at most.
+ */
+export const SLASHING_RECORDS_KEPT = 32;
+/** Messages beyond those before a validator's oldest ones are forgotten together. */
+export const SLASHING_RECORDS_SLACK = 16;
+/** Forgotten messages deleted with one batch, beyond as many as the batch adds. */
+export const SLASHING_PRUNE_BATCH = 64;
+/** A slashing interchange file in bytes: 1,000 validators with 900 messages of 140 bytes each. */
+export const MAX_INTERCHANGE_BYTES = 128 * 1024 * 1024;
+
 /** Body of one beacon node answer that we parse ourselves, in bytes. */
 export const MAX_BEACON_RESPONSE_BYTES = 128 * 1024 * 1024;
 /** Time for one beacon node request that has no duty deadline, in milliseconds. */

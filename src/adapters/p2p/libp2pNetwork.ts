@@ -1,0 +1,314 @@
+/**
+ * The {@link Network} port on libp2p: direct streams between every two members of one cluster, and
+ * gossip as the second way around broken links (DESIGN §6, P2P-1 to P2P-10).
+ */
+import { TopicValidatorResult } from "@libp2p/gossipsub";
+import type { Connection, PeerId, Stream } from "@libp2p/interface";
+import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
+import type { PeerIndex, Root } from "../../domain/keys.ts";
+import { MAX_FRAME_BYTES, MAX_GOSSIP_FRAME_BYTES } from "../../domain/limits.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Logger } from "../../ports/logger.ts";
+import type { Metrics } from "../../ports/metrics.ts";
+import {
+  CHANNELS,
+  type Channel,
+  type Inbound,
+  type Network,
+  type Path,
+} from "../../ports/network.ts";
+import { assert } from "../../util/assert.ts";
+import { Listeners } from "../../util/listeners.ts";
+import { FrameDecoder, LENGTH_BYTES } from "./frames.ts";
+import { createHost, type Host, startHost } from "./host.ts";
+import { peerIdOf } from "./identity.ts";
+import { PeerLink } from "./peerLink.ts";
+import { Reputation } from "./reputation.ts";
+import { Traffic } from "./traffic.ts";
+
+export type GossipVerdict = "accept" | "ignore" | "reject";
+
+export type PeerOptions = {
+  readonly index: PeerIndex;
+  /** Compressed secp256k1 point, 33 bytes. */
+  readonly publicKey: Uint8Array;
+  /** Multiaddrs without peer id, e.g. `/ip4/192.0.2.7/tcp/3610`; empty where the peer dials us. */
+  readonly addresses: readonly string[];
+};
+
+export type Libp2pNetworkOptions = {
+  /** The identity key, 32 bytes. */
+  readonly secretKey: Uint8Array;
+  readonly self: PeerIndex;
+  /** The other operators of the lock. */
+  readonly peers: readonly PeerOptions[];
+  /** Multiaddrs, e.g. `/ip4/0.0.0.0/tcp/3610`; port 0 takes any free one. */
+  readonly listen: readonly string[];
+  readonly lockHash: Root;
+  /** Whether a gossiped frame may be delivered and forwarded: its author's signature decides. */
+  readonly validateGossip: (channel: Channel, bytes: Uint8Array) => GossipVerdict;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+};
+
+export type Libp2pNetwork = {
+  readonly network: Network;
+  /** Listens and dials; throws a UsageError when an address cannot be listened on. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  /** Multiaddrs that this node listens on, with its peer id. */
+  addresses(): readonly string[];
+  readonly traffic: Traffic;
+};
+
+/** A node's network; frames handed to it must not change afterwards. */
+export async function createLibp2pNetwork(options: Libp2pNetworkOptions): Promise<Libp2pNetwork> {
+  const reputation = new Reputation(() => options.clock.monotonic());
+  const members = new Map(
+    options.peers.map(({ index, publicKey }) => [peerIdOf(publicKey).toString(), index]),
+  );
+  assert(members.size === options.peers.length, "the operators of a lock have different keys");
+  const traffic = new Traffic(options.metrics);
+  const isWelcome = (peer: PeerId): boolean => {
+    const index = members.get(peer.toString());
+    const isBanned = index !== undefined && reputation.isBanned(index);
+    if (index === undefined || isBanned) traffic.refused(isBanned ? "banned" : "not_a_member");
+    return index !== undefined && !isBanned;
+  };
+  const topics = CHANNELS.map((channel) => topicOf(options.lockHash, channel));
+  const { secretKey, listen } = options;
+  const host = await createHost({ secretKey, listen, topics, isWelcome });
+  const network = new Node({ options, host, members, reputation, traffic });
+  return {
+    network,
+    start: () => network.start(),
+    stop: () => network.stop(),
+    addresses: () => host.getMultiaddrs().map(String),
+    traffic,
+  };
+}
+
+/** P2P-1: names bind the cluster, so that frames never enter another one's protocol. */
+function protocolOf(lockHash: Root, channel: Channel): string {
+  return `/coterie/${lockHash.slice(2)}/${channel}/1`;
+}
+
+function topicOf(lockHash: Root, channel: Channel): string {
+  return `coterie/${lockHash.slice(2)}/${channel}/1`;
+}
+
+type Parts = {
+  readonly options: Libp2pNetworkOptions;
+  readonly host: Host;
+  readonly members: ReadonlyMap<string, PeerIndex>;
+  readonly reputation: Reputation;
+  readonly traffic: Traffic;
+};
+
+class Node implements Network {
+  readonly #options: Libp2pNetworkOptions;
+  readonly #host: Host;
+  readonly #members: ReadonlyMap<string, PeerIndex>;
+  readonly #reputation: Reputation;
+  readonly #traffic: Traffic;
+  readonly #links: ReadonlyMap<PeerIndex, PeerLink>;
+  readonly #handlers = new Map<Channel, (frame: Inbound) => void>();
+  readonly #pathListeners = new Listeners<[PeerIndex, Path]>();
+  /** The stream that each peer sends a channel's frames on. */
+  readonly #inbound = new Map<string, Stream>();
+  readonly #stopping = new AbortController();
+  #running: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: Parts) {
+    this.#options = parts.options;
+    this.#host = parts.host;
+    this.#members = parts.members;
+    this.#reputation = parts.reputation;
+    this.#traffic = parts.traffic;
+    this.#links = new Map(
+      parts.options.peers.map((peer) => [peer.index, this.#createLink(peer.index)]),
+    );
+  }
+
+  send(peer: PeerIndex, channel: Channel, bytes: Uint8Array): boolean {
+    return this.#link(peer).send(channel, bytes);
+  }
+
+  gossip(channel: Channel, bytes: Uint8Array): void {
+    assert(bytes.length <= MAX_GOSSIP_FRAME_BYTES, "a gossiped frame is within its limit");
+    if (this.#host.status !== "started") return;
+    this.#host.services.gossip.publish(topicOf(this.#options.lockHash, channel), bytes).then(
+      ({ recipients }) =>
+        this.#traffic.count(
+          { channel, via: "gossip", direction: "out" },
+          { frames: recipients.length, bytes: recipients.length * bytes.length },
+        ),
+      (error) => this.#options.logger.debug("A frame was not gossiped", { channel, error }),
+    );
+  }
+
+  onFrame(channel: Channel, handler: (frame: Inbound) => void): void {
+    this.#handlers.set(channel, handler);
+  }
+
+  onPath(handler: (peer: PeerIndex, path: Path) => void): void {
+    this.#pathListeners.add(handler);
+  }
+
+  path(peer: PeerIndex): Path {
+    return this.#link(peer).path;
+  }
+
+  penalise(peer: PeerIndex, code: string): void {
+    this.#traffic.penalty(peer, code);
+    if (!this.#reputation.penalise(peer)) return;
+    this.#options.logger.warn("A peer misbehaves and is disconnected for a while", { peer, code });
+    this.#link(peer).disconnect(new Error("misbehaviour"));
+  }
+
+  async start(): Promise<void> {
+    for (const channel of CHANNELS) {
+      // Two, for the old stream of a peer may still be closing when its new one arrives.
+      await this.#host.handle(
+        protocolOf(this.#options.lockHash, channel),
+        (stream, connection) => this.#accept(channel, stream, connection),
+        { maxInboundStreams: 2 },
+      );
+    }
+    this.#host.addEventListener("connection:open", ({ detail }) =>
+      this.#linkOf(detail.remotePeer)?.connected(detail),
+    );
+    this.#host.addEventListener("connection:close", ({ detail }) =>
+      this.#linkOf(detail.remotePeer)?.disconnected(detail),
+    );
+    await startHost(this.#host, this.#options.listen);
+    this.#startGossip();
+    const { signal } = this.#stopping;
+    this.#running = Promise.all([...this.#links.values()].map((link) => link.run(signal)));
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort(new Error("the network stops"));
+    await this.#running;
+    await this.#host.stop();
+  }
+
+  #createLink(peer: PeerIndex): PeerLink {
+    const { self, lockHash, clock, logger } = this.#options;
+    const addresses = this.#addressesOf(peer);
+    return new PeerLink({
+      peer,
+      isFirstDialler: self < peer,
+      protocolOf: (channel) => protocolOf(lockHash, channel),
+      dial: (signal) => {
+        if (addresses.length === 0 || this.#reputation.isBanned(peer)) return null;
+        return this.#host.dial([...addresses], { signal });
+      },
+      onPath: (path) => {
+        this.#traffic.connected(peer, path === "direct");
+        this.#pathListeners.emit(peer, path);
+      },
+      clock,
+      logger: logger.child({ peer }),
+      traffic: this.#traffic,
+    });
+  }
+
+  #addressesOf(peer: PeerIndex): readonly Multiaddr[] {
+    return this.#options.peers
+      .filter(({ index }) => index === peer)
+      .flatMap(({ publicKey, addresses }) =>
+        addresses.map((address) => multiaddr(`${address}/p2p/${peerIdOf(publicKey)}`)),
+      );
+  }
+
+  #link(peer: PeerIndex): PeerLink {
+    const link = this.#links.get(peer);
+    assert(link !== undefined, `peer ${peer} is another operator of the cluster`);
+    return link;
+  }
+
+  #linkOf(peerId: PeerId): PeerLink | undefined {
+    const peer = this.#members.get(peerId.toString());
+    return peer === undefined ? undefined : this.#link(peer);
+  }
+
+  /** P2P-5: one inbound stream per peer and channel; the newest replaces the one before. */
+  #accept(channel: Channel, stream: Stream, connection: Connection): void {
+    const peer = this.#members.get(connection.remotePeer.toString());
+    if (peer === undefined) {
+      stream.abort(new Error("not a member of the cluster"));
+      return;
+    }
+    const key = `${channel}/${peer}`;
+    this.#inbound.get(key)?.abort(new Error("replaced by a newer stream"));
+    this.#inbound.set(key, stream);
+    const decoder = new FrameDecoder(MAX_FRAME_BYTES);
+    stream.addEventListener("message", ({ data }) => {
+      for (const chunk of data instanceof Uint8Array ? [data] : data) {
+        const frames = decoder.push(chunk);
+        if (frames === null) {
+          stream.abort(new Error("a frame of no acceptable length"));
+          this.#traffic.drop(channel, "malformed");
+          this.penalise(peer, "frame_too_large");
+          return;
+        }
+        for (const bytes of frames) {
+          this.#traffic.count(
+            { channel, via: "direct", direction: "in" },
+            { frames: 1, bytes: LENGTH_BYTES + bytes.length },
+          );
+          this.#deliver({ channel, from: peer, via: "direct", bytes });
+        }
+      }
+    });
+    stream.addEventListener("close", () => {
+      if (this.#inbound.get(key) === stream) this.#inbound.delete(key);
+    });
+  }
+
+  /** P2P-6: what does not validate is neither delivered nor forwarded. */
+  #startGossip(): void {
+    const { gossip } = this.#host.services;
+    const channels = new Map(
+      CHANNELS.map((channel) => [topicOf(this.#options.lockHash, channel), channel]),
+    );
+    for (const [topic, channel] of channels) {
+      gossip.topicValidators.set(topic, (_, { data }) => this.#verdictOn(channel, data));
+      gossip.subscribe(topic);
+    }
+    gossip.addEventListener("gossipsub:message", ({ detail }) => {
+      const from = this.#members.get(detail.propagationSource.toString());
+      const channel = channels.get(detail.msg.topic);
+      if (from === undefined || channel === undefined) return;
+      const bytes = detail.msg.data;
+      this.#traffic.count(
+        { channel, via: "gossip", direction: "in" },
+        { frames: 1, bytes: bytes.length },
+      );
+      this.#deliver({ channel, from, via: "gossip", bytes });
+    });
+  }
+
+  #verdictOn(channel: Channel, bytes: Uint8Array): TopicValidatorResult {
+    if (bytes.length > MAX_GOSSIP_FRAME_BYTES) return TopicValidatorResult.Reject;
+    switch (this.#options.validateGossip(channel, bytes)) {
+      case "accept":
+        return TopicValidatorResult.Accept;
+      case "ignore":
+        return TopicValidatorResult.Ignore;
+      case "reject":
+        return TopicValidatorResult.Reject;
+    }
+  }
+
+  /** In a turn of its own: a bug in a handler must end the process, not a stream. */
+  #deliver(frame: Inbound): void {
+    queueMicrotask(() => {
+      const handler = this.#handlers.get(frame.channel);
+      if (handler === undefined) this.#traffic.drop(frame.channel, "no_handler");
+      else handler(frame);
+    });
+  }
+}

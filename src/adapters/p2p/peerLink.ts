@@ -1,0 +1,212 @@
+/**
+ * Keeps one peer reachable: connect, open a stream per channel, wait until something breaks, pause,
+ * again (P2P-3). Either side may dial, so that one reachable side is enough.
+ */
+import type { Connection, Stream } from "@libp2p/interface";
+import type { PeerIndex } from "../../domain/keys.ts";
+import {
+  CONNECT_TIMEOUT_MS,
+  MAX_CONNECTIONS_PER_PEER,
+  MAX_RECONNECT_DELAY_MS,
+} from "../../domain/limits.ts";
+import type { Millis } from "../../domain/units.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Logger } from "../../ports/logger.ts";
+import { CHANNELS, type Channel, type Path } from "../../ports/network.ts";
+import { Lane } from "./lane.ts";
+import type { Traffic } from "./traffic.ts";
+
+/** Connections opened within this time were dialled crosswise; a later one replaces them. */
+const CROSSED_DIALS_MS = 10_000;
+/** Head start of the dialler with the smaller index, so that dials seldom cross. */
+const HEAD_START_MS = 300;
+const FIRST_RECONNECT_DELAY_MS = 250;
+/** A link that held this long has worked: its next failure is a new one. */
+const LASTING_MS = MAX_RECONNECT_DELAY_MS;
+
+export type PeerLinkOptions = {
+  readonly peer: PeerIndex;
+  readonly isFirstDialler: boolean;
+  readonly protocolOf: (channel: Channel) => string;
+  /** Null when the peer has no address, or none that may be dialled now: wait for it to dial us. */
+  readonly dial: (signal: AbortSignal) => Promise<Connection> | null;
+  readonly onPath: (path: Path) => void;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly traffic: Traffic;
+};
+
+export class PeerLink {
+  readonly #options: PeerLinkOptions;
+  readonly #lanes: ReadonlyMap<Channel, Lane>;
+  /** Oldest first. */
+  #connections: readonly Connection[] = [];
+  #served: Connection | null = null;
+  #path: Path = "none";
+  /** Aborted, and replaced, when a connection of the peer arrives. */
+  #arrival = new AbortController();
+
+  constructor(options: PeerLinkOptions) {
+    this.#options = options;
+    this.#lanes = new Map(CHANNELS.map((name) => [name, new Lane(name, options.traffic)]));
+  }
+
+  get path(): Path {
+    return this.#path;
+  }
+
+  send(channel: Channel, frame: Uint8Array): boolean {
+    if (this.#path === "none") {
+      this.#options.traffic.drop(channel, "no_path");
+      return false;
+    }
+    return this.#lanes.get(channel)?.push(frame) ?? false;
+  }
+
+  /** Runs until `signal` aborts; never rejects. */
+  async run(signal: AbortSignal): Promise<void> {
+    let failures = 0;
+    while (!signal.aborted) {
+      const startedAt = this.#options.clock.monotonic();
+      try {
+        await this.#serve(failures, signal);
+      } catch (error) {
+        this.#logFailure(failures, error);
+      }
+      this.#unserve();
+      // What breaks again at once is paused for like what never worked.
+      const lastedMs = this.#options.clock.monotonic() - startedAt;
+      failures = lastedMs > LASTING_MS ? 1 : failures + 1;
+    }
+  }
+
+  connected(connection: Connection): void {
+    this.#warnOfTwin(connection);
+    this.#connections = [...this.#connections, connection];
+    const excess = this.#connections.length - MAX_CONNECTIONS_PER_PEER;
+    for (const old of this.#connections.slice(0, Math.max(0, excess))) {
+      old.abort(new Error("replaced by a newer connection"));
+    }
+    // A peer that crashed dials again long before its old connection times out.
+    const age = connection.timeline.open - (this.#served?.timeline.open ?? 0);
+    if (this.#served !== null && age > CROSSED_DIALS_MS) this.#unserve();
+    this.#announceArrival();
+  }
+
+  disconnected(connection: Connection): void {
+    this.#connections = this.#connections.filter((other) => other !== connection);
+  }
+
+  /** Closes every connection; the link goes on trying. */
+  disconnect(reason: Error): void {
+    for (const connection of this.#connections) connection.abort(reason);
+  }
+
+  /** Connects and stays until the link breaks; throws where it does not come about. */
+  async #serve(failures: number, signal: AbortSignal): Promise<void> {
+    const { logger } = this.#options;
+    if (failures > 0 || !this.#options.isFirstDialler) await this.#pause(failures, signal);
+    const connection = await this.#connect(signal);
+    const lost = await this.#openLanes(connection, signal);
+    this.#setPath("direct");
+    logger.info("Connected to a peer", { address: connection.remoteAddr.toString() });
+    await untilAborted(AbortSignal.any([lost, signal]));
+    if (!signal.aborted) logger.warn("Lost the connection to a peer");
+  }
+
+  /** The newest open connection, or one that we dial, or the next that the peer opens. */
+  async #connect(signal: AbortSignal): Promise<Connection> {
+    for (;;) {
+      const open = this.#connections.findLast((connection) => connection.status === "open");
+      if (open !== undefined) return open;
+      const timeout = AbortSignal.timeout(CONNECT_TIMEOUT_MS);
+      const dialling = this.#options.dial(AbortSignal.any([signal, timeout]));
+      if (dialling !== null) return dialling;
+      await this.#sleep(MAX_RECONNECT_DELAY_MS, signal);
+    }
+  }
+
+  /** Exponential with jitter, so that the nodes of a cluster do not dial in step. */
+  async #pause(failures: number, signal: AbortSignal): Promise<void> {
+    const base = failures === 0 ? HEAD_START_MS : FIRST_RECONNECT_DELAY_MS * 2 ** (failures - 1);
+    const jitter = 0.75 + Math.random() / 2;
+    await this.#sleep(Math.min(base, MAX_RECONNECT_DELAY_MS) * jitter, signal);
+  }
+
+  /** Cut short when the peer connects to us. */
+  async #sleep(delayMs: Millis, signal: AbortSignal): Promise<void> {
+    const arrival = this.#arrival.signal;
+    try {
+      await this.#options.clock.sleep(delayMs, AbortSignal.any([signal, arrival]));
+    } catch (error) {
+      if (signal.aborted || !arrival.aborted) throw error;
+    }
+  }
+
+  /** Opens a stream per channel; the result aborts when the first of them is gone. */
+  async #openLanes(connection: Connection, signal: AbortSignal): Promise<AbortSignal> {
+    const lost = new AbortController();
+    const timeout = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_TIMEOUT_MS)]);
+    this.#served = connection;
+    await Promise.all(
+      [...this.#lanes].map(async ([channel, lane]) => {
+        const protocol = this.#options.protocolOf(channel);
+        const stream: Stream = await connection.newStream(protocol, { signal: timeout });
+        // Nothing is ever read from an outbound stream.
+        stream.maxReadBufferLength = 0;
+        lane.attach(stream, () => lost.abort());
+      }),
+    );
+    return lost.signal;
+  }
+
+  #unserve(): void {
+    this.#served = null;
+    this.#setPath("none");
+    for (const lane of this.#lanes.values()) lane.reset(new Error("the stream is given up"));
+  }
+
+  #setPath(path: Path): void {
+    if (path === this.#path) return;
+    this.#path = path;
+    this.#options.onPath(path);
+  }
+
+  #announceArrival(): void {
+    const arrival = this.#arrival;
+    this.#arrival = new AbortController();
+    arrival.abort();
+  }
+
+  #logFailure(failures: number, error: unknown): void {
+    const fields = { error: error instanceof Error ? error.message : String(error) };
+    // Once for the operator; the repetitions are for those who debug.
+    if (failures === 0) this.#options.logger.warn("No connection to a peer; retrying", fields);
+    else this.#options.logger.debug("No connection to a peer; retrying", fields);
+  }
+
+  /** P2P-9: an identity key that is used in two places is the road to a slashing. */
+  #warnOfTwin(connection: Connection): void {
+    const address = connection.remoteAddr.toString();
+    const host = hostOf(address);
+    const others = this.#connections.map((other) => other.remoteAddr.toString());
+    const elsewhere = others.find((other) => hostOf(other) !== host);
+    if (elsewhere === undefined) return;
+    this.#options.logger.warn(
+      "One operator is connected from two addresses; unless it moved, its key is in use twice",
+      { addresses: [elsewhere, address] },
+    );
+  }
+}
+
+/** `/ip4/1.2.3.4` of `/ip4/1.2.3.4/tcp/3610/p2p/…`. */
+function hostOf(address: string): string {
+  return address.split("/").slice(0, 3).join("/");
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

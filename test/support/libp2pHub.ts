@@ -1,0 +1,144 @@
+/** Real libp2p nodes on ephemeral loopback ports. */
+import assert from "node:assert/strict";
+import { createServer } from "node:net";
+import { secp256k1 } from "@noble/curves/secp256k1.js";
+import {
+  createLibp2pNetwork,
+  type Libp2pNetwork,
+  type Libp2pNetworkOptions,
+} from "../../src/adapters/p2p/libp2pNetwork.ts";
+import { systemClock } from "../../src/adapters/system/clock.ts";
+import { sha256 } from "../../src/crypto/sha256.ts";
+import { type PeerIndex, rootOf } from "../../src/domain/keys.ts";
+import type { Logger } from "../../src/ports/logger.ts";
+import type { Metrics } from "../../src/ports/metrics.ts";
+import type { Network } from "../../src/ports/network.ts";
+
+export const LOCK_HASH = rootOf(new Uint8Array(32).fill(7));
+
+/** The identity key of test operator `index`. */
+export function secretKeyOf(index: PeerIndex): Uint8Array {
+  return sha256(new TextEncoder().encode(`test operator ${index}`));
+}
+
+export function publicKeyOf(index: PeerIndex): Uint8Array {
+  return secp256k1.getPublicKey(secretKeyOf(index), true);
+}
+
+export type LogLine = { readonly level: string; readonly message: string; readonly fields: object };
+
+/** Collects into `lines` what is logged at any level. */
+export function collectingLogger(lines: LogLine[], context: object = {}): Logger {
+  const at =
+    (level: string) =>
+    (message: string, fields: object = {}): void => {
+      lines.push({ level, message, fields: { ...context, ...fields } });
+    };
+  return {
+    debug: at("debug"),
+    info: at("info"),
+    warn: at("warn"),
+    error: at("error"),
+    child: (fields) => collectingLogger(lines, { ...context, ...fields }),
+  };
+}
+
+/** Metrics that nobody reads. */
+export const silentMetrics: Metrics = {
+  counter: () => ({ add: () => undefined }),
+  gauge: () => ({ set: () => undefined }),
+  histogram: () => ({ observe: () => undefined }),
+};
+
+/** Options of node `self` in a cluster of `ports.length`; `port` 0 stands for "no address known". */
+export function nodeOptions(self: PeerIndex, ports: readonly number[]): Libp2pNetworkOptions {
+  return {
+    secretKey: secretKeyOf(self),
+    self,
+    peers: ports.flatMap((port, index) =>
+      index === self
+        ? []
+        : {
+            index,
+            publicKey: publicKeyOf(index),
+            addresses: port === 0 ? [] : [`/ip4/127.0.0.1/tcp/${port}`],
+          },
+    ),
+    listen: [`/ip4/127.0.0.1/tcp/${ports[self] ?? 0}`],
+    lockHash: LOCK_HASH,
+    validateGossip: () => "accept",
+    clock: systemClock,
+    logger: collectingLogger([]),
+    metrics: silentMetrics,
+  };
+}
+
+/** Ports that are free now; they are told apart because all are held before any is released. */
+export async function freePorts(count: number): Promise<readonly number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
+  const ports = await Promise.all(
+    servers.map(
+      (server) =>
+        new Promise<number>((resolve) => {
+          server.listen(0, "127.0.0.1", () => {
+            const address = server.address();
+            assert(address !== null && typeof address === "object");
+            resolve(address.port);
+          });
+        }),
+    ),
+  );
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+export type Libp2pHubOptions = {
+  readonly nodes: number;
+  /** Pairs whose nodes know no address of each other. */
+  readonly cut?: readonly (readonly [PeerIndex, PeerIndex])[];
+} & Partial<Libp2pNetworkOptions>;
+
+export class Libp2pHub {
+  readonly #options: Libp2pHubOptions;
+  readonly #ports: readonly number[];
+  readonly #nodes = new Map<PeerIndex, Libp2pNetwork>();
+
+  private constructor(options: Libp2pHubOptions, ports: readonly number[]) {
+    this.#options = options;
+    this.#ports = ports;
+  }
+
+  static async create(options: Libp2pHubOptions): Promise<Libp2pHub> {
+    const hub = new Libp2pHub(options, await freePorts(options.nodes));
+    await Promise.all(hub.#ports.map((_, node) => hub.start(node)));
+    return hub;
+  }
+
+  network(node: PeerIndex): Network {
+    return this.node(node).network;
+  }
+
+  node(node: PeerIndex): Libp2pNetwork {
+    const started = this.#nodes.get(node);
+    assert(started !== undefined, `node ${node} was started`);
+    return started;
+  }
+
+  async start(node: PeerIndex): Promise<void> {
+    const { nodes: _, cut = [], ...overrides } = this.#options;
+    const isCut = (peer: PeerIndex): boolean =>
+      cut.some((pair) => pair.includes(node) && pair.includes(peer));
+    const ports = this.#ports.map((port, peer) => (isCut(peer) ? 0 : port));
+    const started = await createLibp2pNetwork({ ...nodeOptions(node, ports), ...overrides });
+    this.#nodes.set(node, started);
+    await started.start();
+  }
+
+  async stop(node: PeerIndex): Promise<void> {
+    await this.node(node).stop();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#nodes.values()].map((node) => node.stop()));
+  }
+}

@@ -1,0 +1,197 @@
+/**
+ * The {@link Network} port for N nodes in one process, without time: a frame arrives one turn of
+ * the event loop after it was sent. Links can be cut, frames lost, and what a Byzantine node says
+ * rewritten per receiver, all from outside of the node.
+ */
+import assert from "node:assert/strict";
+import type { PeerIndex } from "../../src/domain/keys.ts";
+import {
+  MAX_FRAME_BYTES,
+  MAX_GOSSIP_FRAME_BYTES,
+  MAX_PEER_QUEUE_BYTES,
+} from "../../src/domain/limits.ts";
+import type { Channel, Inbound, Network, Path } from "../../src/ports/network.ts";
+import { toHex } from "../../src/util/bytes.ts";
+import { Listeners } from "../../src/util/listeners.ts";
+
+/** A frame on its way from one node to the next; `from` is the hop, not always the author. */
+export type Hop = Inbound & { readonly to: PeerIndex };
+/** What arrives in place of a frame: nothing, it, another, or several. */
+export type Tap = (hop: Hop) => readonly Uint8Array[];
+export type Turn = "microtask" | "macrotask";
+
+export class MemoryHub {
+  readonly #nodes: readonly MemoryNode[];
+  readonly #cut = new Set<string>();
+  readonly #stopped = new Set<PeerIndex>();
+  readonly #taps = new Map<PeerIndex, Tap>();
+  readonly #turn: Turn;
+  readonly validateGossip: (channel: Channel, bytes: Uint8Array) => "accept" | "ignore" | "reject";
+  #isLost: (hop: Hop) => boolean = () => false;
+
+  constructor(options: {
+    readonly nodes: number;
+    readonly turn?: Turn;
+    readonly validateGossip?: MemoryHub["validateGossip"];
+  }) {
+    this.#turn = options.turn ?? "microtask";
+    this.validateGossip = options.validateGossip ?? (() => "accept");
+    this.#nodes = Array.from({ length: options.nodes }, (_, self) => new MemoryNode(self, this));
+  }
+
+  network(node: PeerIndex): MemoryNode {
+    const network = this.#nodes[node];
+    assert(network !== undefined, `there is no node ${node}`);
+    return network;
+  }
+
+  cut(a: PeerIndex, b: PeerIndex): void {
+    this.#change(() => this.#cut.add(linkOf(a, b)));
+  }
+
+  heal(a: PeerIndex, b: PeerIndex): void {
+    this.#change(() => this.#cut.delete(linkOf(a, b)));
+  }
+
+  /** What is on its way to or from the node is lost. */
+  stop(node: PeerIndex): void {
+    this.#change(() => this.#stopped.add(node));
+  }
+
+  start(node: PeerIndex): void {
+    this.#change(() => this.#stopped.delete(node));
+  }
+
+  /** Frames for which `isLost` holds vanish; their sender is not told. */
+  lose(isLost: (hop: Hop) => boolean): void {
+    this.#isLost = isLost;
+  }
+
+  /** Rewrites everything that `node` sends itself, for each receiver apart. */
+  tap(node: PeerIndex, tap: Tap): void {
+    this.#taps.set(node, tap);
+  }
+
+  isConnected(a: PeerIndex, b: PeerIndex): boolean {
+    return a !== b && !this.#isDown(a) && !this.#isDown(b) && !this.#cut.has(linkOf(a, b));
+  }
+
+  neighbours(node: PeerIndex): readonly PeerIndex[] {
+    return [...this.#nodes.keys()].filter((other) => this.isConnected(node, other));
+  }
+
+  /** Delivers in the next turn if the link is still there then. */
+  carry(hop: Hop): void {
+    const deliver = (): void => {
+      if (!this.isConnected(hop.from, hop.to) || this.#isLost(hop)) return;
+      this.network(hop.to).receive(hop);
+    };
+    if (this.#turn === "microtask") queueMicrotask(deliver);
+    else setImmediate(deliver);
+  }
+
+  tapped(hop: Hop): readonly Uint8Array[] {
+    return this.#taps.get(hop.from)?.(hop) ?? [hop.bytes];
+  }
+
+  #isDown(node: PeerIndex): boolean {
+    return this.#stopped.has(node);
+  }
+
+  #change(change: () => void): void {
+    const before = this.#nodes.map((_, node) => new Set(this.neighbours(node)));
+    change();
+    for (const [node, network] of this.#nodes.entries()) {
+      for (const peer of this.#nodes.keys()) {
+        const isConnected = this.isConnected(node, peer);
+        if (isConnected === before[node]?.has(peer)) continue;
+        network.announce(peer, isConnected ? "direct" : "none");
+      }
+    }
+  }
+}
+
+export class MemoryNode implements Network {
+  /** What {@link penalise} was called with, for tests to look at. */
+  readonly penalties: { readonly peer: PeerIndex; readonly code: string }[] = [];
+  readonly #self: PeerIndex;
+  readonly #hub: MemoryHub;
+  readonly #handlers = new Map<Channel, (frame: Inbound) => void>();
+  readonly #pathListeners = new Listeners<[PeerIndex, Path]>();
+  readonly #queuedBytes = new Map<string, number>();
+  readonly #seen = new Set<string>();
+
+  constructor(self: PeerIndex, hub: MemoryHub) {
+    this.#self = self;
+    this.#hub = hub;
+  }
+
+  send(peer: PeerIndex, channel: Channel, bytes: Uint8Array): boolean {
+    assert(bytes.length > 0 && bytes.length <= MAX_FRAME_BYTES, "a frame is within its limit");
+    const queue = `${peer}/${channel}`;
+    const queued = this.#queuedBytes.get(queue) ?? 0;
+    if (!this.#hub.isConnected(this.#self, peer)) return false;
+    if (queued + bytes.length > MAX_PEER_QUEUE_BYTES) return false;
+    this.#queuedBytes.set(queue, queued + bytes.length);
+    // Whatever waits here has left by the next turn.
+    queueMicrotask(() => this.#queuedBytes.delete(queue));
+    const hop: Hop = { channel, from: this.#self, to: peer, via: "direct", bytes };
+    for (const rewritten of this.#hub.tapped(hop)) {
+      this.#hub.carry({ ...hop, bytes: rewritten });
+    }
+    return true;
+  }
+
+  gossip(channel: Channel, bytes: Uint8Array): void {
+    assert(bytes.length <= MAX_GOSSIP_FRAME_BYTES, "a gossiped frame is within its limit");
+    this.#seen.add(`${channel}/${toHex(bytes)}`);
+    for (const to of this.#hub.neighbours(this.#self)) {
+      const hop: Hop = { channel, from: this.#self, to, via: "gossip", bytes };
+      for (const rewritten of this.#hub.tapped(hop)) {
+        this.#hub.carry({ ...hop, bytes: rewritten });
+      }
+    }
+  }
+
+  onFrame(channel: Channel, handler: (frame: Inbound) => void): void {
+    this.#handlers.set(channel, handler);
+  }
+
+  onPath(handler: (peer: PeerIndex, path: Path) => void): void {
+    this.#pathListeners.add(handler);
+  }
+
+  path(peer: PeerIndex): Path {
+    return this.#hub.isConnected(this.#self, peer) ? "direct" : "none";
+  }
+
+  penalise(peer: PeerIndex, code: string): void {
+    this.penalties.push({ peer, code });
+  }
+
+  announce(peer: PeerIndex, path: Path): void {
+    this.#pathListeners.emit(peer, path);
+  }
+
+  receive(hop: Hop): void {
+    if (hop.via === "gossip" && !this.#forward(hop)) return;
+    const { channel, from, via, bytes } = hop;
+    this.#handlers.get(channel)?.({ channel, from, via, bytes });
+  }
+
+  /** False when the frame was seen before or is not valid. */
+  #forward(hop: Hop): boolean {
+    const key = `${hop.channel}/${toHex(hop.bytes)}`;
+    if (this.#seen.has(key)) return false;
+    this.#seen.add(key);
+    if (this.#hub.validateGossip(hop.channel, hop.bytes) !== "accept") return false;
+    for (const to of this.#hub.neighbours(this.#self)) {
+      if (to !== hop.from) this.#hub.carry({ ...hop, from: this.#self, to });
+    }
+    return true;
+  }
+}
+
+function linkOf(a: PeerIndex, b: PeerIndex): string {
+  return `${Math.min(a, b)}-${Math.max(a, b)}`;
+}
