@@ -11,7 +11,7 @@ const RINGS = {
   ports: ["util", "domain", "eth2"],
   crypto: ["util", "domain", "ports"],
   cluster: ["util", "domain", "eth2", "ports", "crypto"],
-  wire: ["util", "domain", "crypto"],
+  wire: ["util", "domain", "ports", "crypto", "qbft"],
   qbft: ["util", "domain"],
   safety: ["util", "domain", "ports"],
   duties: ["util", "domain", "eth2", "ports", "safety"],

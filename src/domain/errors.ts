@@ -138,6 +138,11 @@ export const ERRORS = {
     retryable: false,
     message: "the beacon node refused the submission",
   },
+  data_dir_in_use: {
+    kind: "fault",
+    retryable: false,
+    message: "the data directory belongs to another program at the moment",
+  },
   disk_failed: { kind: "fault", retryable: true, message: "a write to the data directory failed" },
   peer_unreachable: {
     kind: "fault",
