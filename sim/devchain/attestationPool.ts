@@ -5,12 +5,8 @@ import * as params from "@lodestar/params";
 import { isAggregatorFromCommitteeLength } from "@lodestar/state-transition";
 import { type electra, type phase0, ssz } from "@lodestar/types";
 import { toHex } from "../../src/util/bytes.ts";
-import type {
-  ChainAttestation,
-  ChainContext,
-  ChainState,
-  SignedChainAggregate,
-} from "./chainTypes.ts";
+import type { ChainContext } from "./chainContext.ts";
+import type { ChainAttestation, ChainState, SignedChainAggregate } from "./chainTypes.ts";
 import { ChainRejection, notFound, refuse } from "./rejection.ts";
 import { epochAtSlot, groupByRoot, sumSignatures } from "./signatures.ts";
 
@@ -85,17 +81,16 @@ export class AttestationPool {
     };
   }
 
-  /** Takes a signed aggregate after the gossip checks of the consensus spec. */
+  /**
+   * Takes a signed aggregate after the gossip checks of the consensus spec. The votes in it are
+   * verified first, so that the watcher sees them even if the aggregator is refused.
+   */
   addAggregate({ message, signature }: SignedChainAggregate): void {
     const { aggregate, aggregatorIndex, selectionProof } = message;
     const { data } = aggregate;
     const { signatures } = this.#chain;
-    this.#checkSlot(data);
-    const [committeeIndex, ...others] = aggregate.committeeBits.getTrueBitIndexes();
-    if (committeeIndex === undefined || others.length > 0) {
-      refuse("an aggregate must have exactly one committee bit");
-    }
-    const committee = this.#committee(data.slot, committeeIndex);
+    const { committeeIndex, committee, positions, attesters } = this.#verifyVotes(aggregate);
+    this.#checkTarget(data);
     if (!committee.includes(aggregatorIndex)) refuse("aggregator is not in the committee");
     if (!isAggregatorFromCommitteeLength(committee.length, selectionProof)) {
       refuse(`validator ${aggregatorIndex} is not an aggregator`);
@@ -108,18 +103,6 @@ export class AttestationPool {
     if (!signatures.isSignedBy(aggregatorIndex, outerRoot, signature)) {
       refuse("invalid aggregate-and-proof signature");
     }
-    if (aggregate.aggregationBits.bitLen !== committee.length) refuse("wrong aggregation bits");
-    const positions = aggregate.aggregationBits.getTrueBitIndexes();
-    const attesters = positions.map((position) => committee[position] ?? refuse("bit too high"));
-    const dataRoot = signatures.roots.attestation(data);
-    if (
-      attesters.length === 0 ||
-      !signatures.isSignedByAll(attesters, dataRoot, aggregate.signature)
-    ) {
-      refuse("invalid aggregate signature");
-    }
-    this.#chain.watcher.noteVote(attesters, data);
-    this.#checkTarget(data);
     const votes = this.#votesFor(data, committeeIndex, committee.length);
     if (positions.length > (votes.best?.positions.length ?? 0)) {
       votes.best = { positions, signature: aggregate.signature };
@@ -172,6 +155,30 @@ export class AttestationPool {
     const type = routes.events.EventType.singleAttestation;
     this.#chain.publish({ type, message: attestation });
     return null;
+  }
+
+  #verifyVotes({ data, committeeBits, aggregationBits, signature }: ChainAttestation): {
+    readonly committeeIndex: number;
+    readonly committee: Uint32Array;
+    readonly positions: number[];
+    readonly attesters: number[];
+  } {
+    this.#checkSlot(data);
+    const [committeeIndex, ...others] = committeeBits.getTrueBitIndexes();
+    if (committeeIndex === undefined || others.length > 0) {
+      refuse("an aggregate must have exactly one committee bit");
+    }
+    const committee = this.#committee(data.slot, committeeIndex);
+    if (aggregationBits.bitLen !== committee.length) refuse("wrong aggregation bits");
+    const positions = aggregationBits.getTrueBitIndexes();
+    const attesters = positions.map((position) => committee[position] ?? refuse("bit too high"));
+    if (attesters.length === 0) refuse("an empty aggregate");
+    const root = this.#chain.signatures.roots.attestation(data);
+    if (!this.#chain.signatures.isSignedByAll(attesters, root, signature)) {
+      refuse("invalid aggregate signature");
+    }
+    this.#chain.watcher.noteVote(attesters, data);
+    return { committeeIndex, committee, positions, attesters };
   }
 
   #checkSlot({ slot }: phase0.AttestationData): void {

@@ -9,10 +9,10 @@ import {
 } from "@lodestar/state-transition";
 import type { electra, gloas, phase0 } from "@lodestar/types";
 import type { AttestationPool } from "./attestationPool.ts";
+import type { ChainContext } from "./chainContext.ts";
 import {
   asChainState,
   type ChainBlock,
-  type ChainContext,
   type ChainState,
   type SignedChainBlock,
 } from "./chainTypes.ts";

@@ -24,16 +24,15 @@ import {
   type ProduceRequest,
   produceBlock,
 } from "./blockProducer.ts";
-import { BlockStore, stateOfNode } from "./blockStore.ts";
+import { ancestorAt, BlockStore, stateOfNode } from "./blockStore.ts";
+import type { ChainContext, PackFrom } from "./chainContext.ts";
 import {
   asChainState,
-  type ChainContext,
   type ChainEvent,
   type ChainNode,
   type ChainSszTypes,
   type ChainState,
   type DevForkName,
-  type PackFrom,
   type SignedChainBlock,
 } from "./chainTypes.ts";
 import type { ChainClock } from "./clock.ts";
@@ -154,7 +153,10 @@ export class DevChain implements ChainContext {
 
   /** The AttestationData an honest attester of `slot` votes when `node` is its head. */
   attestationData(slot: number, node: ChainNode = this.#head): phase0.AttestationData {
-    if (slot > this.currentSlot() + 1) refuse(`slot ${slot} is in the future`);
+    const now = this.currentSlot();
+    if (slot > now + 1 || slot + params.SLOTS_PER_EPOCH < now) {
+      refuse(`slot ${slot} is out of range at slot ${now}`);
+    }
     const epoch = epochAtSlot(slot);
     const at = Math.max(slot, node.slot);
     const state = node === this.#head ? this.stateAt(at) : stateOfNode(node, at);
@@ -191,7 +193,7 @@ export class DevChain implements ChainContext {
     return produceBlock(this, this, { ...request, feeRecipient });
   }
 
-  /** Imports a signed block. A block already known is accepted again: operators publish it n times. */
+  /** Imports a signed block. One already known is accepted again: n operators publish it. */
   importBlock(signed: SignedChainBlock): void {
     const { message: block } = signed;
     const root = this.typesAt(block.slot).BeaconBlock.hashTreeRoot(block);
@@ -284,9 +286,8 @@ export class DevChain implements ChainContext {
   }
 
   #stateAtSlot(slot: number): ChainState | undefined {
-    let node: ChainNode | null = this.#head;
-    while (node && node.slot > slot) node = node.parent;
-    return node ? stateOfNode(node, slot) : undefined;
+    const node = ancestorAt(this.#head, slot);
+    return node && stateOfNode(node, slot);
   }
 
   #transition(signed: SignedChainBlock): ChainState {

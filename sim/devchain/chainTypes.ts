@@ -1,7 +1,6 @@
 /** The Lodestar types this chain works with: every fork from Electra on. */
 
 import type { routes } from "@lodestar/api";
-import type { BeaconConfig } from "@lodestar/config";
 import type { ForkName } from "@lodestar/params";
 import type {
   CachedBeaconStateAllForks,
@@ -17,8 +16,6 @@ import type {
   SignedBeaconBlock,
   SSZTypesFor,
 } from "@lodestar/types";
-import type { Signatures } from "./signatures.ts";
-import type { SlashingWatcher } from "./slashingWatcher.ts";
 
 export type DevForkName = ForkName.electra | ForkName.fulu | ForkName.gloas;
 export type ChainSszTypes = SSZTypesFor<DevForkName>;
@@ -50,26 +47,4 @@ export interface ChainNode {
   state: ChainState | null;
   /** The revealed execution payload of a Gloas block. */
   envelope: gloas.SignedExecutionPayloadEnvelope | null;
-}
-
-/** Where blocks take their votes from; "all" includes messages nobody aggregated. */
-export type PackFrom = "aggregates" | "all";
-
-/** What the pools and the producer need of the chain. */
-export interface ChainContext {
-  readonly config: BeaconConfig;
-  readonly genesisTime: number;
-  readonly packFrom: PackFrom;
-  readonly signatures: Signatures;
-  readonly watcher: SlashingWatcher;
-  readonly head: ChainNode;
-  currentSlot(): number;
-  typesAt(slot: number): ChainSszTypes;
-  /** The head state advanced through empty slots to `slot`. Callers must not change it. */
-  stateAt(slot: number): ChainState;
-  /** The canonical block root at or before `slot`. */
-  rootAt(slot: number): Uint8Array;
-  findBlock(root: Uint8Array): ChainNode | undefined;
-  noteLive(epoch: number, validatorIndex: number): void;
-  publish(event: ChainEvent): void;
 }

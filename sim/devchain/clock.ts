@@ -9,17 +9,10 @@ export interface ChainClock {
 
 export const wallClock: ChainClock = {
   nowMs: () => Date.now(),
-  sleepUntil: (atMs, signal) =>
-    new Promise((resolve) => {
-      if (signal.aborted) return resolve();
-      const finish = (): void => {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", finish);
-        resolve();
-      };
-      const timer = setTimeout(finish, Math.max(0, atMs - Date.now()));
-      signal.addEventListener("abort", finish);
-    }),
+  sleepUntil: async (atMs, signal) => {
+    // In a loop, because a timer may fire a millisecond before the wall clock gets there.
+    while (!signal.aborted && Date.now() < atMs) await sleep(atMs - Date.now(), signal);
+  },
 };
 
 /** A clock that moves only when told to; a sleeper moves it to the moment it waits for. */
@@ -41,4 +34,16 @@ export class VirtualClock implements ChainClock {
   async sleepUntil(atMs: number): Promise<void> {
     this.#nowMs = Math.max(this.#nowMs, atMs);
   }
+}
+
+function sleep(delayMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const finish = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", finish);
+      resolve();
+    };
+    const timer = setTimeout(finish, delayMs);
+    signal.addEventListener("abort", finish);
+  });
 }

@@ -10,7 +10,8 @@ import { openControl } from "./api/control.ts";
 import { type DevListener, openListener } from "./api/listener.ts";
 import { DevChain } from "./chain.ts";
 import { createDevConfig, type DevFork, type ForkEpochs } from "./chainConfig.ts";
-import type { PackFrom } from "./chainTypes.ts";
+import type { PackFrom } from "./chainContext.ts";
+
 import { type ChainClock, wallClock } from "./clock.ts";
 import { interopSecretKey } from "./interopKeys.ts";
 import type { SlashableOffence } from "./slashingWatcher.ts";

@@ -68,7 +68,6 @@ export const FAULTS_SCHEMA = {
 
 export class FaultInjector {
   #faults: Faults = NO_FAULTS;
-  readonly #listeners = new Set<(faults: Faults) => void>();
 
   get faults(): Faults {
     return this.#faults;
@@ -77,15 +76,6 @@ export class FaultInjector {
   /** Changes the given faults and leaves the others as they are. */
   set(change: Partial<Faults>): void {
     this.#faults = { ...this.#faults, ...change };
-    for (const listener of this.#listeners) listener(this.#faults);
-  }
-
-  clear(): void {
-    this.set(NO_FAULTS);
-  }
-
-  onChange(listener: (faults: Faults) => void): void {
-    this.#listeners.add(listener);
   }
 }
 

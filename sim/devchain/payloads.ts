@@ -14,7 +14,8 @@ import {
 } from "@lodestar/state-transition";
 import { type electra, type gloas, ssz } from "@lodestar/types";
 import { toHex } from "../../src/util/bytes.ts";
-import { asGloasState, type ChainContext, type ChainState } from "./chainTypes.ts";
+import type { ChainContext } from "./chainContext.ts";
+import { asGloasState, type ChainState } from "./chainTypes.ts";
 import { fakeBlockHash } from "./genesis.ts";
 import { ChainRejection, refuse } from "./rejection.ts";
 import { groupByRoot, sumSignatures } from "./signatures.ts";
@@ -117,7 +118,8 @@ export class PayloadPool {
     const { message, signature } = signed;
     const node = this.#chain.findBlock(message.beaconBlockRoot);
     if (!node?.state || !node.signed) refuse("envelope of an unknown block");
-    const body = node.signed.message.body as gloas.BeaconBlockBody;
+    const { body } = node.signed.message;
+    if (!("signedExecutionPayloadBid" in body)) refuse("envelope of a block before Gloas");
     const bid = body.signedExecutionPayloadBid.message;
     if (!ssz.Root.equals(message.payload.blockHash, bid.blockHash)) {
       refuse("payload block hash does not match the bid");
@@ -198,6 +200,7 @@ export class PayloadPool {
 
   /** A validator may hold several seats of the committee. */
   #seatsOf(slot: number, validatorIndex: number): number[] {
+    if (this.#chain.config.getForkSeq(slot) < params.ForkSeq.gloas) return [];
     const { epochCtx } = this.#chain.stateAt(this.#chain.currentSlot());
     const committee = [...epochCtx.getPayloadTimelinessCommittee(slot)];
     return committee.flatMap((member, seat) => (member === validatorIndex ? [seat] : []));

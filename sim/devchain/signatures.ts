@@ -202,7 +202,8 @@ function isValidOrMalformed(check: () => boolean): boolean {
   try {
     return check();
   } catch (error) {
-    if (error instanceof Error && /BLST|signature|point|INVALID/i.test(error.message)) return false;
+    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    if (code.startsWith("BLST_")) return false;
     throw error;
   }
 }

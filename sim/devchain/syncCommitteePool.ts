@@ -5,7 +5,8 @@ import * as params from "@lodestar/params";
 import { G2_POINT_AT_INFINITY, isSyncCommitteeAggregator } from "@lodestar/state-transition";
 import type { altair } from "@lodestar/types";
 import { toHex } from "../../src/util/bytes.ts";
-import type { ChainContext } from "./chainTypes.ts";
+import type { ChainContext } from "./chainContext.ts";
+
 import { ChainRejection, notFound, refuse } from "./rejection.ts";
 import { epochAtSlot, groupByRoot, sumSignatures } from "./signatures.ts";
 

@@ -43,7 +43,9 @@ const REWIND_BODY = {
  */
 export async function openControl(options: ControlOptions): Promise<ControlServer> {
   const { chain, validators, listeners } = options;
-  const app = fastify({ forceCloseConnections: true });
+  // Strict, so that a misspelt fault is an error and not a run without the fault.
+  const strict = { coerceTypes: false, removeAdditional: false } as const;
+  const app = fastify({ forceCloseConnections: true, ajv: { customOptions: strict } });
   app.get("/dev/status", async () => ({
     slot: chain.currentSlot(),
     headSlot: chain.head.slot,

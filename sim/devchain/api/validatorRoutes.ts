@@ -58,6 +58,8 @@ function dutyRoutes({ chain }: NodeView): Partial<ValidatorMethods> {
     getPtcDuties: async ({ epoch, indices }) => {
       const state = chain.dutyState(epoch);
       const first = epoch * params.SLOTS_PER_EPOCH;
+      if (chain.config.getForkSeq(first) < params.ForkSeq.gloas)
+        refuse("no such duty before Gloas");
       const data = Array.from({ length: params.SLOTS_PER_EPOCH }, (_, offset) => {
         const slot = first + offset;
         const committee = new Set(state.epochCtx.getPayloadTimelinessCommittee(slot));
