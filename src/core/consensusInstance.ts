@@ -78,7 +78,7 @@ export class ConsensusInstance {
   }
 
   propose(data: UnsignedData): void {
-    this.#values.set(data.root, data);
+    this.#keep(data);
     this.#enqueue({ kind: "propose", value: data.root });
   }
 

@@ -62,6 +62,13 @@ export class Courier {
     });
   }
 
+  /** Whether a gossiped frame may be forwarded: its author must be an operator of this cluster. */
+  isSealed(channel: Channel, bytes: Uint8Array): boolean {
+    const { profile, scope, identity } = this.#parts;
+    const opened = profile.openGossip(scope, bytes, identity);
+    return opened.ok && opened.value.channel === channel;
+  }
+
   /** Counts the rejection; the peer pays for what no honest node sends. */
   reject(channel: Channel, peer: PeerIndex, code: RejectionCode): void {
     this.#rejections.add(1, { channel, code, peer: String(peer) });

@@ -3,7 +3,13 @@
  * under the group keys. Only when that fails are the shares looked at one by one; who sent a bad
  * one is dropped from the group, scored, and verified before use for a while.
  */
-import type { AggregatedSet, SigningTask, UnsignedData, Verified } from "../domain/data.ts";
+import type {
+  AggregatedSet,
+  AggregatedSignature,
+  SigningTask,
+  UnsignedData,
+  Verified,
+} from "../domain/data.ts";
 import type { Duty } from "../domain/duty.ts";
 import { dutyId } from "../domain/duty.ts";
 import type { RejectionCode } from "../domain/errors.ts";
@@ -43,6 +49,8 @@ type AggregatorParts = {
   readonly reject: (share: ShareIndex, code: RejectionCode) => void;
   readonly tracker: Tracker;
 };
+/** Shares of one validator that were proved invalid. *//** Shares of one validator that were proved invalid. */
+type Liar = { readonly validator: LockIndex; readonly shares: readonly ShareIndex[] };
 type Candidate = { readonly group: ThresholdGroup; readonly task: SigningTask };
 
 export class ThresholdAggregator implements SignatureAggregator {
@@ -93,7 +101,7 @@ export class ThresholdAggregator implements SignatureAggregator {
     const taskOf = tasksByValidator(candidates.map(({ task }) => task));
     const verified = await this.#parts.verifier.verifyAggregates(duty, combined, taskOf);
     const done = new Set(verified.signatures.map(({ validator }) => validator));
-    if (done.size > 0) this.#emit(verified, candidates);
+    if (done.size > 0) await this.#emit(verified, candidates);
     const failed = clean.filter(({ group }) => !done.has(group.validator));
     return [...liars, ...(await this.#findLiars(failed))];
   }
@@ -126,8 +134,10 @@ export class ThresholdAggregator implements SignatureAggregator {
     return { clean: candidates.filter(({ group }) => !lying.has(group.validator)), liars };
   }
 
-  async #combineEach(candidates: readonly Candidate[]) {
-    const combined: AggregatedSet["signatures"][number][] = [];
+  async #combineEach(
+    candidates: readonly Candidate[],
+  ): Promise<readonly AggregatedSignature[]> {
+    const combined: AggregatedSignature[] = [];
     for (const { group } of candidates) {
       const shares = group.shares.slice(0, this.#parts.threshold);
       const signature = await this.#parts.bls.combine(shares);
@@ -138,12 +148,15 @@ export class ThresholdAggregator implements SignatureAggregator {
   }
 
   /** GATE: the aggregate is checked before it is submitted, the third time in its life. */
-  #emit(verified: Verified<AggregatedSet>, candidates: readonly Candidate[]): void {
+  async #emit(
+    verified: Verified<AggregatedSet>,
+    candidates: readonly Candidate[],
+  ): Promise<void> {
     const { gate, partialSignatures, tracker } = this.#parts;
     const { duty } = verified;
     const done = new Set(verified.signatures.map(({ validator }) => validator));
     const tasks = candidates.map(({ task }) => task).filter(({ validator }) => done.has(validator));
-    const refusals = gate.checkAggregate(tasks);
+    const refusals = await gate.checkAggregate(tasks);
     const refused = new Set<LockIndex>();
     tasks.forEach((task, i) => {
       const reason = refusals[i] ?? null;
@@ -177,5 +190,3 @@ export class ThresholdAggregator implements SignatureAggregator {
     this.#parts.partialSignatures.drop(duty, validator, shares);
   }
 }
-
-type Liar = { readonly validator: LockIndex; readonly shares: readonly ShareIndex[] };

@@ -26,14 +26,15 @@ import { ValueChecker } from "../core/valueChecker.ts";
 import { VoteGuard } from "../core/voteGuard.ts";
 import { track, wire } from "../core/workflow.ts";
 import type { Duty } from "../domain/duty.ts";
-import { Cancelled } from "../domain/errors.ts";
+import { Cancelled, type RejectionCode } from "../domain/errors.ts";
 import { peerIndexOf, type ShareIndex } from "../domain/keys.ts";
 import type { DutyKind } from "../duties/kind.ts";
 import { DUTY_KINDS } from "../duties/table.ts";
 import type { Chain } from "../eth2/chain.ts";
+import type { Channel } from "../ports/network.ts";
 import type { Ports } from "../ports/ports.ts";
-import { createSafetyGate } from "../safety/gate.ts";
-import { openSlashingStore } from "../safety/slashingStore.ts";
+import { createSafetyGate, type SafetyGate } from "../safety/gate.ts";
+import { openSlashingStore } from "../safety/openSlashingStore.ts";
 import { assert } from "../util/assert.ts";
 import { nativeProfile } from "../wire/nativeProfile.ts";
 import { connectChain } from "./chainConnection.ts";
@@ -45,6 +46,8 @@ export type NodeConfig = { readonly cluster: Cluster };
 export interface Node {
   readonly chain: Chain;
   health(): Health;
+  /** Whether a gossiped frame carries the seal of one of the cluster's operators. */
+  isSealed(channel: Channel, bytes: Uint8Array): boolean;
   /** Resolves with what broke when an invariant did; the process then stops signing and exits. */
   readonly failure: Promise<unknown>;
   /** Drops timers and waiting work; the ports stay the caller's to close. */
@@ -75,7 +78,7 @@ export async function createNode(
   const sync = new SyncWatch(ports, background, stopping.signal);
   const common = { ...ports, chain, background, deadlines, kindOf, heads };
   const gate = createSafetyGate({ slashing, lock: ports.lock });
-  const { components, stop } = buildComponents({ ...common, cluster, gate, votes, stopping });
+  const { components, courier, stop } = buildComponents({ ...common, cluster, gate, votes, stopping });
 
   wire(components);
   track(components);
@@ -85,6 +88,7 @@ export async function createNode(
   return {
     chain,
     failure: failure.promise,
+    isSealed: (channel, bytes) => courier.isSealed(channel, bytes),
     health: () => healthOf(observe(config, ports, sync)),
     stop() {
       stopping.abort(new Cancelled("the node stops"));
@@ -100,13 +104,14 @@ type BuildParts = Ports & {
   readonly deadlines: Deadlines;
   readonly kindOf: (duty: Duty) => DutyKind;
   readonly heads: HeadFeed;
-  readonly gate: ReturnType<typeof createSafetyGate>;
+  readonly gate: SafetyGate;
   readonly votes: VoteGuard;
   readonly stopping: AbortController;
 };
 
 function buildComponents(parts: BuildParts): {
   readonly components: Components;
+  readonly courier: Courier;
   readonly stop: () => void;
 } {
   const { cluster, chain, clock, deadlines, background, store, logger, bls, gate } = parts;
@@ -120,7 +125,7 @@ function buildComponents(parts: BuildParts): {
   const evidence = new Evidence(store, logger, background);
   const verifier = new SignatureVerifier(bls, pubShareOf(cluster));
   const validators = new Map(cluster.validators.map(({ pubKey }, index) => [pubKey, index]));
-  const reject = (share: ShareIndex, code: "bad_signature" | "conflicting_root"): void =>
+  const reject = (share: ShareIndex, code: RejectionCode): void =>
     courier.reject("partials", peerIndexOf(share), code);
 
   const scheduler = new DutyScheduler({ ...parts, validators, signal: parts.stopping.signal });
@@ -181,6 +186,7 @@ function buildComponents(parts: BuildParts): {
       broadcaster,
       tracker,
     },
+    courier,
     stop() {
       consensus.stop();
       tracker.stop();

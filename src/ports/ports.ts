@@ -2,6 +2,7 @@ import type { BeaconNode } from "./beaconNode.ts";
 import type { Bls } from "./bls.ts";
 import type { Clock } from "./clock.ts";
 import type { Identity } from "./identity.ts";
+import type { InstanceLock } from "./instanceLock.ts";
 import type { KeyValueStore } from "./keyValueStore.ts";
 import type { Logger } from "./logger.ts";
 import type { Metrics } from "./metrics.ts";
@@ -17,6 +18,8 @@ export type Ports = {
   readonly identity: Identity;
   readonly beacon: BeaconNode;
   readonly store: KeyValueStore;
+  /** Held for the data directory that `store` lies in. */
+  readonly lock: InstanceLock;
   readonly bls: Bls;
   readonly signer: PartialSigner;
   readonly logger: Logger;

@@ -1,0 +1,12 @@
+/**
+ * The claim of one process on this node's data directory. Two processes on one directory would
+ * each sign with the same key shares, so nothing is signed without it.
+ */
+export interface InstanceLock {
+  /**
+   * Whether this process's token stands in the lock right now: re-read from its source on every
+   * call, never cached. False also when the source cannot be read. Synchronous, so that nothing
+   * comes between the answer and what it permits.
+   */
+  isHeld(): boolean;
+}

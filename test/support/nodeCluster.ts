@@ -1,0 +1,159 @@
+/**
+ * A whole cluster of real nodes in one process and in virtual time: `createNode` over a memory
+ * network, memory disks and scripted beacon nodes, with real BLS and real identities.
+ */
+import assert from "node:assert/strict";
+import type { Cluster } from "../../src/cluster/cluster.ts";
+import { createBls } from "../../src/crypto/bls.ts";
+import { createBuiltinSigner } from "../../src/crypto/builtinSigner.ts";
+import { createIdentity } from "../../src/crypto/identity.ts";
+import { k1PublicKey } from "../../src/crypto/k1.ts";
+import { parseSecretKey } from "../../src/crypto/points.ts";
+import { splitSecret } from "../../src/crypto/threshold.ts";
+import { type PeerIndex, pubKeyOf, pubShareOf, type Root } from "../../src/domain/keys.ts";
+import type { Slot } from "../../src/domain/units.ts";
+import type { Chain } from "../../src/eth2/chain.ts";
+import { createNode, type Node } from "../../src/node/node.ts";
+import type { Ports } from "../../src/ports/ports.ts";
+import { FakeBeacon } from "./fakeBeacon.ts";
+import { MemoryHub } from "./memoryNetwork.ts";
+import { MemoryStore } from "./memoryStore.ts";
+import { type CountingMetrics, countingMetrics, type LogLine, recordingLogger } from "./quiet.ts";
+import { GENESIS_TIME, testChain } from "./testChain.ts";
+import { VirtualClock } from "./virtualClock.ts";
+
+export type Member = {
+  readonly ports: Ports;
+  readonly beacon: FakeBeacon;
+  readonly store: MemoryStore;
+  readonly metrics: CountingMetrics;
+  readonly log: readonly LogLine[];
+  node: Node | null;
+};
+
+const bytesFrom = (seed: number): Uint8Array => new Uint8Array(32).fill(seed);
+/** The same bytes in every run: these keys guard nothing. */
+const random = { bytes: (length: number) => new Uint8Array(length).fill(0x5a) };
+
+export class NodeCluster {
+  readonly clock = new VirtualClock(GENESIS_TIME * 1000 - 1_000);
+  readonly chain: Chain = testChain();
+  readonly hub: MemoryHub;
+  readonly cluster: Cluster;
+  readonly members: readonly Member[];
+  readonly #stopping = new AbortController();
+
+  constructor(
+    options: {
+      readonly nodes?: number;
+      readonly threshold?: number;
+      readonly validators?: number;
+      /** Changes a node's ports before it starts: faults and adversaries are put in here. */
+      readonly adapt?: (ports: Ports, node: PeerIndex) => Ports;
+    } = {},
+  ) {
+    const { nodes = 4, threshold = 3, validators = 1, adapt = (ports: Ports) => ports } = options;
+    const identityKeys = Array.from({ length: nodes }, (_, node) => bytesFrom(node + 1));
+    const keys = Array.from({ length: validators }, (_, validator) =>
+      groupKey(validator, threshold, nodes),
+    );
+    this.cluster = {
+      name: "test",
+      lockHash: `0x${"10".repeat(32)}` as Root,
+      forkVersion: "0x00000f00",
+      nodes,
+      threshold,
+      validators: keys.map(({ pubKey, shares }) => ({
+        pubKey,
+        pubShares: shares.map((share) => pubShareOf(publicKeyOf(share))),
+      })),
+      operators: identityKeys.map((key) => ({ enr: "", publicKey: k1PublicKey(key) })),
+    };
+    const operators = this.cluster.operators.map(({ publicKey }) => publicKey);
+    this.hub = new MemoryHub({
+      nodes,
+      turn: "macrotask",
+      validateGossip: (channel, bytes) =>
+        this.members[0]?.node?.isSealed(channel, bytes) === false ? "reject" : "accept",
+    });
+    this.members = identityKeys.map((secretKey, self): Member => {
+      const beacon = new FakeBeacon(this.cluster.validators.map(({ pubKey }) => pubKey));
+      const identity = createIdentity({ secretKey, operators });
+      assert(identity !== null, "the key is an operator's");
+      const store = new MemoryStore();
+      const logger = recordingLogger();
+      const metrics = countingMetrics();
+      const shares = keys.map(({ shares }, validator) => ({
+        validator,
+        secret: shares[self] ?? bytesFrom(0),
+      }));
+      const ports: Ports = {
+        clock: this.clock,
+        random,
+        network: this.hub.network(self),
+        identity,
+        beacon,
+        store,
+        lock: { isHeld: () => true },
+        bls: createBls(),
+        signer: createBuiltinSigner(shares),
+        logger,
+        metrics,
+      };
+      return { ports: adapt(ports, self), beacon, store, metrics, log: logger.lines, node: null };
+    });
+  }
+
+  async start(nodes: readonly PeerIndex[] = [...this.members.keys()]): Promise<void> {
+    for (const self of nodes) {
+      const member = this.member(self);
+      this.hub.start(self);
+      member.node = await createNode(
+        { cluster: this.cluster },
+        member.ports,
+        this.#stopping.signal,
+      );
+    }
+  }
+
+  /** As a power cut: nothing is said any more, and memory is gone. The disk stays. */
+  crash(self: PeerIndex): void {
+    this.hub.stop(self);
+    this.member(self).node?.stop();
+    this.member(self).node = null;
+  }
+
+  member(self: PeerIndex): Member {
+    const member = this.members[self];
+    assert(member !== undefined, `there is no node ${self}`);
+    return member;
+  }
+
+  /** Runs to the end of `slot`; every live node's beacon sees each block 500 ms into its slot. */
+  async runSlot(slot: Slot): Promise<void> {
+    await this.clock.runUntil(this.chain.slotStart(slot) + 500);
+    for (const { beacon } of this.members) beacon.emitHead(slot);
+    await this.clock.runUntil(this.chain.slotStart(slot + 1) - 1);
+  }
+
+  stop(): void {
+    for (const { node } of this.members) node?.stop();
+    this.#stopping.abort();
+  }
+}
+
+function groupKey(validator: number, threshold: number, nodes: number) {
+  const secret = bytesFrom(0x20 + validator);
+  const shares = splitSecret({ secret, threshold, shares: nodes, random });
+  assert(shares !== null, "the secret is a key");
+  return {
+    pubKey: pubKeyOf(publicKeyOf(secret)),
+    shares: shares.map((share) => share.secret),
+  };
+}
+
+function publicKeyOf(secret: Uint8Array): Uint8Array {
+  const key = parseSecretKey(secret);
+  assert(key !== null, "the secret is a key");
+  return key.publicKey;
+}

@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, describe, test } from "node:test";
+import { Background } from "../../../src/core/background.ts";
+import { HeadFeed } from "../../../src/core/headFeed.ts";
+import { DutyScheduler } from "../../../src/core/scheduler.ts";
+import type { Duty } from "../../../src/domain/duty.ts";
+import type { PubKey } from "../../../src/domain/keys.ts";
+import { DUTY_KINDS } from "../../../src/duties/table.ts";
+import { FakeBeacon } from "../../support/fakeBeacon.ts";
+import { recordingLogger } from "../../support/quiet.ts";
+import { GENESIS_TIME, testChain } from "../../support/testChain.ts";
+import { VirtualClock } from "../../support/virtualClock.ts";
+
+const chain = testChain();
+const SLOT_MS = chain.spec.slotDurationMs;
+const PUB_KEYS = [1, 2].map((i) => `0x${String(i).padStart(96, "0")}` as PubKey);
+
+let clock: VirtualClock;
+let beacon: FakeBeacon;
+let stopping: AbortController;
+let fired: { duty: Duty; at: number }[];
+let scheduler: DutyScheduler;
+
+beforeEach(() => {
+  clock = new VirtualClock(GENESIS_TIME * 1000 - 5_000);
+  beacon = new FakeBeacon(PUB_KEYS);
+  stopping = new AbortController();
+  fired = [];
+  const heads = new HeadFeed(beacon);
+  heads.start(stopping.signal);
+  scheduler = new DutyScheduler({
+    chain,
+    beacon,
+    clock,
+    logger: recordingLogger(),
+    background: new Background((error) => assert.fail(String(error))),
+    kindOf: (duty) => DUTY_KINDS[duty.type],
+    validators: new Map(PUB_KEYS.map((pubKey, index) => [pubKey, index])),
+    heads,
+    signal: stopping.signal,
+  });
+  scheduler.onDuty((duty) => fired.push({ duty, at: clock.now() - chain.slotStart(duty.slot) }));
+});
+
+afterEach(() => stopping.abort());
+
+const dueMs = Math.floor((SLOT_MS * 3333) / 10_000);
+const slots = (): number[] => fired.map(({ duty }) => duty.slot);
+
+describe("the scheduler", () => {
+  test("fires each of the cluster's duties once, when it is due", async () => {
+    scheduler.start();
+    await clock.runUntil(chain.slotStart(16));
+    // Positions 0 and 1: slots 0 and 1 of epoch 0, slots 1 and 2 of epoch 1.
+    assert.deepEqual(slots(), [0, 1, 9, 10]);
+    assert.deepEqual([...new Set(fired.map(({ at }) => at))], [dueMs]);
+  });
+
+  test("fires at the head event when the block comes before the due time", async () => {
+    scheduler.start();
+    await clock.runUntil(chain.slotStart(1) + 700);
+    beacon.emitHead(1);
+    await clock.runUntil(chain.slotStart(2));
+    assert.deepEqual(fired.at(-1), { duty: { slot: 1, type: "attester" }, at: 700 });
+    assert.equal(slots().filter((slot) => slot === 1).length, 1);
+  });
+
+  test("does not fire for the head of another slot", async () => {
+    scheduler.start();
+    await clock.runUntil(chain.slotStart(1) + 100);
+    beacon.emitHead(0);
+    await clock.runUntil(chain.slotStart(1) + 200);
+    assert.equal(slots().includes(1), false);
+  });
+
+  test("knows a duty's definitions before it is due, in lock order", async () => {
+    scheduler.start();
+    await clock.runUntil(chain.slotStart(0));
+    const definitions = scheduler.definitions({ slot: 1, type: "attester" });
+    assert.deepEqual(
+      definitions.map(({ validator, pubKey }) => [validator, pubKey]),
+      [[1, PUB_KEYS[1]]],
+    );
+    assert.deepEqual(scheduler.definitions({ slot: 5, type: "attester" }), []);
+  });
+
+  test("asks a beacon node that is away until it answers, and catches the running slot", async () => {
+    beacon.faults.isOffline = true;
+    scheduler.start();
+    await clock.runUntil(chain.slotStart(1) + dueMs + 10);
+    assert.deepEqual(slots(), []);
+    beacon.faults.isOffline = false;
+    await clock.runUntil(chain.slotStart(2));
+    assert.deepEqual(slots(), [1]);
+    assert.ok((fired[0]?.at ?? 0) <= dueMs + 1_100, "within one retry");
+  });
+
+
+  test("leaves no timer behind when it stops", async () => {
+    scheduler.start();
+    await clock.runUntil(chain.slotStart(3));
+    stopping.abort();
+    assert.equal(clock.pending, 0);
+  });
+});
