@@ -11,6 +11,7 @@ import {
   signedBlock,
   singleAttestation,
 } from "../support/devchainMessages.ts";
+import { loadMutant, type Patch } from "../support/mutant.ts";
 import { send, startVirtualDevchain, type VirtualDevchain } from "../support/virtualDevchain.ts";
 
 const OTHER_ROOT = new Uint8Array(32).fill(7);
@@ -121,5 +122,54 @@ describe("slashing watcher of the dev chain", () => {
     const { body } = await send(`${devchain.controlUrl}/dev/slashings`);
     assert.deepEqual(kinds(), ["doubleProposal"]);
     assert.deepEqual(body, JSON.parse(JSON.stringify(devchain.slashings())));
+  });
+});
+
+describe("the watcher's tests notice when it is", () => {
+  const WATCHER = "sim/devchain/slashingWatcher.ts";
+  const WITNESS = "test/support/virtualDevchain.ts";
+  type Harness = typeof import("../support/virtualDevchain.ts");
+
+  const offencesWithout = async (patches: readonly Patch[]): Promise<number> => {
+    const { startVirtualDevchain: start } = await loadMutant<Harness>(WITNESS, patches);
+    const devchain = await start({ fork: "fulu" });
+    try {
+      devchain.enterSlot(1);
+      const seat = firstSeat(devchain);
+      const honest = devchain.chain.attestationData(1);
+      const epochs = (source: number, target: number) => ({
+        ...honest,
+        source: { epoch: source, root: OTHER_ROOT },
+        target: { epoch: target, root: OTHER_ROOT },
+      });
+      // A double vote with the first, a surround of the second; the chain refuses all but one.
+      const votes = [honest, epochs(0, 0), epochs(1, 2), epochs(0, 3)];
+      devchain.chain.attestations.add(
+        votes.map((data) => singleAttestation(devchain, { seat, data })),
+      );
+      return devchain.slashings().length;
+    } finally {
+      await devchain.stop();
+    }
+  };
+
+  it("whole", async () => {
+    assert.equal(await offencesWithout([]), 2);
+  });
+
+  it("blind to double votes", async () => {
+    const find = 'if (a.targetEpoch === b.targetEpoch) return "doubleVote";';
+    assert.equal(await offencesWithout([{ file: WATCHER, find, replace: "" }]), 1);
+  });
+
+  it("blind to surround votes", async () => {
+    const find = 'return surrounds(a, b) || surrounds(b, a) ? "surroundVote" : null;';
+    assert.equal(await offencesWithout([{ file: WATCHER, find, replace: "return null;" }]), 1);
+  });
+
+  it("told only of votes the chain takes", async () => {
+    const find = "this.#chain.watcher.noteVote([attesterIndex], data);";
+    const file = "sim/devchain/attestationPool.ts";
+    assert.equal(await offencesWithout([{ file, find, replace: "" }]), 0);
   });
 });
