@@ -32,11 +32,11 @@ export class MemoryDisk {
   }
 }
 
-class MemoryStore implements KeyValueStore {
+export class MemoryStore implements KeyValueStore {
   readonly #disk: MemoryDisk;
   #isOpen = true;
 
-  constructor(disk: MemoryDisk) {
+  constructor(disk: MemoryDisk = new MemoryDisk()) {
     this.#disk = disk;
   }
 

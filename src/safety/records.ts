@@ -1,0 +1,207 @@
+/**
+ * The slashing store's layout on disk. Keys are text, ordered by validator, kind, and epoch or slot:
+ *
+ *     slashing/head                                                  schema, chain, entry count
+ *     slashing/<pubkey>/attestation/<target>/<source>/<root or "unknown">
+ *     slashing/<pubkey>/block/<slot>/<root or "unknown">
+ *     slashing/<pubkey>/watermark
+ *
+ * Epochs and slots have 16 digits. A message without root is known by its epochs alone, so both are
+ * part of the key.
+ *
+ * Values have fixed widths, begin with their version and end with a CRC-32 over key and value:
+ * LevelDB neither verifies the blocks that it reads nor reports records that recovery dropped.
+ */
+import type { SlashingInput } from "../domain/data.ts";
+import { type PubKey, ROOT_BYTES, type Root, rootOf } from "../domain/keys.ts";
+import type { KeyRange } from "../ports/keyValueStore.ts";
+import { concatBytes, fromHex } from "../util/bytes.ts";
+import { crc32 } from "../util/crc32.ts";
+import { err, ok, type Result } from "../util/result.ts";
+import {
+  type AttestationWatermark,
+  type BlockWatermark,
+  ORIGINS,
+  type RecordFields,
+  type SignedMessage,
+} from "./history.ts";
+
+/** Raised whenever an older release could misread what is written here. */
+export const SLASHING_SCHEMA = 1;
+
+export const SLASHING_RANGE: KeyRange = { gte: "slashing/", lt: "slashing0" };
+export const HEAD_KEY = "slashing/head";
+
+/** What the store says about itself; rewritten with every batch. */
+export type StoreHead = {
+  readonly schema: number;
+  readonly genesisValidatorsRoot: Root;
+  /** Entries beside the head: a batch that went missing as a whole changes it (STORE-4). */
+  readonly entries: number;
+};
+export type Watermarks = {
+  readonly attestation: AttestationWatermark | null;
+  readonly block: BlockWatermark | null;
+};
+export type StoreEntry =
+  | { readonly type: "message"; readonly pubKey: PubKey; readonly message: SignedMessage }
+  | { readonly type: "watermarks"; readonly pubKey: PubKey; readonly watermarks: Watermarks };
+
+const RECORD_VERSION = 1;
+const RECORD_BYTES = 5;
+const WATERMARK_BYTES = 26;
+const HEAD_BYTES = 4 + ROOT_BYTES + 8;
+const CRC_BYTES = 4;
+const UTF8 = new TextEncoder();
+const PUB_KEY = "([0-9a-f]{96})";
+const ROOT = "([0-9a-f]{64}|unknown)";
+const ATTESTATION_KEY = new RegExp(`^slashing/${PUB_KEY}/attestation/(\\d{16})/(\\d{16})/${ROOT}$`);
+const BLOCK_KEY = new RegExp(`^slashing/${PUB_KEY}/block/(\\d{16})/${ROOT}$`);
+const WATERMARK_KEY = new RegExp(`^slashing/${PUB_KEY}/watermark$`);
+
+export function messageKey(pubKey: PubKey, message: SlashingInput, root: Root | null): string {
+  const position =
+    message.kind === "block"
+      ? `block/${digitsOf(message.slot)}`
+      : `attestation/${digitsOf(message.target)}/${digitsOf(message.source)}`;
+  return `slashing/${pubKey.slice(2)}/${position}/${root?.slice(2) ?? "unknown"}`;
+}
+
+export function watermarkKey(pubKey: PubKey): string {
+  return `slashing/${pubKey.slice(2)}/watermark`;
+}
+
+export function encodeMessage(key: string, message: SignedMessage): Uint8Array {
+  const value = new DataView(new ArrayBuffer(RECORD_BYTES));
+  value.setUint8(0, RECORD_VERSION);
+  value.setUint8(1, ORIGINS.indexOf(message.origin));
+  value.setUint8(2, message.isRepeatable ? 1 : 0);
+  value.setUint16(3, message.shareIndex ?? 0);
+  return seal(key, value);
+}
+
+export function encodeWatermarks(key: string, { attestation, block }: Watermarks): Uint8Array {
+  const value = new DataView(new ArrayBuffer(WATERMARK_BYTES));
+  value.setUint8(0, RECORD_VERSION);
+  value.setUint8(1, (attestation === null ? 0 : 1) | (block === null ? 0 : 2));
+  value.setBigUint64(2, BigInt(attestation?.source ?? 0));
+  value.setBigUint64(10, BigInt(attestation?.target ?? 0));
+  value.setBigUint64(18, BigInt(block?.slot ?? 0));
+  return seal(key, value);
+}
+
+export function encodeHead(head: StoreHead): Uint8Array {
+  const value = new DataView(new ArrayBuffer(HEAD_BYTES));
+  value.setUint32(0, head.schema);
+  new Uint8Array(value.buffer).set(fromHex(head.genesisValidatorsRoot) ?? [], 4);
+  value.setBigUint64(4 + ROOT_BYTES, BigInt(head.entries));
+  return seal(HEAD_KEY, value);
+}
+
+/** The schema alone, which every release past and future writes first. */
+export function decodeSchema(value: Uint8Array): Result<number, string> {
+  if (value.length < 4) return err(`${HEAD_KEY} has ${value.length} bytes`);
+  return ok(viewOf(value).getUint32(0));
+}
+
+export function decodeHead(value: Uint8Array): Result<StoreHead, string> {
+  const body = unseal(HEAD_KEY, value, HEAD_BYTES);
+  if (!body.ok) return body;
+  return ok({
+    schema: body.value.getUint32(0),
+    genesisValidatorsRoot: rootOf(value.subarray(4, 4 + ROOT_BYTES)),
+    entries: Number(body.value.getBigUint64(4 + ROOT_BYTES)),
+  });
+}
+
+/** Any entry but the head; an error names the key and what is wrong with it. */
+export function decodeEntry(key: string, value: Uint8Array): Result<StoreEntry, string> {
+  const attestation = ATTESTATION_KEY.exec(key);
+  if (attestation !== null) {
+    const [, pubKey, target, source, root] = attestation;
+    const fields = decodeFields(key, value, root);
+    if (!fields.ok) return fields;
+    const epochs = { source: Number(source), target: Number(target) };
+    const message: SignedMessage = { kind: "attestation", ...epochs, ...fields.value };
+    return ok({ type: "message", pubKey: `0x${pubKey}` as PubKey, message });
+  }
+  const block = BLOCK_KEY.exec(key);
+  if (block !== null) {
+    const [, pubKey, slot, root] = block;
+    const fields = decodeFields(key, value, root);
+    if (!fields.ok) return fields;
+    const message: SignedMessage = { kind: "block", slot: Number(slot), ...fields.value };
+    return ok({ type: "message", pubKey: `0x${pubKey}` as PubKey, message });
+  }
+  const watermark = WATERMARK_KEY.exec(key);
+  if (watermark !== null) {
+    const watermarks = decodeWatermarks(key, value);
+    if (!watermarks.ok) return watermarks;
+    const pubKey = `0x${watermark[1]}` as PubKey;
+    return ok({ type: "watermarks", pubKey, watermarks: watermarks.value });
+  }
+  return err(`${key} is no key of the slashing store`);
+}
+
+function decodeFields(
+  key: string,
+  value: Uint8Array,
+  root: string | undefined,
+): Result<RecordFields, string> {
+  const body = unseal(key, value, RECORD_BYTES);
+  if (!body.ok) return body;
+  const origin = ORIGINS[body.value.getUint8(1)];
+  if (body.value.getUint8(0) !== RECORD_VERSION || origin === undefined) {
+    return err(`${key} has an unknown version or origin`);
+  }
+  const shareIndex = body.value.getUint16(3);
+  return ok({
+    signingRoot: root === "unknown" ? null : (`0x${root}` as Root),
+    origin,
+    shareIndex: shareIndex === 0 ? null : shareIndex,
+    isRepeatable: body.value.getUint8(2) === 1,
+  });
+}
+
+function decodeWatermarks(key: string, value: Uint8Array): Result<Watermarks, string> {
+  const body = unseal(key, value, WATERMARK_BYTES);
+  if (!body.ok) return body;
+  if (body.value.getUint8(0) !== RECORD_VERSION) return err(`${key} has an unknown version`);
+  const present = body.value.getUint8(1);
+  const attestation = {
+    source: Number(body.value.getBigUint64(2)),
+    target: Number(body.value.getBigUint64(10)),
+  };
+  return ok({
+    attestation: (present & 1) === 0 ? null : attestation,
+    block: (present & 2) === 0 ? null : { slot: Number(body.value.getBigUint64(18)) },
+  });
+}
+
+function digitsOf(value: number): string {
+  return value.toString().padStart(16, "0");
+}
+
+function seal(key: string, body: DataView): Uint8Array {
+  const bytes = new Uint8Array(body.buffer);
+  const checksum = new DataView(new ArrayBuffer(CRC_BYTES));
+  checksum.setUint32(0, checksumOf(key, bytes));
+  return concatBytes(bytes, new Uint8Array(checksum.buffer));
+}
+
+function unseal(key: string, value: Uint8Array, bodyBytes: number): Result<DataView, string> {
+  if (value.length !== bodyBytes + CRC_BYTES) return err(`${key} has ${value.length} bytes`);
+  const body = value.subarray(0, bodyBytes);
+  const expected = viewOf(value).getUint32(bodyBytes);
+  return checksumOf(key, body) === expected
+    ? ok(viewOf(body))
+    : err(`${key} does not match its checksum`);
+}
+
+function checksumOf(key: string, body: Uint8Array): number {
+  return crc32(body, crc32(UTF8.encode(key)));
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

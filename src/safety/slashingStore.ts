@@ -1,0 +1,295 @@
+/**
+ * The slashing store: every message that this node's validators signed, in memory for the rules and
+ * on disk for the next start. Memory is never behind the disk: a message is remembered before its
+ * write begins, and whatever becomes of the write it stays remembered (STORE-6).
+ */
+import type { SlashingInput } from "../domain/data.ts";
+import type { PubKey, Root, ShareIndex } from "../domain/keys.ts";
+import {
+  SLASHING_PRUNE_BATCH,
+  SLASHING_RECORDS_KEPT,
+  SLASHING_RECORDS_SLACK,
+} from "../domain/limits.ts";
+import type { KeyValueStore, StoreOperation } from "../ports/keyValueStore.ts";
+import { assert } from "../util/assert.ts";
+import { err, ok, type Result } from "../util/result.ts";
+import { SerialQueue } from "../util/serialQueue.ts";
+import {
+  type AttestationWatermark,
+  type BlockWatermark,
+  type Origin,
+  type SignedMessage,
+  ValidatorHistory,
+} from "./history.ts";
+import {
+  encodeHead,
+  encodeMessage,
+  encodeWatermarks,
+  HEAD_KEY,
+  messageKey,
+  SLASHING_SCHEMA,
+  type Watermarks,
+  watermarkKey,
+} from "./records.ts";
+import { type Candidate, checkSlashing, type Verdict } from "./rules.ts";
+
+/** A message that a share is to sign, or that the cluster signed. */
+export type RecordRequest = Candidate & {
+  readonly pubKey: PubKey;
+  readonly origin: Extract<Origin, "own" | "combined">;
+  /** Share that signs; null for a combined signature. */
+  readonly shareIndex: ShareIndex | null;
+};
+
+export type ImportedMessage = SlashingInput & { readonly signingRoot: Root | null };
+
+/** What {@link SlashingStore.transact} permits; valid only while its `decide` runs. */
+export interface SlashingTransaction {
+  /** Applies the rules, and remembers the message if they approve. */
+  record(request: RecordRequest): Verdict;
+  /** Adds a foreign history of the validator; returns how many messages were new (SLASH-8). */
+  merge(pubKey: PubKey, messages: readonly ImportedMessage[]): number;
+}
+
+/** What is remembered of one validator, as far as others may read it. */
+export type HistorySnapshot = Pick<
+  ValidatorHistory,
+  "attestations" | "blocks" | "attestationWatermark" | "blockWatermark"
+>;
+
+/** What `openSlashingStore` read from the disk. */
+export type LoadedRecords = {
+  readonly genesisValidatorsRoot: Root;
+  readonly histories: Map<PubKey, ValidatorHistory>;
+  /** Entries on disk beside the head. */
+  readonly entries: number;
+};
+
+type Job = (transaction: SlashingTransaction) => unknown;
+type Outcome = { readonly result: Result<unknown, unknown>; readonly needsWrite: boolean };
+
+const NO_HISTORY = new ValidatorHistory();
+
+/** Made by `openSlashingStore` only. */
+export class SlashingStore {
+  readonly genesisValidatorsRoot: Root;
+  readonly #store: KeyValueStore;
+  readonly #histories: Map<PubKey, ValidatorHistory>;
+  readonly #queue: SerialQueue<Job, unknown>;
+  /** What the disk may lack: encoded entries, null for a deletion. Part of every write (STORE-6). */
+  readonly #unwritten = new Map<string, Uint8Array | null>();
+  /** Validators with more messages than are kept. */
+  readonly #overdue = new Set<PubKey>();
+  #entries: number;
+
+  constructor(store: KeyValueStore, loaded: LoadedRecords) {
+    this.genesisValidatorsRoot = loaded.genesisValidatorsRoot;
+    this.#store = store;
+    this.#histories = loaded.histories;
+    this.#entries = loaded.entries;
+    this.#queue = new SerialQueue((jobs) => this.#commit(jobs));
+    for (const pubKey of this.#histories.keys()) this.#noteSize(pubKey);
+  }
+
+  /** What the rules say now; nothing is remembered. */
+  check(pubKey: PubKey, candidate: Candidate): Verdict {
+    return checkSlashing(this.#histories.get(pubKey) ?? NO_HISTORY, candidate);
+  }
+
+  /**
+   * Runs `decide` alone and at once with its batch, and resolves with what it returned as soon as
+   * everything that it recorded is durable; what others wait for is written in the same batch.
+   * Throws what `decide` throws, and `FaultError` when the write failed.
+   */
+  async transact<R>(decide: (transaction: SlashingTransaction) => R): Promise<R> {
+    return (await this.#queue.run(decide)) as R;
+  }
+
+  /** All validators with records, in the order of their keys. */
+  snapshot(): readonly (readonly [PubKey, HistorySnapshot])[] {
+    return [...this.#histories].sort(([a], [b]) => (a < b ? -1 : 1));
+  }
+
+  async #commit(jobs: readonly Job[]): Promise<readonly Result<unknown, unknown>[]> {
+    const outcomes = jobs.map((job) => this.#decide(job));
+    // SLASH-1: a repeat costs no write, and goes on while the disk is out of order.
+    if (!outcomes.some(({ needsWrite }) => needsWrite)) return outcomes.map(({ result }) => result);
+    try {
+      this.#prune();
+      await this.#write();
+    } catch (error) {
+      return outcomes.map(({ result, needsWrite }) => (needsWrite ? err(error) : result));
+    }
+    return outcomes.map(({ result }) => result);
+  }
+
+  /** Decides within memory; whatever the job approved is remembered from here on (GATE-5). */
+  #decide(job: Job): Outcome {
+    let isOpen = true;
+    let needsWrite = false;
+    const transaction: SlashingTransaction = {
+      record: (request) => {
+        assert(isOpen, "a transaction decides before it returns");
+        const verdict = this.#record(request);
+        const { pubKey, slashing, signingRoot } = request;
+        // A repeat of a message whose write failed is not durable yet either.
+        needsWrite ||=
+          verdict.isApproved && this.#unwritten.has(messageKey(pubKey, slashing, signingRoot));
+        return verdict;
+      },
+      merge: (pubKey, messages) => {
+        assert(isOpen, "a transaction decides before it returns");
+        needsWrite = true;
+        return this.#merge(pubKey, messages);
+      },
+    };
+    try {
+      return { result: ok(job(transaction)), needsWrite };
+    } catch (error) {
+      return { result: err(error), needsWrite };
+    } finally {
+      isOpen = false;
+    }
+  }
+
+  #record({ pubKey, slashing, signingRoot, origin, shareIndex }: RecordRequest): Verdict {
+    const verdict = this.check(pubKey, { slashing, signingRoot });
+    if (!verdict.isApproved || verdict.isRepeat) return verdict;
+    this.#insert(pubKey, { ...slashing, signingRoot, origin, shareIndex, isRepeatable: true });
+    // SLASH-6: a history begins with its first message.
+    const { attestationWatermark, blockWatermark } = this.#historyOf(pubKey);
+    this.#raiseWatermarks(pubKey, {
+      attestation:
+        slashing.kind === "attestation" && attestationWatermark === null ? slashing : null,
+      block: slashing.kind === "block" && blockWatermark === null ? slashing : null,
+    });
+    return verdict;
+  }
+
+  #merge(pubKey: PubKey, messages: readonly ImportedMessage[]): number {
+    const history = this.#historyOf(pubKey);
+    const before: Watermarks = {
+      attestation: history.attestationWatermark,
+      block: history.blockWatermark,
+    };
+    let added = 0;
+    for (const message of messages) {
+      if (this.#foldUnderWatermark(pubKey, message, before)) continue;
+      const { signingRoot } = message;
+      if (history.find(message, signingRoot) !== undefined) continue;
+      // SLASH-9: what contradicts the records before it is remembered, but never signed again.
+      const isRepeatable =
+        signingRoot !== null &&
+        checkSlashing(history, { slashing: message, signingRoot }).isApproved;
+      this.#insert(pubKey, { ...message, origin: "imported", shareIndex: null, isRepeatable });
+      added++;
+    }
+    this.#raiseWatermarks(pubKey, {
+      attestation: before.attestation ?? lowestAttestation(messages),
+      block: before.block ?? lowestBlock(messages),
+    });
+    return added;
+  }
+
+  /**
+   * A message under the watermark only matters to candidates above it, which it can convict only by
+   * being surrounded: its source raises the watermark, and that is all (SLASH-8).
+   */
+  #foldUnderWatermark(pubKey: PubKey, message: SlashingInput, watermarks: Watermarks): boolean {
+    const { attestation, block } = watermarks;
+    if (message.kind === "block") return block !== null && message.slot < block.slot;
+    if (attestation === null || message.target >= attestation.target) return false;
+    const { target } = attestation;
+    this.#raiseWatermarks(pubKey, { attestation: { source: message.source, target }, block: null });
+    return true;
+  }
+
+  #insert(pubKey: PubKey, message: SignedMessage): void {
+    const key = messageKey(pubKey, message, message.signingRoot);
+    this.#historyOf(pubKey).insert(message);
+    this.#unwritten.set(key, encodeMessage(key, message));
+    this.#entries++;
+    this.#noteSize(pubKey);
+  }
+
+  #raiseWatermarks(pubKey: PubKey, { attestation, block }: Watermarks): void {
+    const history = this.#historyOf(pubKey);
+    const isFirst = history.attestationWatermark === null && history.blockWatermark === null;
+    const rose = [
+      attestation !== null && history.raiseAttestationWatermark(attestation),
+      block !== null && history.raiseBlockWatermark(block),
+    ];
+    if (!rose.includes(true)) return;
+    if (isFirst) this.#entries++;
+    this.#putWatermarks(pubKey);
+  }
+
+  #putWatermarks(pubKey: PubKey): void {
+    const { attestationWatermark, blockWatermark } = this.#historyOf(pubKey);
+    const watermarks = { attestation: attestationWatermark, block: blockWatermark };
+    const key = watermarkKey(pubKey);
+    this.#unwritten.set(key, encodeWatermarks(key, watermarks));
+  }
+
+  /**
+   * Forgets what the watermarks stand for, a bounded number of messages per batch, and in the same
+   * batch as the watermarks that replace them (STORE-5).
+   */
+  #prune(): void {
+    const budget = this.#unwritten.size + SLASHING_PRUNE_BATCH;
+    let pruned = 0;
+    for (const pubKey of this.#overdue) {
+      for (const message of this.#historyOf(pubKey).prune(SLASHING_RECORDS_KEPT)) {
+        this.#unwritten.set(messageKey(pubKey, message, message.signingRoot), null);
+        this.#entries--;
+        pruned++;
+      }
+      this.#putWatermarks(pubKey);
+      this.#overdue.delete(pubKey);
+      if (pruned >= budget) return;
+    }
+  }
+
+  async #write(): Promise<void> {
+    const operations: StoreOperation[] = [...this.#unwritten].map(([key, value]) =>
+      value === null ? { type: "del", key } : { type: "put", key, value },
+    );
+    const head = {
+      schema: SLASHING_SCHEMA,
+      genesisValidatorsRoot: this.genesisValidatorsRoot,
+      entries: this.#entries,
+    };
+    operations.push({ type: "put", key: HEAD_KEY, value: encodeHead(head) });
+    await this.#store.batch(operations);
+    this.#unwritten.clear();
+  }
+
+  #historyOf(pubKey: PubKey): ValidatorHistory {
+    const existing = this.#histories.get(pubKey);
+    if (existing !== undefined) return existing;
+    const created = new ValidatorHistory();
+    this.#histories.set(pubKey, created);
+    return created;
+  }
+
+  #noteSize(pubKey: PubKey): void {
+    const { attestations, blocks } = this.#historyOf(pubKey);
+    const most = SLASHING_RECORDS_KEPT + SLASHING_RECORDS_SLACK;
+    if (attestations.length > most || blocks.length > most) this.#overdue.add(pubKey);
+  }
+}
+
+function lowestAttestation(messages: readonly ImportedMessage[]): AttestationWatermark | null {
+  const attestations = messages.filter((message) => message.kind === "attestation");
+  if (attestations.length === 0) return null;
+  return {
+    source: attestations.reduce((lowest, { source }) => Math.min(lowest, source), Infinity),
+    target: attestations.reduce((lowest, { target }) => Math.min(lowest, target), Infinity),
+  };
+}
+
+function lowestBlock(messages: readonly ImportedMessage[]): BlockWatermark | null {
+  const blocks = messages.filter((message) => message.kind === "block");
+  if (blocks.length === 0) return null;
+  return { slot: blocks.reduce((lowest, { slot }) => Math.min(lowest, slot), Infinity) };
+}

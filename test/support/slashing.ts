@@ -1,0 +1,76 @@
+/** Shorthand for slashing tests: keys, roots, requests and a gate over a disk in memory. */
+import assert from "node:assert/strict";
+import type {
+  PartialSignatureSet,
+  SigningTask,
+  SlashingInput,
+  Verified,
+} from "../../src/domain/data.ts";
+import type { PubKey, Root, ShareIndex } from "../../src/domain/keys.ts";
+import type { InstanceLock } from "../../src/ports/instanceLock.ts";
+import type { Verdict } from "../../src/safety/rules.ts";
+import type { SlashingStore } from "../../src/safety/slashingStore.ts";
+
+export const CHAIN = `0x${"04".repeat(32)}` as Root;
+export const HELD: InstanceLock = { isHeld: () => true };
+
+export function pubKey(number: number): PubKey {
+  return `0x${number.toString(16).padStart(96, "0")}` as PubKey;
+}
+
+export function root(number: number): Root {
+  return `0x${number.toString(16).padStart(64, "0")}` as Root;
+}
+
+export function vote(source: number, target: number): SlashingInput {
+  return { kind: "attestation", source, target };
+}
+
+export function block(slot: number): SlashingInput {
+  return { kind: "block", slot };
+}
+
+/** Signs as a share of this node would; resolves once the record is durable. */
+export function sign(
+  store: SlashingStore,
+  slashing: SlashingInput,
+  { signingRoot = root(1), key = pubKey(1), shareIndex = 1 as ShareIndex } = {},
+): Promise<Verdict> {
+  return store.transact((transaction) =>
+    transaction.record({ pubKey: key, slashing, signingRoot, origin: "own", shareIndex }),
+  );
+}
+
+/** The code of a refusal, or how it was approved. */
+export function outcomeOf(verdict: Verdict): string {
+  if (!verdict.isApproved) return verdict.reason.code;
+  return verdict.isRepeat ? "repeat" : "approved";
+}
+
+/** A task of the validator with this number in the lock; the message root follows the signing root. */
+export function task(
+  validator: number,
+  slashing: SlashingInput | null,
+  signingRoot: Root = root(1),
+): SigningTask {
+  const messageRoot = `0x${signingRoot.slice(2).replace(/^0/, "f")}` as Root;
+  return { validator, pubKey: pubKey(validator), messageRoot, signingRoot, slashing };
+}
+
+/** The set of signatures that fits the tasks, as the signature verifier would hand it over. */
+export function signedSet(
+  tasks: readonly SigningTask[],
+  shareIndex: ShareIndex = 1,
+): Verified<PartialSignatureSet> {
+  assert(tasks.length > 0);
+  const set: PartialSignatureSet = {
+    duty: { slot: 1, type: "attester" },
+    shareIndex,
+    signatures: tasks.map(({ validator, messageRoot }) => ({
+      validator,
+      messageRoot,
+      signature: new Uint8Array(96).fill(validator),
+    })),
+  };
+  return set as Verified<PartialSignatureSet>;
+}
