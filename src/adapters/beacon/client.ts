@@ -1,0 +1,222 @@
+/**
+ * The BeaconNode port over one or several Beacon API endpoints. Reads go to the best endpoint and
+ * fall back to the next; submissions go to all.
+ */
+import { Agent } from "undici";
+import { FaultError, UsageError } from "../../domain/errors.ts";
+import type { PubKey, Root } from "../../domain/keys.ts";
+import type { Epoch, Millis, Slot, ValidatorIndex } from "../../domain/units.ts";
+import type { AttestationData, SignedAttestation } from "../../eth2/types.ts";
+import type {
+  AttesterDuties,
+  BeaconNode,
+  Genesis,
+  HeadEvent,
+  ItemFailure,
+  SyncStatus,
+  ValidatorState,
+} from "../../ports/beaconNode.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Logger } from "../../ports/logger.ts";
+import type { Counter, Histogram, Metrics } from "../../ports/metrics.ts";
+import {
+  attestationDataCall,
+  attesterDutiesCall,
+  blockSlotCall,
+  specCall,
+  submitAttestationsCall,
+  syncStatusCall,
+  validatorsCall,
+} from "./calls.ts";
+import { ChainGuard } from "./chainGuard.ts";
+import { type Answer, Endpoint, parseEndpointUrl } from "./endpoint.ts";
+import { EndpointHealth } from "./endpointHealth.ts";
+import { followHeads } from "./headEvents.ts";
+import { raceInOrder } from "./race.ts";
+import type { Call } from "./routes.ts";
+import { failuresIn, mergeSubmissions } from "./submission.ts";
+
+export type BeaconClientOptions = {
+  /** http(s) URLs in order of preference, with credentials where the node wants them. */
+  readonly endpoints: readonly string[];
+  /** The cluster's chain: its genesis fork version, 4 bytes as lower-case 0x hex. */
+  readonly genesisForkVersion: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+};
+
+export type BeaconClient = BeaconNode & {
+  /** Ends connections that are still open. */
+  close(): Promise<void>;
+};
+
+/** A healthy node answers these in tens of milliseconds; attestations wait for them. */
+const HEDGE_AFTER_MS: Millis = 500;
+/** Duties and states of many validators take a healthy node seconds. */
+const HEDGE_LARGE_AFTER_MS: Millis = 4_000;
+
+/** Throws `UsageError` on an entry that is no URL. Connects to nothing yet. */
+export function createBeaconClient(options: BeaconClientOptions): BeaconClient {
+  return new FallbackBeaconClient(options);
+}
+
+class FallbackBeaconClient implements BeaconClient {
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #agent = new Agent();
+  readonly #guard: ChainGuard;
+  readonly #health: EndpointHealth;
+  readonly #seconds: Histogram;
+  readonly #faults: Counter;
+
+  constructor({ endpoints, genesisForkVersion, clock, logger, metrics }: BeaconClientOptions) {
+    if (endpoints.length === 0)
+      throw new UsageError("--beacon-node-endpoints names no beacon node");
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#health = new EndpointHealth({ clock, logger, metrics });
+    this.#guard = new ChainGuard({
+      endpoints: endpoints.map((text, i) => new Endpoint(parseEndpointUrl(text, i), this.#agent)),
+      genesisForkVersion,
+      clock,
+      logger,
+    });
+    this.#seconds = metrics.histogram({
+      name: "beacon_request_seconds",
+      help: "Time of answered beacon node requests",
+      labels: ["endpoint", "route"],
+      buckets: [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    });
+    this.#faults = metrics.counter({
+      name: "beacon_request_faults_total",
+      help: "Failed beacon node requests by reason",
+      labels: ["endpoint", "route", "reason"],
+    });
+  }
+
+  genesis(signal: AbortSignal): Promise<Genesis> {
+    return this.#guard.genesis(signal);
+  }
+
+  spec(signal: AbortSignal): Promise<Readonly<Record<string, unknown>>> {
+    return this.#read(specCall(), HEDGE_AFTER_MS, signal);
+  }
+
+  /** Asks every endpoint, which also tells which of them are syncing; answers for the best. */
+  async syncStatus(signal: AbortSignal): Promise<SyncStatus> {
+    const asked = (await this.#endpoints(signal)).map(async (endpoint) => {
+      const status = accepted(await this.#ask(endpoint, syncStatusCall(), signal), endpoint);
+      this.#health.setSyncing(endpoint, !isUsable(status));
+      return status;
+    });
+    const settled = await Promise.allSettled(asked);
+    const statuses = settled.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+    const best = statuses.find(isUsable) ?? statuses[0];
+    return best ?? Promise.race(asked);
+  }
+
+  validators(pubKeys: readonly PubKey[], signal: AbortSignal): Promise<readonly ValidatorState[]> {
+    return this.#read(validatorsCall(pubKeys), HEDGE_LARGE_AFTER_MS, signal);
+  }
+
+  attesterDuties(
+    epoch: Epoch,
+    indices: readonly ValidatorIndex[],
+    signal: AbortSignal,
+  ): Promise<AttesterDuties> {
+    return this.#read(attesterDutiesCall(epoch, indices), HEDGE_LARGE_AFTER_MS, signal);
+  }
+
+  attestationData(slot: Slot, signal: AbortSignal): Promise<AttestationData> {
+    return this.#read(attestationDataCall(slot), HEDGE_AFTER_MS, signal);
+  }
+
+  async blockSlot(root: Root, signal: AbortSignal): Promise<Slot | null> {
+    const call = blockSlotCall(root);
+    return this.#race(HEDGE_AFTER_MS, signal, async (endpoint, signal) => {
+      const answer = await this.#ask(endpoint, call, signal);
+      if (!answer.ok && answer.rejected.status === 404) return null;
+      return accepted(answer, endpoint);
+    });
+  }
+
+  async submitAttestations(
+    attestations: readonly SignedAttestation[],
+    signal: AbortSignal,
+  ): Promise<readonly ItemFailure[]> {
+    if (attestations.length === 0) return [];
+    const call = submitAttestationsCall(attestations);
+    const submissions = (await this.#endpoints(signal)).map(async (endpoint) => {
+      const answer = await this.#ask(endpoint, call, signal);
+      return answer.ok ? [] : failuresIn(answer.rejected, endpoint, attestations.length);
+    });
+    return mergeSubmissions(submissions);
+  }
+
+  onHead(handler: (event: HeadEvent) => void, signal: AbortSignal): void {
+    const parts = { guard: this.#guard, clock: this.#clock, logger: this.#logger };
+    followHeads(parts, this.#guard.usable(), { handler, signal });
+  }
+
+  close(): Promise<void> {
+    return this.#agent.destroy();
+  }
+
+  #read<T>(call: Call<T>, hedgeAfterMs: Millis, signal: AbortSignal): Promise<T> {
+    return this.#race(hedgeAfterMs, signal, async (endpoint, signal) =>
+      accepted(await this.#ask(endpoint, call, signal), endpoint),
+    );
+  }
+
+  async #race<T>(
+    hedgeAfterMs: Millis,
+    signal: AbortSignal,
+    ask: (endpoint: Endpoint, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    return raceInOrder({
+      candidates: this.#health.order(await this.#endpoints(signal)),
+      ask,
+      hedgeAfterMs,
+      clock: this.#clock,
+      signal,
+      onOvertaken: (endpoint) => this.#health.demote(endpoint, "slower than another"),
+    });
+  }
+
+  /** Endpoints of the right chain, or not compared yet because they were silent so far. */
+  async #endpoints(signal: AbortSignal): Promise<readonly Endpoint[]> {
+    await this.#guard.genesis(signal);
+    return this.#guard.usable();
+  }
+
+  /** One exchange with an endpoint of the right chain, measured, with its health kept. */
+  async #ask<T>(endpoint: Endpoint, call: Call<T>, signal: AbortSignal): Promise<Answer<T>> {
+    const startedAt = this.#clock.monotonic();
+    const labels = { endpoint: endpoint.label, route: call.route };
+    try {
+      await this.#guard.verify(endpoint, signal);
+      const answer = await endpoint.ask(call, signal);
+      this.#seconds.observe((this.#clock.monotonic() - startedAt) / 1000, labels);
+      this.#health.recover(endpoint);
+      return answer;
+    } catch (error) {
+      if (error instanceof FaultError) {
+        this.#health.demote(endpoint, error.message);
+        this.#faults.add(1, { ...labels, reason: error.code });
+      }
+      throw error;
+    }
+  }
+}
+
+function isUsable({ isSyncing, isElOffline }: SyncStatus): boolean {
+  return !isSyncing && !isElOffline;
+}
+
+/** A refused read is a fault of this endpoint's answer; another may know better. */
+function accepted<T>(answer: Answer<T>, endpoint: Endpoint): T {
+  if (answer.ok) return answer.value;
+  const { status, message } = answer.rejected;
+  throw new FaultError("beacon_bad_response", `${endpoint.label}: HTTP ${status} ${message}`);
+}
