@@ -1,29 +1,19 @@
 /** Real libp2p nodes on ephemeral loopback ports. */
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
-import { secp256k1 } from "@noble/curves/secp256k1.js";
 import {
   createLibp2pNetwork,
   type Libp2pNetwork,
   type Libp2pNetworkOptions,
 } from "../../src/adapters/p2p/libp2pNetwork.ts";
 import { systemClock } from "../../src/adapters/system/clock.ts";
-import { sha256 } from "../../src/crypto/sha256.ts";
 import { type PeerIndex, rootOf } from "../../src/domain/keys.ts";
 import type { Logger } from "../../src/ports/logger.ts";
 import type { Metrics } from "../../src/ports/metrics.ts";
 import type { Network } from "../../src/ports/network.ts";
+import { publicKeyOf, secretKeyOf } from "./identities.ts";
 
 export const LOCK_HASH = rootOf(new Uint8Array(32).fill(7));
-
-/** The identity key of test operator `index`. */
-export function secretKeyOf(index: PeerIndex): Uint8Array {
-  return sha256(new TextEncoder().encode(`test operator ${index}`));
-}
-
-export function publicKeyOf(index: PeerIndex): Uint8Array {
-  return secp256k1.getPublicKey(secretKeyOf(index), true);
-}
 
 export type LogLine = { readonly level: string; readonly message: string; readonly fields: object };
 
