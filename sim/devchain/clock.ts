@@ -43,7 +43,7 @@ function sleep(delayMs: number, signal: AbortSignal): Promise<void> {
       signal.removeEventListener("abort", finish);
       resolve();
     };
-    const timer = setTimeout(finish, delayMs);
+    const timer = setTimeout(finish, Math.max(0, Math.ceil(delayMs)));
     signal.addEventListener("abort", finish);
   });
 }

@@ -113,7 +113,8 @@ export class InclusionReader {
         if (inRange(committee.slot)) attestations.push(...this.#judge(committee, duties));
       }
       for (const [slot, validatorIndex] of duties.proposers) {
-        if (!inRange(slot) || !this.#watched.has(validatorIndex)) continue;
+        // Slot 0 is genesis: it has a proposer on paper, and nobody can propose it.
+        if (slot === 0 || !inRange(slot) || !this.#watched.has(validatorIndex)) continue;
         proposals.push({ slot, validatorIndex, isProposed: this.#blocks.has(slot) });
       }
     }
