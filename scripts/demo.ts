@@ -7,7 +7,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { InclusionReader } from "../sim/devchain/inclusion.ts";
-import { createCluster, type RunningChain, readPubKeys, startChain, startNodes } from "./demo/cluster.ts";
+import {
+  createCluster,
+  type RunningChain,
+  readPubKeys,
+  startChain,
+  startNodes,
+} from "./demo/cluster.ts";
 import { judge } from "./demo/judge.ts";
 import { type DemoOptions, DemoUsageError, HELP, parseOptions } from "./demo/options.ts";
 import type { Child } from "./demo/processes.ts";
@@ -109,4 +115,3 @@ try {
   process.stderr.write(`demo: ${error.message}\n\n${HELP}\n`);
   process.exitCode = EXIT_USAGE;
 }
-

@@ -100,7 +100,10 @@ function plainFor(distributed: number): number {
   return Math.max(64, 8 * distributed);
 }
 
-export type NodeEvent = { readonly node: number; readonly record: Readonly<Record<string, unknown>> };
+export type NodeEvent = {
+  readonly node: number;
+  readonly record: Readonly<Record<string, unknown>>;
+};
 
 /** Four nodes on loopback; `onEvent` gets each line of their JSON logs. */
 export async function startNodes(

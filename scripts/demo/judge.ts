@@ -15,7 +15,11 @@ export type Verdict = {
 
 export function judge(
   report: InclusionReport,
-  options: { readonly killSlot: number | null; readonly mustFinalize: boolean; readonly slashings: number },
+  options: {
+    readonly killSlot: number | null;
+    readonly mustFinalize: boolean;
+    readonly slashings: number;
+  },
 ): Verdict {
   const { attestations } = report;
   const failures: string[] = [];

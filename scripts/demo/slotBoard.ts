@@ -51,7 +51,9 @@ export class SlotBoard {
     }
     const chain = `justified ${justifiedEpoch} finalized ${finalizedEpoch}`;
     const before =
-      previous.length === 0 ? "no duty before" : `${included}/${previous.length} of slot before on chain`;
+      previous.length === 0
+        ? "no duty before"
+        : `${included}/${previous.length} of slot before on chain`;
     process.stdout.write(
       `slot ${String(slot).padStart(3)}  ${chain}  ${before.padEnd(30)}  ${nodes.join("  ")}\n`,
     );

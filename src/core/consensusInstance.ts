@@ -8,6 +8,7 @@ import type { PeerIndex, Root } from "../domain/keys.ts";
 import { MAX_PULLS_PER_PEER, MAX_ROUND } from "../domain/limits.ts";
 import type { BasisPoints, Millis, Round } from "../domain/units.ts";
 import { BASIS_POINTS } from "../domain/units.ts";
+import type { Clock, Timer } from "../ports/clock.ts";
 import { QbftInstance } from "../qbft/instance.ts";
 import type {
   Message,
@@ -17,7 +18,6 @@ import type {
   Statement,
   Verdict,
 } from "../qbft/messages.ts";
-import type { Clock, Timer } from "../ports/clock.ts";
 import type { ConsensusFrame } from "../wire/profile.ts";
 
 /**
@@ -150,21 +150,28 @@ export class ConsensusInstance {
     const parts = this.#parts;
     switch (effect.kind) {
       case "broadcast":
-        return parts.whenRecorded(() => this.#broadcast(effect.statement, effect.justification));
+        parts.whenRecorded(() => this.#broadcast(effect.statement, effect.justification));
+        return;
       case "answer":
-        return this.#answer(effect.peer, effect.statement, effect.justification);
+        this.#answer(effect.peer, effect.statement, effect.justification);
+        return;
       case "setTimer":
-        return this.#setTimer(effect.round);
+        this.#setTimer(effect.round);
+        return;
       case "pull":
-        return this.#pull(effect.value, effect.peers);
+        this.#pull(effect.value, effect.peers);
+        return;
       case "validate":
-        return this.#validate(effect.value, effect.round, effect.certified);
+        this.#validate(effect.value, effect.round, effect.certified);
+        return;
       case "decide":
         this.#undelivered = { value: effect.value, round: effect.round };
         this.#timer?.cancel();
-        return this.#deliver();
+        this.#deliver();
+        return;
       case "reject":
-        return parts.onRejected(effect);
+        parts.onRejected(effect);
+        return;
     }
   }
 

@@ -37,7 +37,11 @@ export class Courier {
   }
 
   /** `gossipPayloads` is asked for only when some peer has no direct path. */
-  broadcast(channel: Channel, bytes: Uint8Array, gossipPayloads: () => readonly Uint8Array[]): void {
+  broadcast(
+    channel: Channel,
+    bytes: Uint8Array,
+    gossipPayloads: () => readonly Uint8Array[],
+  ): void {
     const { network, identity, profile, scope } = this.#parts;
     let isCutOff = false;
     for (let peer = 0; peer < identity.nodes; peer++) {

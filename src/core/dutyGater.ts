@@ -6,24 +6,26 @@ import type { Clock } from "../ports/clock.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { Scheduler } from "./interfaces.ts";
 
-export class DutyGater {
-  readonly #chain: Chain;
-  readonly #clock: Clock;
-  readonly #deadlines: Deadlines;
-  readonly #scheduler: Scheduler;
+type GaterParts = {
+  readonly chain: Chain;
+  readonly clock: Clock;
+  readonly deadlines: Deadlines;
+  readonly scheduler: Scheduler;
+};
 
-  constructor(chain: Chain, clock: Clock, deadlines: Deadlines, scheduler: Scheduler) {
-    this.#chain = chain;
-    this.#clock = clock;
-    this.#deadlines = deadlines;
-    this.#scheduler = scheduler;
+export class DutyGater {
+  readonly #parts: GaterParts;
+
+  constructor(parts: GaterParts) {
+    this.#parts = parts;
   }
 
   check(duty: Duty): RejectionCode | null {
+    const { chain, clock, deadlines, scheduler } = this.#parts;
     // One slot of grace: a peer's clock may be a little ahead of ours.
-    if (duty.slot > this.#chain.slotAt(this.#clock.now()) + 1) return "too_early";
-    if (this.#deadlines.isExpired(duty)) return "too_late";
-    if (this.#scheduler.definitions(duty).length === 0) return "unexpected_duty";
+    if (duty.slot > chain.slotAt(clock.now()) + 1) return "too_early";
+    if (deadlines.isExpired(duty)) return "too_late";
+    if (scheduler.definitions(duty).length === 0) return "unexpected_duty";
     return null;
   }
 }

@@ -2,12 +2,7 @@
  * Partial signatures by duty, validator and share, until the duty's deadline. A share speaks once
  * per duty and validator: a second, different root is kept as evidence and not counted.
  */
-import type {
-  Admitted,
-  PartialSignature,
-  PartialSignatureSet,
-  Received,
-} from "../domain/data.ts";
+import type { Admitted, PartialSignature, PartialSignatureSet, Received } from "../domain/data.ts";
 import type { Duty, DutyId } from "../domain/duty.ts";
 import { dutyId } from "../domain/duty.ts";
 import type { RejectionCode } from "../domain/errors.ts";

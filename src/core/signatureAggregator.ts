@@ -49,7 +49,7 @@ type AggregatorParts = {
   readonly reject: (share: ShareIndex, code: RejectionCode) => void;
   readonly tracker: Tracker;
 };
-/** Shares of one validator that were proved invalid. *//** Shares of one validator that were proved invalid. */
+/** Shares of one validator that were proved invalid. */ /** Shares of one validator that were proved invalid. */
 type Liar = { readonly validator: LockIndex; readonly shares: readonly ShareIndex[] };
 type Candidate = { readonly group: ThresholdGroup; readonly task: SigningTask };
 
@@ -134,9 +134,7 @@ export class ThresholdAggregator implements SignatureAggregator {
     return { clean: candidates.filter(({ group }) => !lying.has(group.validator)), liars };
   }
 
-  async #combineEach(
-    candidates: readonly Candidate[],
-  ): Promise<readonly AggregatedSignature[]> {
+  async #combineEach(candidates: readonly Candidate[]): Promise<readonly AggregatedSignature[]> {
     const combined: AggregatedSignature[] = [];
     for (const { group } of candidates) {
       const shares = group.shares.slice(0, this.#parts.threshold);
@@ -148,10 +146,7 @@ export class ThresholdAggregator implements SignatureAggregator {
   }
 
   /** GATE: the aggregate is checked before it is submitted, the third time in its life. */
-  async #emit(
-    verified: Verified<AggregatedSet>,
-    candidates: readonly Candidate[],
-  ): Promise<void> {
+  async #emit(verified: Verified<AggregatedSet>, candidates: readonly Candidate[]): Promise<void> {
     const { gate, partialSignatures, tracker } = this.#parts;
     const { duty } = verified;
     const done = new Set(verified.signatures.map(({ validator }) => validator));

@@ -29,7 +29,11 @@ export type ValueCheckerParts = {
   readonly heads: HeadFeed;
 };
 
-export type RoundWindow = { readonly round: Round; readonly startsAt: Millis; readonly endsAt: Millis };
+export type RoundWindow = {
+  readonly round: Round;
+  readonly startsAt: Millis;
+  readonly endsAt: Millis;
+};
 
 export class ValueChecker {
   readonly #parts: ValueCheckerParts;
@@ -43,7 +47,8 @@ export class ValueChecker {
     const kind = kindOf(data.duty);
     const definitions = scheduler.definitions(data.duty);
     const checked = kind.check(data, definitions, chain);
-    if (!checked.ok) return refused(`${checked.error.code}: ${checked.error.detail ?? "malformed"}`);
+    if (!checked.ok)
+      return refused(`${checked.error.code}: ${checked.error.detail ?? "malformed"}`);
     const refusals = gate.checkValue(kind.tasks(data, definitions, chain));
     // VALUE-2: shares that may not sign are left out later; a value that none may sign is refused.
     const first = refusals.find((reason) => reason !== null);

@@ -78,7 +78,13 @@ export async function createNode(
   const sync = new SyncWatch(ports, background, stopping.signal);
   const common = { ...ports, chain, background, deadlines, kindOf, heads };
   const gate = createSafetyGate({ slashing, lock: ports.lock });
-  const { components, courier, stop } = buildComponents({ ...common, cluster, gate, votes, stopping });
+  const { components, courier, stop } = buildComponents({
+    ...common,
+    cluster,
+    gate,
+    votes,
+    stopping,
+  });
 
   wire(components);
   track(components);
@@ -114,7 +120,7 @@ function buildComponents(parts: BuildParts): {
   readonly courier: Courier;
   readonly stop: () => void;
 } {
-  const { cluster, chain, clock, deadlines, background, store, logger, bls, gate } = parts;
+  const { cluster, chain, deadlines, background, store, logger, bls, gate } = parts;
   const profile = nativeProfile;
   const scope = {
     genesisValidatorsRoot: chain.genesisValidatorsRoot,
@@ -129,7 +135,7 @@ function buildComponents(parts: BuildParts): {
     courier.reject("partials", peerIndexOf(share), code);
 
   const scheduler = new DutyScheduler({ ...parts, validators, signal: parts.stopping.signal });
-  const gater = new DutyGater(chain, clock, deadlines, scheduler);
+  const gater = new DutyGater({ ...parts, scheduler });
   const fetcher = new BeaconFetcher({ ...parts, tracker, valueRoot: profile.valueRoot });
   const checker = new ValueChecker({ ...parts, scheduler, fetcher });
   const consensus = new QbftConsensus({

@@ -1,9 +1,10 @@
 /** Asks the beacon node once per slot whether it follows the chain. */
+
+import type { Background } from "../core/background.ts";
 import { FaultError } from "../domain/errors.ts";
 import type { Millis } from "../domain/units.ts";
 import type { BeaconNode, SyncStatus } from "../ports/beaconNode.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { Background } from "../core/background.ts";
 
 const INTERVAL_MS: Millis = 6_000;
 

@@ -10,11 +10,18 @@ import { createIdentity } from "../../src/crypto/identity.ts";
 import { k1PublicKey } from "../../src/crypto/k1.ts";
 import { parseSecretKey } from "../../src/crypto/points.ts";
 import { splitSecret } from "../../src/crypto/threshold.ts";
-import { type PeerIndex, pubKeyOf, pubShareOf, type Root } from "../../src/domain/keys.ts";
-import type { Slot } from "../../src/domain/units.ts";
+import {
+  type LockIndex,
+  type PeerIndex,
+  pubKeyOf,
+  pubShareOf,
+  type Root,
+} from "../../src/domain/keys.ts";
+import type { Epoch, Slot } from "../../src/domain/units.ts";
 import type { Chain } from "../../src/eth2/chain.ts";
 import { createNode, type Node } from "../../src/node/node.ts";
 import type { Ports } from "../../src/ports/ports.ts";
+import { openSlashingStore } from "../../src/safety/openSlashingStore.ts";
 import { FakeBeacon } from "./fakeBeacon.ts";
 import { MemoryHub } from "./memoryNetwork.ts";
 import { MemoryStore } from "./memoryStore.ts";
@@ -31,6 +38,13 @@ export type Member = {
   node: Node | null;
 };
 
+export type HistoryRecord = {
+  readonly validator: LockIndex;
+  readonly source: Epoch;
+  readonly target: Epoch;
+  readonly signingRoot: Root;
+};
+
 const bytesFrom = (seed: number): Uint8Array => new Uint8Array(32).fill(seed);
 /** The same bytes in every run: these keys guard nothing. */
 const random = { bytes: (length: number) => new Uint8Array(length).fill(0x5a) };
@@ -42,6 +56,7 @@ export class NodeCluster {
   readonly cluster: Cluster;
   readonly members: readonly Member[];
   readonly #stopping = new AbortController();
+  readonly #createNode: typeof createNode;
 
   constructor(
     options: {
@@ -50,24 +65,35 @@ export class NodeCluster {
       readonly validators?: number;
       /** Changes a node's ports before it starts: faults and adversaries are put in here. */
       readonly adapt?: (ports: Ports, node: PeerIndex) => Ports;
+      /** A mutant of the node, where a test shows that a guard matters. */
+      readonly createNode?: typeof createNode;
     } = {},
   ) {
     const { nodes = 4, threshold = 3, validators = 1, adapt = (ports: Ports) => ports } = options;
+    this.#createNode = options.createNode ?? createNode;
     const identityKeys = Array.from({ length: nodes }, (_, node) => bytesFrom(node + 1));
     const keys = Array.from({ length: validators }, (_, validator) =>
       groupKey(validator, threshold, nodes),
     );
+    const distributed = keys.map(({ pubKey, shares }, lockIndex) => ({
+      lockIndex,
+      pubKey,
+      pubShares: shares.map((share) => pubShareOf(publicKeyOf(share))),
+      feeRecipient: "0x" as const,
+    }));
     this.cluster = {
       name: "test",
       lockHash: `0x${"10".repeat(32)}` as Root,
       forkVersion: "0x00000f00",
       nodes,
       threshold,
-      validators: keys.map(({ pubKey, shares }) => ({
-        pubKey,
-        pubShares: shares.map((share) => pubShareOf(publicKeyOf(share))),
+      validators: distributed,
+      validator: (pubKey) => distributed.find((validator) => validator.pubKey === pubKey),
+      operators: identityKeys.map((key, peerIndex) => ({
+        peerIndex,
+        enr: "",
+        publicKey: k1PublicKey(key),
       })),
-      operators: identityKeys.map((key) => ({ enr: "", publicKey: k1PublicKey(key) })),
     };
     const operators = this.cluster.operators.map(({ publicKey }) => publicKey);
     this.hub = new MemoryHub({
@@ -108,7 +134,7 @@ export class NodeCluster {
     for (const self of nodes) {
       const member = this.member(self);
       this.hub.start(self);
-      member.node = await createNode(
+      member.node = await this.#createNode(
         { cluster: this.cluster },
         member.ports,
         this.#stopping.signal,
@@ -134,6 +160,26 @@ export class NodeCluster {
     await this.clock.runUntil(this.chain.slotStart(slot) + 500);
     for (const { beacon } of this.members) beacon.emitHead(slot);
     await this.clock.runUntil(this.chain.slotStart(slot + 1) - 1);
+  }
+
+  /** The slashing history on a node's disk, for what a test wants it to have signed before. */
+  async withHistory(self: PeerIndex, records: readonly HistoryRecord[]): Promise<void> {
+    const { store } = this.member(self);
+    const slashing = await openSlashingStore(store, this.chain.genesisValidatorsRoot);
+    for (const { validator, source, target, signingRoot } of records) {
+      const pubKey = this.cluster.validators[validator]?.pubKey;
+      assert(pubKey !== undefined, "the validator is in the lock");
+      const verdict = await slashing.transact((transaction) =>
+        transaction.record({
+          pubKey,
+          slashing: { kind: "attestation", source, target },
+          signingRoot,
+          origin: "own",
+          shareIndex: self + 1,
+        }),
+      );
+      assert(verdict.isApproved, "the history itself is not slashable");
+    }
   }
 
   stop(): void {

@@ -37,9 +37,10 @@ describe("one attester duty, from the scheduler to the beacon node", () => {
       assert.equal(mine.length, 1);
       assert.ok(mine.every((attestation) => verifySubmitted(attestation, cluster.cluster)));
     }
-    assert.deepEqual([...submittedFor(SLOT)].map(([v, roots]) => [v, roots.size]), [
-      [FIRST_INDEX, 1],
-    ]);
+    assert.deepEqual(
+      [...submittedFor(SLOT)].map(([v, roots]) => [v, roots.size]),
+      [[FIRST_INDEX, 1]],
+    );
   });
 
   test("three live nodes of four suffice, whoever is down", async () => {

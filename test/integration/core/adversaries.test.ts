@@ -1,0 +1,253 @@
+/** The danger is present in every run here: an operator lies, a history conflicts, a node restarts. */
+import assert from "node:assert/strict";
+import { afterEach, describe, test } from "node:test";
+import type { PeerIndex, Root } from "../../../src/domain/keys.ts";
+import { nativeProfile } from "../../../src/wire/nativeProfile.ts";
+import { computeSigningRootOf, verifySubmitted } from "../../support/attestations.ts";
+import {
+  type Adversary,
+  contradictPartials,
+  garblePartials,
+  messageIn,
+  proposeTo,
+  withhold,
+} from "../../support/byzantine.ts";
+import { blockRoot, FakeBeacon } from "../../support/fakeBeacon.ts";
+import { loadMutant, type Patch } from "../../support/mutant.ts";
+import { NodeCluster } from "../../support/nodeCluster.ts";
+
+let cluster: NodeCluster;
+afterEach(() => cluster.stop());
+
+/** Validator 0 attests in slot 8, the first of epoch 1. */
+const SLOT = FakeBeacon.slotOf(1, 0);
+const DUTY = { slot: SLOT, type: "attester" } as const;
+const LEADER: PeerIndex = nativeProfile.leaderOf(DUTY, 1, 4);
+const HONEST = [0, 1, 2, 3].filter((node) => node !== LEADER);
+
+type CreateNode = typeof import("../../../src/node/node.ts");
+
+async function start(patches: readonly Patch[] = []): Promise<void> {
+  const mutant =
+    patches.length > 0 ? await loadMutant<CreateNode>("src/node/node.ts", patches) : null;
+  cluster = new NodeCluster(mutant === null ? {} : { createNode: mutant.createNode });
+}
+
+async function runTo(slot: number): Promise<void> {
+  for (let next = 0; next <= slot; next++) await cluster.runSlot(next);
+}
+
+function adversary(node: PeerIndex): Adversary {
+  const { lockHash } = cluster.cluster;
+  const { genesisValidatorsRoot } = cluster.chain;
+  const { identity } = cluster.member(node).ports;
+  return { identity, scope: { lockHash, genesisValidatorsRoot } };
+}
+
+function submitted(nodes: readonly PeerIndex[] = HONEST): readonly Root[] {
+  return nodes.flatMap((node) =>
+    cluster
+      .member(node)
+      .beacon.submitted.filter(({ data }) => data.slot === SLOT)
+      .map(computeSigningRootOf),
+  );
+}
+
+/** Every honest node completed the duty, with one and the same attestation. */
+function assertAgreed(): void {
+  assert.equal(submitted().length, HONEST.length);
+  assert.equal(new Set(submitted()).size, 1);
+}
+
+describe("a lying leader", () => {
+  test("that tells each peer another head gets none of them signed twice", async () => {
+    await start();
+    await cluster.start();
+    const own = await cluster.member(LEADER).beacon.attestationData(SLOT);
+    cluster.hub.tap(
+      LEADER,
+      proposeTo(adversary(LEADER), (hop) =>
+        hop.to === HONEST[0] ? { ...own, beaconBlockRoot: blockRoot(SLOT - 1) } : null,
+      ),
+    );
+    await runTo(SLOT + 1);
+    assertAgreed();
+  });
+
+  test("that withholds its value is passed over", async () => {
+    await start();
+    await cluster.start();
+    cluster.hub.tap(
+      LEADER,
+      withhold(({ message }) => message.type === "PRE-PREPARE"),
+    );
+    await runTo(SLOT + 1);
+    assertAgreed();
+  });
+
+  test("whose value reaches one peer only still gets it agreed: the others pull it", async () => {
+    await start();
+    await cluster.start();
+    cluster.hub.tap(
+      LEADER,
+      withhold(({ message }, hop) => message.type === "PRE-PREPARE" && hop.to !== HONEST[0]),
+    );
+    await runTo(SLOT + 1);
+    assertAgreed();
+  });
+
+  test("that votes for a source beyond the justified epoch is refused", async () => {
+    await start();
+    await cluster.start();
+    cluster.member(LEADER).beacon.faults.sourceShift = 0;
+    const own = await cluster.member(LEADER).beacon.attestationData(SLOT);
+    // Epoch 1 with a source of epoch 0 is what all have justified: the lie must be about its root.
+    const source = { epoch: own.source.epoch, root: blockRoot(999) };
+    cluster.hub.tap(
+      LEADER,
+      proposeTo(adversary(LEADER), () => ({ ...own, source })),
+    );
+    await runTo(SLOT + 1);
+    assertAgreed();
+    const agreed = cluster
+      .member(HONEST[0] ?? 0)
+      .beacon.submitted.find((a) => a.data.slot === SLOT);
+    assert.notEqual(agreed?.data.source.root, blockRoot(999));
+  });
+});
+
+describe("a lying signer", () => {
+  test("costs nothing with garbage signatures, and is caught", async () => {
+    await start();
+    await cluster.start();
+    cluster.hub.tap(LEADER, garblePartials);
+    await runTo(SLOT + 1);
+    assertAgreed();
+    for (const node of HONEST) {
+      const { beacon } = cluster.member(node);
+      assert.ok(beacon.submitted.every((a) => verifySubmitted(a, cluster.cluster)));
+    }
+    const accusations = HONEST.flatMap((node) => cluster.hub.network(node).penalties);
+    assert.ok(accusations.every(({ peer }) => peer === LEADER));
+  });
+
+  test("with two liars of four nothing is signed, and nothing false either", async () => {
+    await start();
+    await cluster.start();
+    cluster.hub.tap(0, garblePartials);
+    cluster.hub.tap(1, garblePartials);
+    await runTo(SLOT + 1);
+    for (const { beacon } of cluster.members) {
+      assert.ok(beacon.submitted.every((a) => verifySubmitted(a, cluster.cluster)));
+    }
+  });
+
+  test("that signs a second root is rejected and kept as evidence", async () => {
+    await start();
+    await cluster.start();
+    cluster.hub.tap(LEADER, contradictPartials);
+    await runTo(SLOT + 1);
+    assertAgreed();
+    const [node = 0] = HONEST;
+    const { metrics, store } = cluster.member(node);
+    assert.ok(metrics.total("rejections_total", { code: "conflicting_root" }) > 0);
+    const kept: string[] = [];
+    for await (const [key] of store.entries({ gte: "evidence/", lt: "evidence0" })) kept.push(key);
+    assert.ok(kept.includes(`evidence/${SLOT}/attester/${LEADER}/partial/0`));
+  });
+});
+
+describe("a conflicting history", () => {
+  // The history begins in epoch 0, so that no watermark refuses what the double-vote rule is for.
+  const first = { validator: 0, source: 0, target: 0, signingRoot: `0x${"e0".repeat(32)}` as Root };
+  const conflict = {
+    validator: 0,
+    source: 0,
+    target: 1,
+    signingRoot: `0x${"ee".repeat(32)}` as Root,
+  };
+
+  test("on all nodes: the value is refused and nothing is signed", async () => {
+    await start();
+    for (const node of [0, 1, 2, 3]) await cluster.withHistory(node, [first, conflict]);
+    await cluster.start();
+    await runTo(SLOT + 1);
+    assert.deepEqual(submitted([0, 1, 2, 3]), []);
+  });
+
+  test("on one node: that node signs nothing, the other three do", async () => {
+    await start();
+    await cluster.withHistory(2, [first, conflict]);
+    await cluster.start();
+    const partialsFrom = new Set<PeerIndex>();
+    for (const node of cluster.members.keys()) {
+      cluster.hub.tap(node, (hop) => {
+        if (hop.channel === "partials") partialsFrom.add(hop.from);
+        return [hop.bytes];
+      });
+    }
+    await runTo(SLOT + 1);
+    assert.deepEqual([...partialsFrom].sort(), [0, 1, 3]);
+    assert.equal(new Set(submitted([0, 1, 3])).size, 1);
+  });
+
+  test("is signed over without the double-vote rule: the guard is what stops it", async () => {
+    await start([
+      {
+        file: "src/safety/rules.ts",
+        find: 'if (record.target === message.target) return "slashable_double_vote";',
+        replace: "",
+      },
+    ]);
+    for (const node of [0, 1, 2, 3]) await cluster.withHistory(node, [first, conflict]);
+    await cluster.start();
+    await runTo(SLOT + 1);
+    assert.ok(submitted([0, 1, 2, 3]).length > 0, "the mutant signs a slashable attestation");
+  });
+});
+
+describe("a node that restarts within a slot it voted in", () => {
+  /** What the restarted node says in consensus about the slot, in its second life. */
+  async function votesAfterRestart(patches: readonly Patch[]): Promise<readonly string[]> {
+    await start(patches);
+    await cluster.start();
+    await runTo(SLOT - 1);
+    let isSecondLife = false;
+    const said: string[] = [];
+    cluster.hub.tap(LEADER, (hop) => {
+      const frame = messageIn(hop);
+      if (isSecondLife && frame?.duty.slot === SLOT) said.push(frame.message.type);
+      return [hop.bytes];
+    });
+    // Only the leader and one peer are up: a proposal is voted for, but nothing can be decided.
+    for (const node of HONEST.slice(1)) cluster.crash(node);
+    await cluster.runSlot(SLOT - 1);
+    await cluster.clock.runUntil(cluster.chain.slotStart(SLOT) + 500);
+    for (const { beacon } of cluster.members) beacon.emitHead(SLOT);
+    await cluster.clock.runUntil(cluster.chain.slotStart(SLOT) + 600);
+    cluster.crash(LEADER);
+    isSecondLife = true;
+    // In its second life the beacon node has another head: an honest restart would equivocate.
+    cluster.member(LEADER).beacon.faults.head = blockRoot(SLOT - 1);
+    await cluster.start([LEADER]);
+    await cluster.clock.runUntil(cluster.chain.slotStart(SLOT) + 700);
+    cluster.member(LEADER).beacon.emitHead(SLOT);
+    await cluster.clock.runUntil(cluster.chain.slotStart(SLOT + 1) - 1);
+    return said;
+  }
+
+  test("says nothing more about that slot", async () => {
+    assert.deepEqual(await votesAfterRestart([]), []);
+  });
+
+  test("would vote again without the quarantine", async () => {
+    const said = await votesAfterRestart([
+      {
+        file: "src/core/voteGuard.ts",
+        find: "return slot > this.quarantinedUntil;",
+        replace: "return true;",
+      },
+    ]);
+    assert.ok(said.includes("PRE-PREPARE"), "the mutant equivocates");
+  });
+});
