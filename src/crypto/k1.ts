@@ -6,6 +6,7 @@
  * portable implementation gives the same results in 1 ms (ID-2).
  */
 import { secp256k1 } from "@noble/curves/secp256k1.js";
+import type { Random } from "../ports/random.ts";
 import { assert } from "../util/assert.ts";
 import { equalBytes } from "../util/bytes.ts";
 import { keccak256 } from "./keccak.ts";
@@ -49,6 +50,13 @@ export const k1Backend: K1Backend = (await loadNativeBackend()) ?? portableBacke
 /** Whether the 32 bytes are a secret key: 0 < key < n. */
 export function isK1SecretKey(bytes: Uint8Array): boolean {
   return bytes.length === K1_SECRET_KEY_BYTES && secp256k1.utils.isValidSecretKey(bytes);
+}
+
+/** A new secret key: 32 uniformly random bytes that are a key, as all but 2^-128 are. */
+export function generateK1SecretKey(random: Random): Uint8Array {
+  const key = random.bytes(K1_SECRET_KEY_BYTES);
+  assert(isK1SecretKey(key), "32 random bytes are a secp256k1 key");
+  return key;
 }
 
 /** The 33-byte compressed public key. */

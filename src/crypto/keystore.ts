@@ -16,6 +16,7 @@ import { z } from "zod";
 import type { Random } from "../ports/random.ts";
 import { assert } from "../util/assert.ts";
 import { err, ok, type Result } from "../util/result.ts";
+import { uuidOf } from "../util/uuid.ts";
 import { parseSecretKey, SECRET_KEY_BYTES } from "./points.ts";
 import { sha256 } from "./sha256.ts";
 
@@ -230,12 +231,4 @@ function bytesOfHex(text: string): Buffer {
 
 function hexOf(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("hex");
-}
-
-/** RFC 9562, version 4. */
-function uuidOf(random: Uint8Array): string {
-  const bytes = Uint8Array.from(random);
-  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
-  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
-  return hexOf(bytes).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 }
