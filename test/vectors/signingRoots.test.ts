@@ -1,5 +1,6 @@
 // Suite 17 under the mainnet preset (ETH-5). The cases whose containers are sized by the minimal
 // preset, or bound to its network's genesis version, run in signingRootsMinimal.test.ts.
+import "../support/mainnetPreset.ts";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { root } from "../../src/eth2/signing.ts";
