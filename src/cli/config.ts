@@ -1,0 +1,195 @@
+/** The options of `coterie run`, from texts to typed values that are known to make sense. */
+import { join } from "node:path";
+import { z } from "zod";
+import { LOG_LEVELS } from "../adapters/system/logger.ts";
+import { UsageError } from "../domain/errors.ts";
+import type { PeerIndex } from "../domain/keys.ts";
+import { MAX_NODES } from "../domain/limits.ts";
+import type { OptionSpec, RawOptions } from "./options.ts";
+
+export type HostAndPort = { readonly host: string; readonly port: number };
+/** A peer's libp2p address that is tried besides those in its ENR. */
+export type PeerAddress = { readonly peer: PeerIndex; readonly multiaddr: string };
+
+export type RunOptions = {
+  readonly dataDir: string;
+  readonly lockFile: string;
+  /** Null: `enr-private-key` of the data directory, or Charon's `charon-enr-private-key`. */
+  readonly privateKeyFile: string | null;
+  readonly validatorKeysDir: string;
+  readonly beaconNodeEndpoints: readonly string[];
+  /** Multiaddresses that libp2p listens on. */
+  readonly p2pListen: readonly string[];
+  readonly p2pPeers: readonly PeerAddress[];
+  readonly monitoringAddress: HostAndPort;
+  readonly logLevel: (typeof LOG_LEVELS)[number];
+  readonly logFormat: "auto" | "json" | "console";
+  /** Operators' and creator's addresses that are contracts, lower case: see verifyLock. */
+  readonly contractWallets: ReadonlySet<string>;
+};
+
+export const CONTRACT_WALLETS = {
+  name: "contract-wallets",
+  value: "addresses",
+  help: "operators' contract wallets (Safe), whose signatures cannot be checked offline",
+} as const satisfies OptionSpec;
+
+export const RUN_OPTIONS = [
+  { name: "data-dir", value: "dir", default: ".coterie", help: "keys, cluster lock and database" },
+  { name: "lock-file", value: "file", help: "cluster lock; cluster-lock.json of the data dir" },
+  {
+    name: "private-key-file",
+    value: "file",
+    help: "identity key; enr-private-key or charon-enr-private-key of the data dir",
+  },
+  {
+    name: "validator-keys-dir",
+    value: "dir",
+    help: "share keystores with their passwords; validator_keys of the data dir",
+  },
+  { name: "beacon-node-endpoints", value: "urls", help: "beacon nodes, comma separated; required" },
+  {
+    name: "p2p-tcp-address",
+    value: "host:port",
+    default: "0.0.0.0:3610",
+    help: "where peers reach this node",
+  },
+  {
+    name: "p2p-peers",
+    value: "list",
+    help: "addresses of peers: <index>=<multiaddr or host:port>, comma separated, or a file of lines",
+  },
+  {
+    name: "monitoring-address",
+    value: "host:port",
+    default: "127.0.0.1:3620",
+    help: "livez, readyz and metrics",
+  },
+  { name: "log-level", value: "level", default: "info", help: LOG_LEVELS.join(", ") },
+  {
+    name: "log-format",
+    value: "format",
+    default: "auto",
+    help: "json, console, or auto: console on a terminal",
+  },
+  CONTRACT_WALLETS,
+] as const satisfies readonly OptionSpec[];
+
+/** A port of 0 asks the system for a free one: for tests and demos. */
+const hostAndPort = z.string().transform((text, context): HostAndPort => {
+  const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:\s/]+)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65_535) {
+    context.addIssue(`"${text}" is no address; write host:port, e.g. 127.0.0.1:3620`);
+    return z.NEVER;
+  }
+  return { host: match[1] ?? match[2] ?? "", port };
+});
+
+const endpoint = z.string().refine((text) => {
+  const url = URL.parse(text);
+  return url !== null && /^https?:$/.test(url.protocol) && url.host !== "";
+}, "a beacon node endpoint is an http or https URL, e.g. http://127.0.0.1:5052");
+
+const list = z.string().transform((text) =>
+  text
+    .split(",")
+    .map((item) => item.trim())
+    .filter((item) => item !== ""),
+);
+
+const runSchema = z.object({
+  "data-dir": z.string(),
+  "lock-file": z.string().optional(),
+  "private-key-file": z.string().optional(),
+  "validator-keys-dir": z.string().optional(),
+  "beacon-node-endpoints": list.pipe(z.array(endpoint).min(1, "names no beacon node")),
+  "p2p-tcp-address": hostAndPort,
+  "p2p-peers": z.string().optional(),
+  "monitoring-address": hostAndPort,
+  "log-level": z.enum(LOG_LEVELS, `is one of ${LOG_LEVELS.join(", ")}`),
+  "log-format": z.enum(["auto", "json", "console"], "is auto, json or console"),
+  "contract-wallets": z.string().optional(),
+});
+
+/**
+ * Throws UsageError naming the flag. `readPeersFile` gives the text of a file named by
+ * `--p2p-peers`.
+ */
+export async function parseRunOptions(
+  raw: RawOptions,
+  readPeersFile: (path: string) => Promise<string>,
+): Promise<RunOptions> {
+  const parsed = runSchema.safeParse(raw);
+  if (!parsed.success) throw explainIssue(parsed.error.issues[0], raw);
+  const values = parsed.data;
+  const dataDir = values["data-dir"];
+  return {
+    dataDir,
+    lockFile: values["lock-file"] ?? join(dataDir, "cluster-lock.json"),
+    privateKeyFile: values["private-key-file"] ?? null,
+    validatorKeysDir: values["validator-keys-dir"] ?? join(dataDir, "validator_keys"),
+    beaconNodeEndpoints: values["beacon-node-endpoints"],
+    p2pListen: [tcpMultiaddr(values["p2p-tcp-address"])],
+    p2pPeers: await parsePeers(values["p2p-peers"] ?? "", readPeersFile),
+    monitoringAddress: values["monitoring-address"],
+    logLevel: values["log-level"],
+    logFormat: values["log-format"],
+    contractWallets: parseContractWallets(values["contract-wallets"]),
+  };
+}
+
+export function parseContractWallets(text = ""): ReadonlySet<string> {
+  const addresses = text.split(",").map((item) => item.trim().toLowerCase());
+  const wrong = addresses.find((address) => address !== "" && !/^0x[0-9a-f]{40}$/.test(address));
+  if (wrong !== undefined) {
+    throw new UsageError(`--${CONTRACT_WALLETS.name}: "${wrong}" is no 20-byte address`);
+  }
+  return new Set(addresses.filter((address) => address !== ""));
+}
+
+function explainIssue(issue: z.core.$ZodIssue | undefined, raw: RawOptions): UsageError {
+  const name = String(issue?.path[0]);
+  if (raw[name] === undefined) {
+    return new UsageError(`--${name} is required`, {
+      fix: `add --${name}, set its environment variable, or write it into the --config file`,
+    });
+  }
+  return new UsageError(`--${name}: ${issue?.message}`);
+}
+
+async function parsePeers(
+  text: string,
+  readPeersFile: (path: string) => Promise<string>,
+): Promise<readonly PeerAddress[]> {
+  const isList = text === "" || text.includes("=");
+  const lines = isList ? text.split(",") : (await readPeersFile(text)).split("\n");
+  return lines
+    .map((line) => line.trim())
+    .filter((line) => line !== "" && !line.startsWith("#"))
+    .map(parsePeer);
+}
+
+function parsePeer(text: string): PeerAddress {
+  const match = /^(\d{1,3})=(\S+)$/.exec(text);
+  const peer = Number(match?.[1]);
+  const address = match?.[2] ?? "";
+  const multiaddr = address.startsWith("/") ? address : multiaddrOf(address);
+  if (match === null || peer >= MAX_NODES || multiaddr === null) {
+    throw new UsageError(`--p2p-peers: "${text}" is no peer address`, {
+      fix: "write <index>=<address>, e.g. 2=198.51.100.7:3610 or 2=/dns4/carol.example/tcp/3610",
+    });
+  }
+  return { peer, multiaddr };
+}
+
+/** `host:port` as a multiaddress; null when it is neither, or no port that can be dialled. */
+function multiaddrOf(text: string): string | null {
+  const parsed = hostAndPort.safeParse(text);
+  return parsed.success && parsed.data.port > 0 ? tcpMultiaddr(parsed.data) : null;
+}
+
+function tcpMultiaddr({ host, port }: HostAndPort): string {
+  if (host.includes(":")) return `/ip6/${host}/tcp/${port}`;
+  return `/${/^[\d.]+$/.test(host) ? "ip4" : "dns4"}/${host}/tcp/${port}`;
+}

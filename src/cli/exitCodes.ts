@@ -1,0 +1,36 @@
+/** What the process's exit code means, after sysexits.h where it has a word for it (CLI-1). */
+import { FaultError, UsageError } from "../domain/errors.ts";
+
+export const EXIT_CODES = {
+  ok: 0,
+  /** A check was made and failed, e.g. a cluster lock that does not verify. */
+  invalid: 1,
+  /** A flag, file or definition is wrong: starting again changes nothing. */
+  usage: 64,
+  /** An invariant of this program broke. */
+  bug: 70,
+  /** The world failed (beacon node, disk, network): starting again may help. */
+  fault: 75,
+} as const;
+
+export type ExitCode = (typeof EXIT_CODES)[keyof typeof EXIT_CODES];
+
+export function exitCodeOf(error: unknown): ExitCode {
+  if (error instanceof UsageError) return EXIT_CODES.usage;
+  if (error instanceof FaultError) return EXIT_CODES.fault;
+  return EXIT_CODES.bug;
+}
+
+/**
+ * What the operator reads on standard error: the problem and the fix. Only a bug shows its stack,
+ * because only its reporter can use one.
+ */
+export function describeError(error: unknown): string {
+  if (error instanceof UsageError) {
+    const fix = error.fix === undefined ? "" : `fix: ${error.fix}\n`;
+    return `error: ${error.message}\n${fix}`;
+  }
+  if (error instanceof FaultError) return `error: ${error.message}\n`;
+  const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return `error: this is a bug in coterie; please report it with these lines\n${detail}\n`;
+}

@@ -1,0 +1,170 @@
+/**
+ * The command line: commands, their options, and one place where errors become text and exit
+ * codes. Commands are imported when they run, because what they import fixes the preset.
+ */
+import { Command, CommanderError } from "commander";
+import { readTextFile } from "../adapters/system/files.ts";
+import { UsageError } from "../domain/errors.ts";
+import {
+  CONTRACT_WALLETS,
+  parseContractWallets,
+  parseRunOptions,
+  RUN_OPTIONS,
+  type RunOptions,
+} from "./config.ts";
+import { readConfigFile } from "./configFile.ts";
+import { CREATE_CLUSTER_OPTIONS, parseCreateClusterOptions } from "./createClusterOptions.ts";
+import { describeError, EXIT_CODES, type ExitCode, exitCodeOf } from "./exitCodes.ts";
+import { addOptions, type OptionSpec, type RawOptions, resolveOptions } from "./options.ts";
+import { askPreset, usePreset } from "./preset.ts";
+import { refuseSecretsIn } from "./secretGuard.ts";
+import { formatVersion } from "./version.ts";
+
+const DATA_DIR = {
+  name: "data-dir",
+  value: "dir",
+  default: ".coterie",
+  help: "the node's data directory",
+} as const satisfies OptionSpec;
+const CONFIG = {
+  name: "config",
+  value: "file",
+  help: "JSON file of options: flags without their dashes",
+} as const satisfies OptionSpec;
+const JSON_OUTPUT = { name: "json", help: "print JSON" } as const satisfies OptionSpec;
+
+/** One address per line. */
+const MAX_PEERS_FILE_BYTES = 64 * 1024;
+
+type Action = (command: Command, ...operands: readonly string[]) => Promise<ExitCode>;
+
+/** Runs one command; never throws. */
+export async function main(argv: readonly string[]): Promise<ExitCode> {
+  let exitCode: ExitCode = EXIT_CODES.ok;
+  const program = buildProgram((outcome) => {
+    exitCode = outcome;
+  });
+  try {
+    refuseSecretsIn(argv);
+    await program.parseAsync(argv, { from: "user" });
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return EXIT_CODES.ok;
+    const cause = error instanceof CommanderError ? usageErrorOf(error) : error;
+    process.stderr.write(describeError(cause));
+    return exitCodeOf(cause);
+  }
+}
+
+function buildProgram(finish: (outcome: ExitCode) => void): Command {
+  const program = new Command("coterie")
+    .description("Distributed-validator middleware for Ethereum: t of n operators, one validator.")
+    .version(formatVersion({ json: false }).trimEnd())
+    .exitOverride()
+    // The error itself is printed once, with its fix.
+    .configureOutput({ outputError: () => undefined });
+  const withAction = (command: Command, action: Action): Command =>
+    command.action(async (...parameters: unknown[]) => {
+      const operands = parameters.filter((parameter) => typeof parameter === "string");
+      finish(await action(command, ...operands));
+    });
+  addRun(program, withAction);
+  addCreate(program, withAction);
+  addInspection(program, withAction);
+  return program;
+}
+
+type WithAction = (command: Command, action: Action) => Command;
+
+function addRun(program: Command, withAction: WithAction): void {
+  const command = program.command("run").description("run this operator's node");
+  withAction(addOptions(command, [CONFIG, ...RUN_OPTIONS]), async () => {
+    const options = await readRunOptions(command);
+    const preset = await askPreset(options.beaconNodeEndpoints);
+    if (preset !== null && process.env["LODESTAR_PRESET"] === undefined) usePreset(preset);
+    const { run } = await import("./run.ts");
+    await run(options);
+    return EXIT_CODES.ok;
+  });
+}
+
+function addCreate(program: Command, withAction: WithAction): void {
+  const create = program.command("create").description("make an identity or a cluster");
+  const enr = create.command("enr").description("make this operator's identity key, print its ENR");
+  withAction(addOptions(enr, [DATA_DIR]), async () => {
+    const { createEnr } = await import("./createEnr.ts");
+    process.stdout.write(`${await createEnr({ dataDir: dataDirOf(enr) })}\n`);
+    return EXIT_CODES.ok;
+  });
+  const cluster = create
+    .command("cluster")
+    .description("split fresh validator keys among nodes on this machine, for tests and demos");
+  withAction(addOptions(cluster, CREATE_CLUSTER_OPTIONS), async () => {
+    const options = parseCreateClusterOptions(rawOptions(cluster, CREATE_CLUSTER_OPTIONS));
+    const { createClusterFiles } = await import("./createCluster.ts");
+    await createClusterFiles(options);
+    return EXIT_CODES.ok;
+  });
+}
+
+function addInspection(program: Command, withAction: WithAction): void {
+  const enr = program.command("enr").description("print this operator's ENR");
+  withAction(addOptions(enr, [DATA_DIR]), async () => {
+    const { showEnr } = await import("./createEnr.ts");
+    process.stdout.write(`${await showEnr({ dataDir: dataDirOf(enr) })}\n`);
+    return EXIT_CODES.ok;
+  });
+  const verify = program.command("verify").description("check files");
+  const lock = verify
+    .command("lock")
+    .description("check every hash and signature of a cluster lock")
+    .argument("<file>", "cluster-lock.json");
+  withAction(addOptions(lock, [CONTRACT_WALLETS, JSON_OUTPUT]), async (_, path = "") => {
+    const { verifyLockFile } = await import("./verifyLock.ts");
+    const wallets = rawOptions(lock, [CONTRACT_WALLETS])[CONTRACT_WALLETS.name];
+    const contractWallets = parseContractWallets(wallets);
+    const report = await verifyLockFile({ path, contractWallets, json: isOn(lock, JSON_OUTPUT) });
+    process.stdout.write(report.text);
+    return report.isValid ? EXIT_CODES.ok : EXIT_CODES.invalid;
+  });
+  const version = program.command("version").description("print the version");
+  withAction(addOptions(version, [JSON_OUTPUT]), async () => {
+    process.stdout.write(formatVersion({ json: isOn(version, JSON_OUTPUT) }));
+    return EXIT_CODES.ok;
+  });
+}
+
+/** Flag, then environment, then configuration file, then default (CLI-2). */
+async function readRunOptions(command: Command): Promise<RunOptions> {
+  const configPath = rawOptions(command, [CONFIG])[CONFIG.name];
+  const file = configPath === undefined ? {} : await readConfigFile(configPath);
+  const sources = { environment: process.env, file };
+  const raw = resolveOptions(command, RUN_OPTIONS, sources);
+  return parseRunOptions(raw, (path) =>
+    readTextFile(path, {
+      maxBytes: MAX_PEERS_FILE_BYTES,
+      missingFix: "give --p2p-peers a list, or the path of a file with one address per line",
+    }),
+  );
+}
+
+function rawOptions(command: Command, specs: readonly OptionSpec[]): RawOptions {
+  return resolveOptions(command, specs, { environment: process.env, file: {} });
+}
+
+function dataDirOf(command: Command): string {
+  return rawOptions(command, [DATA_DIR])[DATA_DIR.name] ?? DATA_DIR.default;
+}
+
+function isOn(command: Command, spec: OptionSpec): boolean {
+  return rawOptions(command, [spec])[spec.name] === "true";
+}
+
+/** Commander's complaint, with its suggestion as the fix. */
+function usageErrorOf(error: CommanderError): UsageError {
+  const [problem = "", suggestion = ""] = error.message.replace(/^error: /, "").split("\n");
+  const meant = /\(Did you mean (.*)\?\)/.exec(suggestion)?.[1];
+  const fix = meant === undefined ? "see: coterie --help" : `did you mean ${meant}?`;
+  // The value of an unknown flag may be a secret.
+  return new UsageError(problem.replace(/=.*'/, "=…'"), { fix });
+}

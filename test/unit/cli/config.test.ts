@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parseRunOptions, RUN_OPTIONS, type RunOptions } from "../../../src/cli/config.ts";
+import type { RawOptions } from "../../../src/cli/options.ts";
+import { UsageError } from "../../../src/domain/errors.ts";
+
+const DEFAULTS: RawOptions = Object.fromEntries(
+  RUN_OPTIONS.flatMap((spec) => ("default" in spec ? [[spec.name, spec.default]] : [])),
+);
+
+function parse(raw: RawOptions, peersFile = ""): Promise<RunOptions> {
+  const base = { ...DEFAULTS, "beacon-node-endpoints": "http://127.0.0.1:5052" };
+  return parseRunOptions({ ...base, ...raw }, async () => peersFile);
+}
+
+test("defaults: files of the data dir, p2p on all interfaces, the rest on the loopback", async () => {
+  assert.deepEqual(await parse({ "data-dir": "/srv/dv" }), {
+    dataDir: "/srv/dv",
+    lockFile: "/srv/dv/cluster-lock.json",
+    privateKeyFile: null,
+    validatorKeysDir: "/srv/dv/validator_keys",
+    beaconNodeEndpoints: ["http://127.0.0.1:5052"],
+    p2pListen: ["/ip4/0.0.0.0/tcp/3610"],
+    p2pPeers: [],
+    monitoringAddress: { host: "127.0.0.1", port: 3620 },
+    logLevel: "info",
+    logFormat: "auto",
+    contractWallets: new Set(),
+  });
+});
+
+test("lists are split at commas and trimmed", async () => {
+  const options = await parse({ "beacon-node-endpoints": "http://a:5052, https://b/key ," });
+  assert.deepEqual(options.beaconNodeEndpoints, ["http://a:5052", "https://b/key"]);
+});
+
+test("peers come as host and port or as multiaddresses, in a list or a file", async () => {
+  const expected = [
+    { peer: 1, multiaddr: "/ip4/198.51.100.7/tcp/3610" },
+    { peer: 2, multiaddr: "/dns4/carol.example/tcp/3610" },
+    { peer: 2, multiaddr: "/ip6/2001:db8::7/tcp/3610" },
+    { peer: 3, multiaddr: "/ip4/203.0.113.1/tcp/1/ws" },
+  ];
+  const items = [
+    "1=198.51.100.7:3610",
+    "2=carol.example:3610",
+    "2=[2001:db8::7]:3610",
+    "3=/ip4/203.0.113.1/tcp/1/ws",
+  ];
+  assert.deepEqual((await parse({ "p2p-peers": items.join(",") })).p2pPeers, expected);
+  const file = `# the squad\n${items.join("\n")}\n\n`;
+  assert.deepEqual((await parse({ "p2p-peers": "peers.txt" }, file)).p2pPeers, expected);
+});
+
+const BAD: readonly (readonly [flag: string, value: string])[] = [
+  ["beacon-node-endpoints", ""],
+  ["beacon-node-endpoints", "localhost:5052"],
+  ["beacon-node-endpoints", "ftp://host"],
+  ["monitoring-address", "3620"],
+  ["monitoring-address", "127.0.0.1:70000"],
+  ["p2p-tcp-address", "http://0.0.0.0:3610"],
+  ["p2p-peers", "alice=1.2.3.4:3610"],
+  ["p2p-peers", "99=1.2.3.4:3610"],
+  ["p2p-peers", "1=1.2.3.4"],
+  ["p2p-peers", "1=1.2.3.4:0"],
+  ["contract-wallets", "0x12"],
+  ["log-level", "verbose"],
+  ["log-format", "xml"],
+];
+for (const [flag, value] of BAD) {
+  test(`refuses --${flag} "${value}" by the flag's name`, async () => {
+    await assert.rejects(parse({ [flag]: value }), (error) => {
+      assert.ok(error instanceof UsageError);
+      assert.ok(error.message.includes(`--${flag}`), error.message);
+      return true;
+    });
+  });
+}
+
+test("a missing beacon node is named with every way to give one", async () => {
+  const without = parseRunOptions(DEFAULTS, async () => "");
+  await assert.rejects(without, (error) => {
+    assert.ok(error instanceof UsageError);
+    assert.equal(error.message, "--beacon-node-endpoints is required");
+    assert.match(error.fix ?? "", /environment variable, or write it into the --config file/);
+    return true;
+  });
+});
