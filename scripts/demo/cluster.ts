@@ -12,7 +12,7 @@ const DEVCHAIN = join(ROOT, "sim/devchain/main.ts");
 /** Genesis fork version of the dev chain: what a cluster lock names its chain by. */
 const FORK_VERSION = "0x00000f00";
 /** Seconds from the dev chain's start to genesis: four nodes start and connect in that time. */
-const GENESIS_DELAY_S = 8;
+const GENESIS_DELAY_S = 15;
 /** An address nobody owns: blocks of the dev chain pay no one. */
 const NO_ADDRESS = "0x000000000000000000000000000000000000dEaD";
 
@@ -30,7 +30,7 @@ export async function createCluster(dir: string, options: DemoOptions): Promise<
     "cluster",
     ...["--name", "demo", "--cluster-dir", dir],
     ...["--nodes", String(options.nodes), "--num-validators", String(options.validators)],
-    ...["--testnet-name", "devchain", "--testnet-fork-version", FORK_VERSION],
+    ...["--testnet-fork-version", FORK_VERSION],
     ...["--fee-recipient-addresses", NO_ADDRESS, "--withdrawal-addresses", NO_ADDRESS],
     "--insecure-keys",
   ]);

@@ -36,7 +36,7 @@ export class SlotBoard {
     if (msg === "A duty is complete." && duty?.slot !== undefined) {
       const steps = record["ms"] as Readonly<Record<string, number>>;
       this.#done.set(node, { slot: duty.slot, ms: Math.round(steps["broadcast"] ?? 0) });
-    } else if (Number(record["level"]) >= 40 && msg !== undefined) {
+    } else if (["warn", "error"].includes(String(record["level"])) && msg !== undefined) {
       this.#doing.set(node, msg);
     }
   }

@@ -1,0 +1,181 @@
+/**
+ * `coterie run`: opens this operator's data directory, gives the node its real ports, and keeps it
+ * running until a signal comes or something breaks. Everything that is opened is closed again in
+ * reverse order; the locks come first and go last.
+ */
+import { join } from "node:path";
+import { type BeaconClient, createBeaconClient } from "../adapters/beacon/client.ts";
+import { startMonitoring } from "../adapters/http/monitoring.ts";
+import { createLibp2pNetwork, type Libp2pNetwork } from "../adapters/p2p/libp2pNetwork.ts";
+import { acquireInstanceLock } from "../adapters/storage/instanceLock.ts";
+import { openLevel } from "../adapters/storage/level.ts";
+import { systemClock } from "../adapters/system/clock.ts";
+import { createLogger } from "../adapters/system/logger.ts";
+import { createMetrics } from "../adapters/system/metrics.ts";
+import { systemRandom } from "../adapters/system/random.ts";
+import { createBls } from "../crypto/bls.ts";
+import { createBuiltinSigner } from "../crypto/builtinSigner.ts";
+import { Cancelled, FaultError } from "../domain/errors.ts";
+import { createNode, type Node } from "../node/node.ts";
+import type { Logger } from "../ports/logger.ts";
+import type { Metrics } from "../ports/metrics.ts";
+import { holdCharonLock } from "./charonLock.ts";
+import type { RunOptions } from "./config.ts";
+import { type DataDir, readDataDir } from "./dataDir.ts";
+
+/** Resolves after a clean stop by SIGINT or SIGTERM; throws what ended the node otherwise. */
+export async function run(options: RunOptions): Promise<void> {
+  const logger = createLogger({ level: options.logLevel, format: logFormatOf(options) });
+  const stopping = new AbortController();
+  const onSignal = (name: string): void => stopping.abort(new Cancelled(name));
+  process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
+  try {
+    await runNode({ options, logger, stopping });
+  } catch (error) {
+    if (!(error instanceof Cancelled)) throw error;
+    logger.info("The node stopped.", { reason: error.message });
+  } finally {
+    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+  }
+}
+
+type Run = {
+  readonly options: RunOptions;
+  readonly logger: Logger;
+  /** Aborts with what ends the node: {@link Cancelled}, or the error that broke it. */
+  readonly stopping: AbortController;
+};
+
+async function runNode({ options, logger, stopping }: Run): Promise<void> {
+  const { signal } = stopping;
+  const dataDir = await readDataDir(options, (done, total) =>
+    logger.info("Key shares are being decrypted.", { done, total }),
+  );
+  for (const warning of dataDir.warnings) logger.warn(warning);
+  const { cluster, identity, identityPath } = dataDir;
+  const onLost = (reason: string): void =>
+    stopping.abort(new FaultError("data_dir_in_use", reason));
+  await using closing = new AsyncDisposableStack();
+
+  const lock = await acquireInstanceLock({
+    directory: options.dataDir,
+    clock: systemClock,
+    random: systemRandom,
+    onLost,
+  });
+  closing.defer(() => lock.release());
+  const charon = { identityPath, lockHash: cluster.lockHash, clock: systemClock, onLost };
+  const charonLock = await holdCharonLock(charon, signal);
+  closing.defer(() => charonLock.release());
+  const store = await openLevel(join(options.dataDir, "db"));
+  closing.defer(() => store.close());
+
+  const metrics = createMetrics({
+    cluster_name: cluster.name,
+    cluster_hash: cluster.lockHash.slice(2, 9),
+    cluster_peer: String(identity.self),
+  });
+  let node: Node | null = null;
+  const monitoring = await startMonitoring({
+    ...options.monitoringAddress,
+    health: () => node?.health() ?? STARTING,
+    metrics: () => metrics.page(),
+  });
+  closing.defer(() => monitoring.close());
+  const beacon = openBeacon(options, { dataDir, logger, metrics });
+  closing.defer(() => beacon.close());
+  const p2p = await openNetwork(options, { dataDir, logger, metrics }, () => node);
+  closing.defer(() => p2p.stop());
+  await p2p.start();
+  logger.info("The node is starting.", {
+    cluster: cluster.name,
+    lockHash: cluster.lockHash,
+    peer: identity.self,
+    listens: p2p.addresses(),
+    monitoring: monitoring.port,
+  });
+
+  node = await createNode(
+    { cluster },
+    {
+      clock: systemClock,
+      random: systemRandom,
+      network: p2p.network,
+      identity,
+      beacon,
+      store,
+      lock,
+      bls: createBls(),
+      signer: createBuiltinSigner(dataDir.shares),
+      logger,
+      metrics,
+    },
+    signal,
+  );
+  closing.defer(() => node?.stop());
+  logger.info("The node runs.", { validators: cluster.validators.length });
+  throw await Promise.race([node.failure, aborted(signal)]);
+}
+
+const STARTING = { isReady: false, reasons: ["the node is starting"] } as const;
+
+type Parts = {
+  readonly dataDir: DataDir;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+};
+
+function openBeacon(options: RunOptions, { dataDir, logger, metrics }: Parts): BeaconClient {
+  return createBeaconClient({
+    endpoints: options.beaconNodeEndpoints,
+    genesisForkVersion: dataDir.cluster.forkVersion,
+    clock: systemClock,
+    logger,
+    metrics,
+  });
+}
+
+function openNetwork(
+  options: RunOptions,
+  { dataDir, logger, metrics }: Parts,
+  runningNode: () => Node | null,
+): Promise<Libp2pNetwork> {
+  const { cluster, identity, secretKey } = dataDir;
+  const peers = cluster.operators
+    .filter(({ peerIndex }) => peerIndex !== identity.self)
+    .map(({ peerIndex, publicKey }) => ({
+      index: peerIndex,
+      publicKey,
+      addresses: options.p2pPeers
+        .filter(({ peer }) => peer === peerIndex)
+        .map(({ multiaddr }) => multiaddr),
+    }));
+  return createLibp2pNetwork({
+    secretKey,
+    self: identity.self,
+    peers,
+    listen: options.p2pListen,
+    lockHash: cluster.lockHash,
+    // Before the chain is known no seal can be checked, so nothing is forwarded.
+    validateGossip: (channel, bytes) => {
+      const node = runningNode();
+      if (node === null) return "ignore";
+      return node.isSealed(channel, bytes) ? "accept" : "reject";
+    },
+    clock: systemClock,
+    logger,
+    metrics,
+  });
+}
+
+function aborted(signal: AbortSignal): Promise<unknown> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(signal.reason);
+    else signal.addEventListener("abort", () => resolve(signal.reason), { once: true });
+  });
+}
+
+function logFormatOf({ logFormat }: RunOptions): "json" | "console" {
+  if (logFormat !== "auto") return logFormat;
+  return process.stderr.isTTY ? "console" : "json";
+}
