@@ -100,8 +100,8 @@ function versionFaults(
   require(version.validatorSettings, "target_gas_limit");
   require(version.validatorSettings, "compounding");
   if (definition.validators.length !== definition.num_validators) {
-    const reason = `has ${definition.validators.length} entries, num_validators says otherwise`;
-    faults.push({ path: "validators", reason });
+    const reason = `is not the number of entries in validators, ${definition.validators.length}`;
+    faults.push({ path: "num_validators", reason });
   }
   for (const { path, signature } of walletSignatures(definition)) {
     const bytes = Math.max(0, (signature.length - 2) / 2);

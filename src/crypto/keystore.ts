@@ -20,7 +20,8 @@ import { uuidOf } from "../util/uuid.ts";
 import { parseSecretKey, SECRET_KEY_BYTES } from "./points.ts";
 import { sha256 } from "./sha256.ts";
 
-export type KeystoreKdf = "pbkdf2" | "scrypt";
+/** `weak` is pbkdf2 with hardly any work: for test networks, where opening time matters. */
+export type KeystoreKdf = "pbkdf2" | "scrypt" | "weak";
 
 /** Why a keystore yields no key. `path` names the JSON field where one is at fault. */
 export type KeystoreFault =
@@ -31,6 +32,7 @@ export type KeystoreFault =
 const DERIVED_KEY_BYTES = 32;
 /** The cost that EIP-2335's own examples and all clients use. */
 const PBKDF2_ITERATIONS = 262_144;
+const WEAK_ITERATIONS = 16;
 const SCRYPT_COST = 262_144;
 /** Bounds on what a file may cost to open: 40 times the usual iterations, 1 GiB of memory. */
 const MAX_PBKDF2_ITERATIONS = 10_000_000;
@@ -184,7 +186,11 @@ function kdfOf(name: KeystoreKdf, salt: Uint8Array): Keystore["crypto"]["kdf"] {
   }
   return {
     function: "pbkdf2",
-    params: { ...common, c: PBKDF2_ITERATIONS, prf: "hmac-sha256" },
+    params: {
+      ...common,
+      c: name === "weak" ? WEAK_ITERATIONS : PBKDF2_ITERATIONS,
+      prf: "hmac-sha256",
+    },
     message: "",
   };
 }

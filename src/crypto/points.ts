@@ -33,9 +33,12 @@ export function parsePublicKey(bytes: Uint8Array): PublicKey | null {
 }
 
 /** A signature from its 96 compressed bytes; null for infinity and for points outside G2. */
-export function parseSignature(bytes: Uint8Array): Signature | null {
+export function parseSignature(
+  bytes: Uint8Array,
+  infinity: "infinity refused" | "infinity allowed" = "infinity refused",
+): Signature | null {
   if (bytes.length !== SIGNATURE_BYTES) return null;
-  return decode(() => Signature.fromBytes(bytes, true, true));
+  return decode(() => Signature.fromBytes(bytes, true, infinity === "infinity refused"));
 }
 
 /** Runs a blst call; null when blst says that the input is no valid point or scalar. */
