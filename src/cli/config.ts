@@ -57,7 +57,7 @@ export const RUN_OPTIONS = [
   {
     name: "p2p-peers",
     value: "list",
-    help: "addresses of peers: <index>=<multiaddr or host:port>, comma separated, or a file of lines",
+    help: "peers: <index>=<multiaddr or host:port>, comma separated, or a file of lines",
   },
   {
     name: "monitoring-address",

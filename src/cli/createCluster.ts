@@ -16,7 +16,8 @@ import { toHex } from "../util/bytes.ts";
 import type { CreateClusterOptions } from "./createClusterOptions.ts";
 import { IDENTITY_FILE } from "./identityFiles.ts";
 
-const WARNING = `WARNING: this machine held the whole key of every validator. Whoever read its memory or
+const WARNING = `\
+WARNING: this machine held the whole key of every validator. Whoever read its memory or
 disk can sign, and be slashed, without the cluster. For tests and demos only: for real
 stake, keys are made by a ceremony in which nobody ever holds a whole key.
 `;

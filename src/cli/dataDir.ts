@@ -81,6 +81,6 @@ async function readCluster(paths: DataDirPaths): Promise<Cluster> {
   const more = verified.error.length - named.length;
   const tail = more > 0 ? [`and ${more} more`] : [];
   throw new UsageError([`${path} is not valid`, ...named, ...tail].join("\n  "), {
-    fix: `copy the file again from your backup or another operator; see: coterie verify lock ${path}`,
+    fix: `copy the file again from another operator; details: coterie verify lock ${path}`,
   });
 }
