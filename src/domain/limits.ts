@@ -81,6 +81,10 @@ export const SLASHING_RECORDS_KEPT = 32;
 export const SLASHING_RECORDS_SLACK = 16;
 /** Forgotten messages deleted with one batch, beyond as many as the batch adds. */
 export const SLASHING_PRUNE_BATCH = 64;
+/** Time between two signs of life of the process that holds a data directory, in milliseconds. */
+export const INSTANCE_LOCK_HEARTBEAT_MS = 2_000;
+/** Silence after which a holder that this machine cannot look up counts as dead, in milliseconds. */
+export const INSTANCE_LOCK_STALE_MS = 10_000;
 /** A slashing interchange file in bytes: 1,000 validators with 900 messages of 140 bytes each. */
 export const MAX_INTERCHANGE_BYTES = 128 * 1024 * 1024;
 
@@ -89,6 +93,10 @@ export const MAX_BEACON_RESPONSE_BYTES = 128 * 1024 * 1024;
 /** Time for one beacon node request that has no duty deadline, in milliseconds. */
 export const BEACON_REQUEST_TIMEOUT_MS = 10_000;
 
+assert(
+  INSTANCE_LOCK_STALE_MS >= 4 * INSTANCE_LOCK_HEARTBEAT_MS,
+  "a busy machine may miss some heartbeats of a living holder",
+);
 assert(MAX_GOSSIP_FRAME_BYTES < MAX_FRAME_BYTES, "gossip frames are the small ones");
 assert(KEEP_ALIVE_MS <= 60_000, "a quiet stream is kept from idling out");
 assert(MAX_CONSENSUS_MESSAGE_BYTES < MAX_GOSSIP_PAYLOAD_BYTES, "every vote can be gossiped");

@@ -32,7 +32,7 @@ export interface SafetyGate {
   checkValue(tasks: readonly SigningTask[]): readonly (RefusalReason | null)[];
   /** Own partial signatures; a refused validator never holds up its siblings (GATE-3). */
   admit(request: AdmitRequest): Promise<AdmitResult>;
-  /** Group signatures before they are submitted; null where the signature may go, and is recorded. */
+  /** Group signatures before they are submitted, recorded too; null where one may go. */
   checkAggregate(tasks: readonly SigningTask[]): Promise<readonly (RefusalReason | null)[]>;
 }
 

@@ -78,8 +78,8 @@ export async function importInterchange(
 }
 
 /**
- * The store's whole content. The low watermark of a validator is written as one more message without
- * root, which makes every importer refuse what this node refuses (SLASH-10).
+ * The store's whole content. The low watermark of a validator is written as one more message
+ * without root, which makes every importer refuse what this node refuses (SLASH-10).
  */
 export function exportInterchange(store: SlashingStore): Interchange {
   return {

@@ -1,5 +1,5 @@
 /**
- * The slashing store's layout on disk. Keys are text, ordered by validator, kind, and epoch or slot:
+ * The slashing store's layout on disk. Keys are text, ordered by validator, kind, epoch or slot:
  *
  *     slashing/head                                                  schema, chain, entry count
  *     slashing/<pubkey>/attestation/<target>/<source>/<root or "unknown">

@@ -76,7 +76,7 @@ export class SlashingStore {
   readonly #store: KeyValueStore;
   readonly #histories: Map<PubKey, ValidatorHistory>;
   readonly #queue: SerialQueue<Job, unknown>;
-  /** What the disk may lack: encoded entries, null for a deletion. Part of every write (STORE-6). */
+  /** What the disk may lack, null for a deletion; part of every write (STORE-6). */
   readonly #unwritten = new Map<string, Uint8Array | null>();
   /** Validators with more messages than are kept. */
   readonly #overdue = new Set<PubKey>();

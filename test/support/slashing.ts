@@ -47,7 +47,7 @@ export function outcomeOf(verdict: Verdict): string {
   return verdict.isRepeat ? "repeat" : "approved";
 }
 
-/** A task of the validator with this number in the lock; the message root follows the signing root. */
+/** A task of a validator by its place in the lock; the message root follows the signing root. */
 export function task(
   validator: number,
   slashing: SlashingInput | null,

@@ -1,6 +1,6 @@
 /**
- * Suites 1 and 2: slashing interchange, by the clients' own test files. The strategy is the complete
- * one with low watermarks: attempts are judged by `should_succeed_complete`.
+ * Suites 1 and 2: slashing interchange, by the clients' own test files. The strategy is the
+ * complete one with low watermarks: attempts are judged by `should_succeed_complete`.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -34,7 +34,7 @@ type Vector = {
 const KNOWN = { validatorOf: (key: string) => key as PubKey };
 
 test(
-  "decides every attempt of the EIP-3076 interchange suite as a complete database must (SLASH-2 to SLASH-8)",
+  "SLASH-8: decides every attempt of the EIP-3076 suite as a complete database must",
   vectorOptions,
   async (t) => {
     const counts = { files: 0, steps: 0, attempts: 0, wrongAccepts: 0, wrongRefusals: 0 };
@@ -70,7 +70,7 @@ test(
 );
 
 test(
-  "an exported suite history refuses, in a fresh store, all that the first one refuses (SLASH-10)",
+  "SLASH-10: an exported history decides in a fresh store as it did in the first",
   vectorOptions,
   async () => {
     for (const name of listVectors("eip3076/interchange-tests", ".json")) {
@@ -123,7 +123,7 @@ const MALFORMED: Readonly<Record<string, "ok" | RegExp>> = {
 };
 
 test(
-  "names the field of a malformed history and writes none of it (SLASH-11)",
+  "SLASH-11: names the field of a malformed history and writes none of it",
   vectorOptions,
   async () => {
     for (const [name, expected] of Object.entries(MALFORMED)) {
