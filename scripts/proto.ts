@@ -44,7 +44,7 @@ function requireFreshCode(): void {
   }
 }
 
-/** Field and enum numbers are append-only (WIRE-1); nothing to compare with before the first merge. */
+/** WIRE-1: field and enum numbers are append-only. Before the first merge there is no base. */
 function requireCompatibility(): void {
   const base = spawnSync("git", ["cat-file", "-e", `${BASE_BRANCH}:proto/buf.yaml`], { cwd: ROOT });
   if (base.status !== 0) return;

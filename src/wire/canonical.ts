@@ -1,7 +1,7 @@
 /**
  * Protobuf with one encoding per message. Protobuf alone lets the same message be written in many
- * ways (unknown fields, repeated or reordered ones, long varints), which would let a peer vary bytes
- * that a signature or a duplicate filter is meant to pin down.
+ * ways (unknown fields, repeated or reordered ones, long varints), which would let a peer vary what
+ * a signature or a duplicate filter is meant to pin down.
  */
 import { type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import type { RejectionReason } from "../domain/errors.ts";

@@ -58,6 +58,7 @@ export function decodeConsensus(bytes: Uint8Array): Result<ConsensusFrame, Rejec
   const decoded = decodeCanonical(ConsensusFrameSchema, bytes, MAX_FRAME_BYTES);
   if (!decoded.ok) return decoded;
   const frame = decoded.value;
+  // WIRE-7: named, and no offence, for an honest node of another release sends it.
   if (frame.profile !== NATIVE_PROFILE_ID) {
     return err({ code: "wrong_profile", detail: `the frame is of profile ${frame.profile}` });
   }

@@ -7,7 +7,7 @@ import { decodePartials, encodePartials, splitPartials } from "./partials.ts";
 import type { Profile } from "./profile.ts";
 import { NATIVE_PROFILE_ID, statementDigest } from "./signing.ts";
 
-/** Coterie's own wire, first edition (WIRE-1 to WIRE-14). */
+/** Coterie's own wire, first edition; its bytes never change again (WIRE-1). */
 export const nativeProfile: Profile = {
   id: NATIVE_PROFILE_ID,
   // WIRE-2: neighbouring slots, duties and rounds start with different leaders.

@@ -30,114 +30,138 @@ export function networkContract(
     bytes[0] === INVALID ? "reject" : "accept";
 
   describe(`${name}: four connected nodes`, () => {
-    let hub: NetworkHub;
-    before(async () => {
-      hub = await createHub({ nodes: 4, validateGossip });
-      await until("every pair is connected", () => isFullMesh(hub, 4));
-    });
-    after(() => hub.close());
-
-    it("P2P-3: delivers each peer's frames in the order they were sent, per channel", async () => {
-      const inboxes = [0, 1, 2, 3].map((node) => inboxOf(hub.network(node)));
-      const rounds = 100;
-      for (let i = 0; i < rounds; i++) {
-        for (const [from, to] of pairs(4)) {
-          assert(hub.network(from).send(to, "consensus", frameOf(from, i)));
-          assert(hub.network(from).send(to, "partials", frameOf(from, i, 3_000)));
-        }
-      }
-      await until("all arrived", () => inboxes.every((inbox) => inbox.length === 6 * rounds));
-      for (const [from, to] of pairs(4)) {
-        for (const channel of ["consensus", "partials"] as const) {
-          const frames = (inboxes[to] ?? []).filter(
-            (frame) => frame.from === from && frame.channel === channel,
-          );
-          assert(frames.every((frame) => frame.via === "direct"));
-          assert.deepEqual(frames.map(numberOf), range(rounds), `${from} to ${to}: ${channel}`);
-        }
-      }
-    });
-
-    it("P2P-4: carries the largest frame intact and refuses to write a larger one", async () => {
-      const inbox = inboxOf(hub.network(1));
-      const bytes = Buffer.alloc(MAX_FRAME_BYTES);
-      for (let i = 0; i < bytes.length; i += 1024) bytes.writeUInt32BE(i, i);
-      assert(hub.network(0).send(1, "consensus", bytes));
-      await until("it arrived", () => inbox.length === 1);
-      assert.equal(Buffer.compare(inbox[0]?.bytes ?? Buffer.alloc(0), bytes), 0);
-      assert.throws(
-        () => hub.network(0).send(1, "consensus", new Uint8Array(MAX_FRAME_BYTES + 1)),
-        /within its limit/,
-      );
-    });
-
-    it("P2P-4: drops what a full queue cannot take, says so, and keeps the order", async () => {
-      const inbox = inboxOf(hub.network(2));
-      const size = 1024 * 1024;
-      const sent = range(2 * (MAX_PEER_QUEUE_BYTES / size)).filter((i) =>
-        hub.network(0).send(2, "consensus", frameOf(0, i, size)),
-      );
-      assert(sent.length < 2 * (MAX_PEER_QUEUE_BYTES / size), "some were refused");
-      assert(sent.length * size > MAX_PEER_QUEUE_BYTES / 2, "many were taken");
-      await until("those taken arrived", () => inbox.length === sent.length);
-      assert.deepEqual(inbox.map(numberOf), sent);
-    });
-
-    it("P2P-6: gossips to all other nodes once and not to itself", async () => {
-      const inboxes = [0, 1, 2, 3].map((node) => inboxOf(hub.network(node)));
-      await gossipUntil(hub.network(3), () => [0, 1, 2].every((node) => inboxes[node]?.length));
-      await quiet();
-      assert.equal(inboxes[3]?.length, 0);
-      for (const node of [0, 1, 2]) {
-        const numbers = (inboxes[node] ?? []).map(numberOf);
-        assert.deepEqual(numbers, [...new Set(numbers)]);
-        assert(inboxes[node]?.every((frame) => frame.via === "gossip"));
-      }
-    });
-
-    it("P2P-3: reports a peer's going and coming back, and frames flow again", async () => {
-      const paths: string[] = [];
-      hub.network(0).onPath((peer, path) => paths.push(`${peer} ${path}`));
-      await hub.stop(3);
-      await until("the path is gone", () => hub.network(0).path(3) === "none");
-      assert.equal(hub.network(0).send(3, "consensus", frameOf(0, 1)), false);
-      assert(hub.network(0).send(1, "consensus", frameOf(0, 1)), "the others are not affected");
-      await hub.start(3);
-      const inbox = inboxOf(hub.network(3));
-      await until("every pair is connected", () => isFullMesh(hub, 4), 15_000);
-      assert.equal(paths[0], "3 none");
-      assert.equal(paths.at(-1), "3 direct");
-      assert(hub.network(0).send(3, "consensus", frameOf(0, 2)));
-      await until("it arrived", () => inbox.length === 1);
-    });
+    const hub = sharedHub(() => createHub({ nodes: 4, validateGossip }));
+    before(() => until("every pair is connected", () => isFullMesh(hub, 4)));
+    testFrames(hub);
+    testGossip(hub);
+    testRestart(hub);
   });
 
   describe(`${name}: three nodes of which the first and the last have no direct path`, () => {
-    let hub: NetworkHub;
-    before(async () => {
-      hub = await createHub({ nodes: 3, cut: [[0, 2]], validateGossip });
-      const [first, last] = [hub.network(0), hub.network(2)];
-      await until("both reach the middle", () =>
-        [first, last].every((n) => n.path(1) === "direct"),
-      );
-    });
-    after(() => hub.close());
+    const hub = sharedHub(() => createHub({ nodes: 3, cut: [[0, 2]], validateGossip }));
+    before(() =>
+      until("both reach the middle", () =>
+        [0, 2].every((node) => hub.network(node).path(1) === "direct"),
+      ),
+    );
+    testBrokenLink(hub);
+  });
+}
 
-    it("P2P-6: gossip reaches over the broken link", async () => {
-      const inbox = inboxOf(hub.network(2));
-      assert.equal(hub.network(0).send(2, "partials", frameOf(0, 0)), false);
-      await gossipUntil(hub.network(0), () => inbox.length > 0);
-      assert.equal(inbox[0]?.from, 1, "the middle handed it over");
-    });
+/** A hub that lives as long as the suite around the call. */
+function sharedHub(create: () => Promise<NetworkHub>): NetworkHub {
+  let hub: NetworkHub | null = null;
+  const created = (): NetworkHub => {
+    assert(hub !== null, "the hub is used by tests only");
+    return hub;
+  };
+  before(async () => {
+    hub = await create();
+  });
+  after(() => created().close());
+  return {
+    network: (node) => created().network(node),
+    stop: (node) => created().stop(node),
+    start: (node) => created().start(node),
+    close: () => created().close(),
+  };
+}
 
-    it("P2P-6: an invalid gossiped frame is neither delivered nor forwarded", async () => {
-      const inboxes = [1, 2].map((node) => inboxOf(hub.network(node)));
-      for (let i = 0; i < 3; i++) {
-        hub.network(0).gossip("partials", Uint8Array.of(INVALID, i));
+function testFrames(hub: NetworkHub): void {
+  it("NET-3: delivers each peer's frames in the order they were sent, per channel", async () => {
+    const inboxes = [0, 1, 2, 3].map((node) => inboxOf(hub.network(node)));
+    const rounds = 100;
+    for (let i = 0; i < rounds; i++) {
+      for (const [from, to] of pairs(4)) {
+        assert(hub.network(from).send(to, "consensus", frameOf(from, i)));
+        assert(hub.network(from).send(to, "partials", frameOf(from, i, 3_000)));
       }
-      await gossipUntil(hub.network(0), () => inboxes.every((inbox) => inbox.length > 0));
-      assert(inboxes.flat().every((frame) => frame.bytes[0] !== INVALID));
-    });
+    }
+    await until("all arrived", () => inboxes.every((inbox) => inbox.length === 6 * rounds));
+    for (const [from, to] of pairs(4)) {
+      for (const channel of ["consensus", "partials"] as const) {
+        const frames = (inboxes[to] ?? []).filter(
+          (frame) => frame.from === from && frame.channel === channel,
+        );
+        assert(frames.every((frame) => frame.via === "direct"));
+        assert.deepEqual(frames.map(numberOf), range(rounds), `${from} to ${to}: ${channel}`);
+      }
+    }
+  });
+
+  it("NET-4: carries the largest frame intact and refuses to write a larger one", async () => {
+    const inbox = inboxOf(hub.network(1));
+    const bytes = Buffer.alloc(MAX_FRAME_BYTES);
+    for (let i = 0; i < bytes.length; i += 1024) bytes.writeUInt32BE(i, i);
+    assert(hub.network(0).send(1, "consensus", bytes));
+    await until("it arrived", () => inbox.length === 1);
+    assert.equal(Buffer.compare(inbox[0]?.bytes ?? Buffer.alloc(0), bytes), 0);
+    assert.throws(
+      () => hub.network(0).send(1, "consensus", new Uint8Array(MAX_FRAME_BYTES + 1)),
+      /within its limit/,
+    );
+  });
+
+  it("NET-4: drops what a full queue cannot take, says so, and keeps the order", async () => {
+    const inbox = inboxOf(hub.network(2));
+    const size = 1024 * 1024;
+    const sent = range(2 * (MAX_PEER_QUEUE_BYTES / size)).filter((i) =>
+      hub.network(0).send(2, "consensus", frameOf(0, i, size)),
+    );
+    assert(sent.length < 2 * (MAX_PEER_QUEUE_BYTES / size), "some were refused");
+    assert(sent.length * size > MAX_PEER_QUEUE_BYTES / 2, "many were taken");
+    await until("those taken arrived", () => inbox.length === sent.length);
+    assert.deepEqual(inbox.map(numberOf), sent);
+  });
+}
+
+function testGossip(hub: NetworkHub): void {
+  it("NET-6: gossips to all other nodes once and not to itself", async () => {
+    const inboxes = [0, 1, 2, 3].map((node) => inboxOf(hub.network(node)));
+    await gossipUntil(hub.network(3), () => [0, 1, 2].every((node) => inboxes[node]?.length));
+    await quiet();
+    assert.equal(inboxes[3]?.length, 0);
+    for (const node of [0, 1, 2]) {
+      const numbers = (inboxes[node] ?? []).map(numberOf);
+      assert.deepEqual(numbers, [...new Set(numbers)]);
+      assert(inboxes[node]?.every((frame) => frame.via === "gossip"));
+    }
+  });
+}
+
+function testRestart(hub: NetworkHub): void {
+  it("NET-3: reports a peer's going and coming back, and frames flow again", async () => {
+    const paths: string[] = [];
+    hub.network(0).onPath((peer, path) => paths.push(`${peer} ${path}`));
+    await hub.stop(3);
+    await until("the path is gone", () => hub.network(0).path(3) === "none");
+    assert.equal(hub.network(0).send(3, "consensus", frameOf(0, 1)), false);
+    assert(hub.network(0).send(1, "consensus", frameOf(0, 1)), "the others are not affected");
+    await hub.start(3);
+    const inbox = inboxOf(hub.network(3));
+    await until("every pair is connected", () => isFullMesh(hub, 4), 15_000);
+    assert.equal(paths[0], "3 none");
+    assert.equal(paths.at(-1), "3 direct");
+    assert(hub.network(0).send(3, "consensus", frameOf(0, 2)));
+    await until("it arrived", () => inbox.length === 1);
+  });
+}
+
+function testBrokenLink(hub: NetworkHub): void {
+  it("NET-6: gossip reaches over the broken link", async () => {
+    const inbox = inboxOf(hub.network(2));
+    assert.equal(hub.network(0).send(2, "partials", frameOf(0, 0)), false);
+    await gossipUntil(hub.network(0), () => inbox.length > 0);
+    assert.equal(inbox[0]?.from, 1, "the middle handed it over");
+  });
+
+  it("NET-6: an invalid gossiped frame is neither delivered nor forwarded", async () => {
+    const inboxes = [1, 2].map((node) => inboxOf(hub.network(node)));
+    for (let i = 0; i < 3; i++) {
+      hub.network(0).gossip("partials", Uint8Array.of(INVALID, i));
+    }
+    await gossipUntil(hub.network(0), () => inboxes.every((inbox) => inbox.length > 0));
+    assert(inboxes.flat().every((frame) => frame.bytes[0] !== INVALID));
   });
 }
 

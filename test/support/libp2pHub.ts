@@ -33,14 +33,18 @@ export function collectingLogger(lines: LogLine[], context: object = {}): Logger
   };
 }
 
-/** Metrics that nobody reads. */
-export const silentMetrics: Metrics = {
-  counter: () => ({ add: () => undefined }),
-  gauge: () => ({ set: () => undefined }),
-  histogram: () => ({ observe: () => undefined }),
-};
+/** Metrics whose counters can be summed over their labels. */
+export function countingMetrics(): Metrics & { sum(name: string): number } {
+  const sums = new Map<string, number>();
+  return {
+    counter: ({ name }) => ({ add: (amount) => sums.set(name, (sums.get(name) ?? 0) + amount) }),
+    gauge: () => ({ set: () => undefined }),
+    histogram: () => ({ observe: () => undefined }),
+    sum: (name) => sums.get(name) ?? 0,
+  };
+}
 
-/** Options of node `self` in a cluster of `ports.length`; `port` 0 stands for "no address known". */
+/** Options of node `self` in a cluster of `ports.length`; port 0 stands for an unknown address. */
 export function nodeOptions(self: PeerIndex, ports: readonly number[]): Libp2pNetworkOptions {
   return {
     secretKey: secretKeyOf(self),
@@ -59,7 +63,7 @@ export function nodeOptions(self: PeerIndex, ports: readonly number[]): Libp2pNe
     validateGossip: () => "accept",
     clock: systemClock,
     logger: collectingLogger([]),
-    metrics: silentMetrics,
+    metrics: countingMetrics(),
   };
 }
 

@@ -1,5 +1,5 @@
 /**
- * Frames on a byte stream (P2P-4): four big-endian bytes of length, then that many bytes. A decoder
+ * Frames on a byte stream (NET-4): four big-endian bytes of length, then that many bytes. A decoder
  * holds at most twice what it received, whatever length was announced and however the bytes were
  * chopped, and hands out memory that nothing else refers to.
  */

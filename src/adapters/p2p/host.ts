@@ -62,7 +62,7 @@ export function createHost(options: {
   });
 }
 
-/** Starts the node; a port that cannot be listened on is the operator's to free (P2P-10). */
+/** Starts the node; a port that cannot be listened on is the operator's to free (NET-10). */
 export async function startHost(host: Host, listen: readonly string[]): Promise<void> {
   try {
     await host.start();
@@ -80,7 +80,7 @@ export async function startHost(host: Host, listen: readonly string[]): Promise<
 }
 
 /**
- * P2P-2. The remote identity is known once the noise handshake is over; who is not a member leaves
+ * NET-2. The remote identity is known once the noise handshake is over; who is not a member leaves
  * before a single protocol is offered. Bans are asked for in the same place.
  */
 function gaterOf(isWelcome: (peer: PeerId) => boolean): ConnectionGater {
@@ -94,7 +94,7 @@ function gaterOf(isWelcome: (peer: PeerId) => boolean): ConnectionGater {
 }
 
 /**
- * P2P-6. Authorship is proved by our own envelope, so gossipsub neither signs nor numbers: a frame
+ * NET-6. Authorship is proved by our own envelope, so gossipsub neither signs nor numbers: a frame
  * is known by its hash, whoever sends it.
  */
 function createGossip(topics: readonly string[]): ReturnType<typeof gossipsub> {
@@ -102,6 +102,7 @@ function createGossip(topics: readonly string[]): ReturnType<typeof gossipsub> {
     globalSignaturePolicy: StrictNoSign,
     msgIdFn: (message) => sha256(message.data).subarray(0, MESSAGE_ID_BYTES),
     allowedTopics: [...topics],
+    fallbackToFloodsub: false,
     floodPublish: true,
     allowPublishToZeroTopicPeers: true,
     ignoreDuplicatePublishError: true,

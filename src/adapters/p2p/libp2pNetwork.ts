@@ -1,6 +1,6 @@
 /**
  * The {@link Network} port on libp2p: direct streams between every two members of one cluster, and
- * gossip as the second way around broken links (DESIGN §6, P2P-1 to P2P-10).
+ * gossip as the second way around broken links (DESIGN §6, NET-1 to NET-10).
  */
 import { TopicValidatorResult } from "@libp2p/gossipsub";
 import type { Connection, PeerId, Stream } from "@libp2p/interface";
@@ -89,7 +89,7 @@ export async function createLibp2pNetwork(options: Libp2pNetworkOptions): Promis
   };
 }
 
-/** P2P-1: names bind the cluster, so that frames never enter another one's protocol. */
+/** NET-1: names bind the cluster, so that frames never enter another one's protocol. */
 function protocolOf(lockHash: Root, channel: Channel): string {
   return `/coterie/${lockHash.slice(2)}/${channel}/1`;
 }
@@ -234,7 +234,7 @@ class Node implements Network {
     return peer === undefined ? undefined : this.#link(peer);
   }
 
-  /** P2P-5: one inbound stream per peer and channel; the newest replaces the one before. */
+  /** NET-5: one inbound stream per peer and channel; the newest replaces the one before. */
   #accept(channel: Channel, stream: Stream, connection: Connection): void {
     const peer = this.#members.get(connection.remotePeer.toString());
     if (peer === undefined) {
@@ -268,7 +268,7 @@ class Node implements Network {
     });
   }
 
-  /** P2P-6: what does not validate is neither delivered nor forwarded. */
+  /** NET-6: what does not validate is neither delivered nor forwarded. */
   #startGossip(): void {
     const { gossip } = this.#host.services;
     const channels = new Map(

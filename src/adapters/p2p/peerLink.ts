@@ -1,6 +1,6 @@
 /**
  * Keeps one peer reachable: connect, open a stream per channel, wait until something breaks, pause,
- * again (P2P-3). Either side may dial, so that one reachable side is enough.
+ * again (NET-3). Either side may dial, so that one reachable side is enough.
  */
 import type { Connection, Stream } from "@libp2p/interface";
 import type { PeerIndex } from "../../domain/keys.ts";
@@ -185,13 +185,13 @@ export class PeerLink {
     else this.#options.logger.debug("No connection to a peer; retrying", fields);
   }
 
-  /** P2P-9: an identity key that is used in two places is the road to a slashing. */
+  /** NET-9: an identity key that is used in two places is the road to a slashing. */
   #warnOfTwin(connection: Connection): void {
     const address = connection.remoteAddr.toString();
-    const host = hostOf(address);
+    const host = ipOf(address);
     const others = this.#connections.map((other) => other.remoteAddr.toString());
-    const elsewhere = others.find((other) => hostOf(other) !== host);
-    if (elsewhere === undefined) return;
+    const elsewhere = others.find((other) => ipOf(other) !== null && ipOf(other) !== host);
+    if (host === null || elsewhere === undefined) return;
     this.#options.logger.warn(
       "One operator is connected from two addresses; unless it moved, its key is in use twice",
       { addresses: [elsewhere, address] },
@@ -199,9 +199,10 @@ export class PeerLink {
   }
 }
 
-/** `/ip4/1.2.3.4` of `/ip4/1.2.3.4/tcp/3610/p2p/…`. */
-function hostOf(address: string): string {
-  return address.split("/").slice(0, 3).join("/");
+/** `1.2.3.4` of `/ip4/1.2.3.4/tcp/3610/p2p/…`; null for a host name, which says nothing here. */
+function ipOf(address: string): string | null {
+  const [, protocol, host] = address.split("/");
+  return (protocol === "ip4" || protocol === "ip6") && host !== undefined ? host : null;
 }
 
 function untilAborted(signal: AbortSignal): Promise<void> {

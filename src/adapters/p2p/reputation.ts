@@ -10,7 +10,7 @@ import type { Millis } from "../../domain/units.ts";
 
 type Standing = { readonly score: number; readonly at: Millis; readonly bannedUntil: Millis };
 
-/** P2P-8: never permanent, for an honest peer with a bug is still one that the cluster needs. */
+/** NET-8: never permanent, for an honest peer with a bug is still one that the cluster needs. */
 export class Reputation {
   readonly #monotonic: () => Millis;
   readonly #standings = new Map<PeerIndex, Standing>();

@@ -1,4 +1,4 @@
-/** What goes over the wire, counted where it is handed to and taken from the streams. */
+/** What goes over the wire, counted where it is handed to and taken from the streams (NET-7). */
 import type { PeerIndex } from "../../domain/keys.ts";
 import type { Metrics } from "../../ports/metrics.ts";
 import { CHANNELS, type Channel, type Inbound } from "../../ports/network.ts";
