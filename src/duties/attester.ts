@@ -2,7 +2,7 @@
  * The attester duty: the cluster agrees on one AttestationData per slot, and every validator with
  * a seat in the slot signs it (DESIGN §5, §6; SPEC ATT).
  */
-import type { AttesterDefinition, DutyDefinitions, SigningTask } from "../domain/data.ts";
+import type { AttesterDefinition, SigningTask } from "../domain/data.ts";
 import type { Duty } from "../domain/duty.ts";
 import { FaultError } from "../domain/errors.ts";
 import type { CommitteeIndex } from "../domain/units.ts";
@@ -156,12 +156,13 @@ function judgeCheckpoints(data: AttestationData, own: AttestationData): Judgemen
     return { kind: "refuse", reason: "the source checkpoint is not the one we have" };
   }
   // Our node may be one block behind at the epoch's first slot.
-  if (data.target.root !== own.target.root)
+  if (data.target.root !== own.target.root) {
     return askAgain("the target root is not the one we have");
+  }
   return ACCEPT;
 }
 
-/** ATT-5: in round 1 the attested head is a block that our beacon node knows, of this slot or before. */
+/** ATT-5: in round 1 our beacon node knows the attested head, and its slot is not later. */
 function judgeHead({ slot }: Duty, { headSlot }: OwnView): Judgement {
   if (headSlot === undefined) return ACCEPT;
   if (headSlot === null) return askAgain("our beacon node does not know the attested head");
@@ -179,7 +180,7 @@ function agreedIndex({ attestationIndex }: Fork, answered: CommitteeIndex): Comm
   return others.length === 0 ? first : answered;
 }
 
-/** ATT-7: the data as this validator signs it; before EIP-7549 it names the validator's committee. */
+/** ATT-7: the data as this validator signs it; before EIP-7549 it names its own committee. */
 function signedBy(
   data: AttestationData,
   definition: AttesterDefinition,

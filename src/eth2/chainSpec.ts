@@ -3,7 +3,8 @@ import { z } from "zod";
 import { FaultError } from "../domain/errors.ts";
 import { BASIS_POINTS, type BasisPoints, type Epoch, type Millis } from "../domain/units.ts";
 import { fromHex } from "../util/bytes.ts";
-import { type DueTime, FORK_NAMES, FORKS, type Fork } from "./forks.ts";
+import { FORK_NAMES } from "./forkNames.ts";
+import { type DueTime, FORKS, type Fork } from "./forks.ts";
 
 /** A fork of the table with what this chain says about it. */
 export type ScheduledFork = {

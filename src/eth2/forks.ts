@@ -5,21 +5,9 @@
 import { BitArray } from "@chainsafe/ssz";
 import type { BasisPoints, CommitteeIndex } from "../domain/units.ts";
 import { attestationDataValue } from "./attestationData.ts";
+import type { ForkName } from "./forkNames.ts";
 import { ssz } from "./ssz.ts";
 import type { SignedAttestation } from "./types.ts";
-
-/** In the order of their activation. */
-export const FORK_NAMES = [
-  "phase0",
-  "altair",
-  "bellatrix",
-  "capella",
-  "deneb",
-  "electra",
-  "fulu",
-  "gloas",
-] as const;
-export type ForkName = (typeof FORK_NAMES)[number];
 
 /** A due time: the name of its `config/spec` value, and the specs' value where that is missing. */
 export type DueTime = { readonly key: string; readonly defaultBps: BasisPoints };

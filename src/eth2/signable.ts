@@ -22,7 +22,8 @@ import type { RejectionReason } from "../domain/errors.ts";
 import { type Root, rootOf } from "../domain/keys.ts";
 import { err, ok, type Result } from "../util/result.ts";
 import { type ExactValue, exact } from "./exact.ts";
-import { FORK_NAMES, FORKS, type Fork } from "./forks.ts";
+import { FORK_NAMES } from "./forkNames.ts";
+import { FORKS, type Fork } from "./forks.ts";
 import { ssz } from "./ssz.ts";
 
 /** What picks the fork version of a message's domain. */

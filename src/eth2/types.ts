@@ -1,7 +1,7 @@
 /** Messages of the beacon chain in the project's own shapes: plain numbers and hex roots. */
 import type { Root, Signature } from "../domain/keys.ts";
 import type { CommitteeIndex, Epoch, Slot, ValidatorIndex } from "../domain/units.ts";
-import type { ForkName } from "./forks.ts";
+import type { ForkName } from "./forkNames.ts";
 
 /** Consensus specs, phase 0, Checkpoint. */
 export type Checkpoint = { readonly epoch: Epoch; readonly root: Root };

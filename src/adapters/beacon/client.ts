@@ -71,8 +71,9 @@ class FallbackBeaconClient implements BeaconClient {
   readonly #faults: Counter;
 
   constructor({ endpoints, genesisForkVersion, clock, logger, metrics }: BeaconClientOptions) {
-    if (endpoints.length === 0)
+    if (endpoints.length === 0) {
       throw new UsageError("--beacon-node-endpoints names no beacon node");
+    }
     this.#clock = clock;
     this.#logger = logger;
     this.#health = new EndpointHealth({ clock, logger, metrics });

@@ -157,7 +157,7 @@ test("accepts what our own beacon node would attest", () => {
 });
 
 for (const context of [ROUND_1, ROUND_2]) {
-  test(`ATT-4: does not accept a source above our justified epoch in round ${context.round}`, () => {
+  test(`ATT-4: does not accept a source above our justified one, round ${context.round}`, () => {
     const behind = { ...own, source: { epoch: 4, root: root("bb") } };
     const judged = attester.judge(proposed(own), view(behind, headSlot), context);
     assert.equal(judged.kind, "ask-again");

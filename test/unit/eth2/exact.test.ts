@@ -7,7 +7,8 @@ import {
   encodeAttestationData,
 } from "../../../src/eth2/attestationData.ts";
 import { exact } from "../../../src/eth2/exact.ts";
-import { FORK_NAMES, FORKS } from "../../../src/eth2/forks.ts";
+import { FORK_NAMES } from "../../../src/eth2/forkNames.ts";
+import { FORKS } from "../../../src/eth2/forks.ts";
 import { ssz } from "../../../src/eth2/ssz.ts";
 import type { AttestationData } from "../../../src/eth2/types.ts";
 
