@@ -28,7 +28,7 @@ type SharesInput = {
   readonly dir: string;
   readonly cluster: Cluster;
   readonly self: PeerIndex;
-  /** Called after each opened keystore. */
+  /** Called every few seconds on long work. */
   readonly onProgress?: (done: number, total: number) => void;
 };
 
@@ -40,6 +40,7 @@ const MAX_KEYSTORE_BYTES = 64 * 1024;
 const MAX_PASSWORD_BYTES = 1024;
 /** Two cores; scrypt at its usual cost needs 256 MiB for each. */
 const PARALLEL_KEYSTORES = 2;
+const PROGRESS_MS = 2_000;
 /** Problems that are named at once; the rest is counted. */
 const MAX_NAMED_PROBLEMS = 5;
 
@@ -48,8 +49,9 @@ const MAX_NAMED_PROBLEMS = 5;
  * share of another operator, a wrong password, a whole validator key, no keystore at all.
  */
 export async function readShares(input: SharesInput): Promise<Shares> {
-  const { dir, cluster, onProgress } = input;
+  const { dir, cluster } = input;
   const paths = await listKeystores(dir);
+  const advance = progressOf(paths.length, input.onProgress);
   const places = placesOf(cluster);
   const shares = new Map<LockIndex, ShareSecret>();
   const problems: UsageError[] = [];
@@ -65,7 +67,7 @@ export async function readShares(input: SharesInput): Promise<Shares> {
         shares.set(opened.validator, opened);
         warnings.push(...(await permissionWarnings(passwordPath(path))));
       }
-      onProgress?.(paths.length - waiting.length, paths.length);
+      advance();
     }
   };
   await Promise.all(Array.from({ length: PARALLEL_KEYSTORES }, openNext));
@@ -76,6 +78,17 @@ export async function readShares(input: SharesInput): Promise<Shares> {
     warnings.push(`${dir} has no key share for ${missing} of the cluster's ${total} validators`);
   }
   return { shares: [...shares.values()].sort((a, b) => a.validator - b.validator), warnings };
+}
+
+function progressOf(total: number, report: SharesInput["onProgress"]): () => void {
+  let done = 0;
+  let reportedAt = performance.now();
+  return () => {
+    done++;
+    if (performance.now() - reportedAt < PROGRESS_MS) return;
+    reportedAt = performance.now();
+    report?.(done, total);
+  };
 }
 
 async function listKeystores(dir: string): Promise<readonly string[]> {

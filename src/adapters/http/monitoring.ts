@@ -7,7 +7,7 @@ import { createServer, type Server, type ServerResponse } from "node:http";
 import { UsageError } from "../../domain/errors.ts";
 
 export type Health = {
-  readonly ready: boolean;
+  readonly isReady: boolean;
   /** What keeps the node from its duties, one sentence each; empty when ready. */
   readonly reasons: readonly string[];
 };
@@ -67,8 +67,8 @@ async function answer(options: MonitoringOptions, request: Request): Promise<voi
   } else if (path === "/livez") {
     sendJson(response, 200, { alive: true });
   } else if (path === "/readyz") {
-    const { ready, reasons } = options.health();
-    sendJson(response, ready ? 200 : 503, { ready, reasons });
+    const { isReady, reasons } = options.health();
+    sendJson(response, isReady ? 200 : 503, { ready: isReady, reasons });
   } else if (path === "/metrics") {
     await sendMetrics(options, response);
   } else {

@@ -102,13 +102,13 @@ function shorten(text: string): string {
   return text.length <= MAX_TEXT_LENGTH ? text : `${text.slice(0, MAX_TEXT_LENGTH)}…`;
 }
 
-/** `12:34:56.789 INFO  topic     message  name=value`, from one of pino's lines. */
+/** `12:34:56.789 INFO  topic     message  name=value`, from one of pino's lines; topic if any. */
 function renderLine(line: string): string {
   const { time, level, topic, msg, ...fields } = JSON.parse(line) as Record<string, unknown>;
   const head = [
     String(time).slice("yyyy-mm-ddT".length, -"Z".length),
     String(level).toUpperCase().padEnd(5),
-    String(topic ?? "").padEnd(9),
+    ...(topic === undefined ? [] : [String(topic).padEnd(9)]),
     String(msg),
   ].join(" ");
   const tail = Object.entries(fields).map(([name, value]) => `${name}=${renderValue(value)}`);

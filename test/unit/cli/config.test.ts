@@ -13,7 +13,7 @@ function parse(raw: RawOptions, peersFile = ""): Promise<RunOptions> {
   return parseRunOptions({ ...base, ...raw }, async () => peersFile);
 }
 
-test("defaults: the data dir's files, p2p on all interfaces, the rest on the loopback", async () => {
+test("defaults: the data dir's files, p2p on all interfaces, else the loopback", async () => {
   assert.deepEqual(await parse({ "data-dir": "/srv/dv" }), {
     dataDir: "/srv/dv",
     lockFile: "/srv/dv/cluster-lock.json",

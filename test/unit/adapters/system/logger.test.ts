@@ -89,6 +89,8 @@ test("a terminal gets one readable line per entry", () => {
     lines[0] ?? "",
     /^\d\d:\d\d:\d\d\.\d{3} WARN {2}p2p {7}peer left {2}peer=2 reason="no answer" rtt=1\.5\n$/,
   );
+  logger.info("started");
+  assert.match(lines[1] ?? "", /^\d\d:\d\d:\d\d\.\d{3} INFO {2}started\n$/);
 });
 
 test("a line feed in a field cannot forge a second line", () => {
