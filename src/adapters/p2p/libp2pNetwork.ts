@@ -207,7 +207,7 @@ class Node implements Network {
       },
       onPath: (path) => {
         this.#traffic.connected(peer, path === "direct");
-        this.#pathListeners.emit(peer, path);
+        queueMicrotask(() => this.#pathListeners.emit(peer, path));
       },
       clock,
       logger: logger.child({ peer }),
@@ -303,7 +303,7 @@ class Node implements Network {
     }
   }
 
-  /** In a turn of its own: a bug in a handler must end the process, not a stream. */
+  /** In a turn of its own, like path events: a bug in a handler ends the process, not a stream. */
   #deliver(frame: Inbound): void {
     queueMicrotask(() => {
       const handler = this.#handlers.get(frame.channel);

@@ -13,6 +13,7 @@ import type { Millis } from "../../domain/units.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Logger } from "../../ports/logger.ts";
 import { CHANNELS, type Channel, type Path } from "../../ports/network.ts";
+import { Bug } from "../../util/assert.ts";
 import { Lane } from "./lane.ts";
 import type { Traffic } from "./traffic.ts";
 
@@ -63,7 +64,7 @@ export class PeerLink {
     return this.#lanes.get(channel)?.push(frame) ?? false;
   }
 
-  /** Runs until `signal` aborts; never rejects. */
+  /** Runs until `signal` aborts; rejects with nothing but a bug of ours. */
   async run(signal: AbortSignal): Promise<void> {
     let failures = 0;
     while (!signal.aborted) {
@@ -71,6 +72,7 @@ export class PeerLink {
       try {
         await this.#serve(failures, signal);
       } catch (error) {
+        if (error instanceof Bug) throw error;
         this.#logFailure(failures, error);
       }
       this.#unserve();
@@ -108,6 +110,7 @@ export class PeerLink {
     if (failures > 0 || !this.#options.isFirstDialler) await this.#pause(failures, signal);
     const connection = await this.#connect(signal);
     const lost = await this.#openLanes(connection, signal);
+    if (this.#served !== connection) throw new Error("replaced by a newer connection");
     this.#setPath("direct");
     logger.info("Connected to a peer", { address: connection.remoteAddr.toString() });
     await untilAborted(AbortSignal.any([lost, signal]));
@@ -148,15 +151,16 @@ export class PeerLink {
     const lost = new AbortController();
     const timeout = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_TIMEOUT_MS)]);
     this.#served = connection;
-    await Promise.all(
-      [...this.#lanes].map(async ([channel, lane]) => {
-        const protocol = this.#options.protocolOf(channel);
-        const stream: Stream = await connection.newStream(protocol, { signal: timeout });
-        // Nothing is ever read from an outbound stream.
-        stream.maxReadBufferLength = 0;
-        lane.attach(stream, () => lost.abort());
-      }),
-    );
+    const openings = [...this.#lanes].map(async ([channel, lane]) => {
+      const protocol = this.#options.protocolOf(channel);
+      const stream: Stream = await connection.newStream(protocol, { signal: timeout });
+      // Nothing is ever read from an outbound stream.
+      stream.maxReadBufferLength = 0;
+      lane.attach(stream, () => lost.abort());
+    });
+    // All settled: a lane must not get a stream after the link gave up on another lane's.
+    const failed = (await Promise.allSettled(openings)).find(({ status }) => status === "rejected");
+    if (failed?.status === "rejected") throw failed.reason;
     return lost.signal;
   }
 

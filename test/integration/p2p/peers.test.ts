@@ -25,16 +25,23 @@ import {
   LOCK_HASH,
   nodeOptions,
 } from "../../support/libp2pHub.ts";
+import { loadMutant } from "../../support/mutant.ts";
 import { until } from "../../support/until.ts";
 
 const PROTOCOL = `/coterie/${LOCK_HASH.slice(2)}/consensus/1`;
 
+type P2p = typeof import("../../../src/adapters/p2p/libp2pNetwork.ts");
+
 /** Node 0 under test, with a clock whose monotonic time can be set forward. */
-async function startNode(test: TestContext, ports: readonly number[]) {
+async function startNode(
+  test: TestContext,
+  ports: readonly number[],
+  create = createLibp2pNetwork,
+) {
   const skew = { ms: 0 };
   const clock = { ...systemClock, monotonic: () => systemClock.monotonic() + skew.ms };
   const metrics = countingMetrics();
-  const node = await createLibp2pNetwork({ ...nodeOptions(0, ports), clock, metrics });
+  const node = await create({ ...nodeOptions(0, ports), clock, metrics });
   await node.start();
   test.after(() => node.stop());
   return { node, skew, metrics };
@@ -149,6 +156,67 @@ describe("a member that misbehaves", () => {
     await until("the honest peer heard everything", () => heard === 100);
     assert(performance.now() - startedAt < 2_000);
     assert(node.network.send(1, "partials", Uint8Array.of(1)), "its other channel has room");
+  });
+});
+
+describe("a member that comes again without having left", () => {
+  /** What a peer's process hears on the channel. */
+  async function hear(host: Host): Promise<{ bytes: number }> {
+    const heard = { bytes: 0 };
+    for (const channel of ["consensus", "partials"]) {
+      await host.handle(PROTOCOL.replace("consensus", channel), (stream) => {
+        stream.addEventListener("message", ({ data }) => {
+          heard.bytes += data.byteLength;
+        });
+      });
+    }
+    return heard;
+  }
+
+  it("NET-3: is spoken to on its newer connection, for the older may be dead", async (test) => {
+    // Time is what tells a restart from dials that crossed; here any later connection is one.
+    const { createLibp2pNetwork: create } = await loadMutant<P2p>(
+      "src/adapters/p2p/libp2pNetwork.ts",
+      [
+        {
+          file: "src/adapters/p2p/peerLink.ts",
+          find: "CROSSED_DIALS_MS = 10_000",
+          replace: "CROSSED_DIALS_MS = -1",
+        },
+      ],
+    );
+    const { node } = await startNode(test, [0, 0], create);
+    const [before, after] = [await startMember(test, 1), await startMember(test, 1)];
+    const [old, fresh] = [await hear(before), await hear(after)];
+    await dial(before, node);
+    await until("it has a path", () => node.network.path(1) === "direct");
+    assert(node.network.send(1, "consensus", Uint8Array.of(1)));
+    await until("it is heard", () => old.bytes > 0);
+    await dial(after, node);
+    await until("the newer hears", () => {
+      node.network.send(1, "consensus", Uint8Array.of(1));
+      return fresh.bytes > 0;
+    });
+  });
+
+  it("NET-3: keeps its path while dials cross, and holds two connections at most", async (test) => {
+    const { node } = await startNode(test, [0, 0]);
+    const paths: string[] = [];
+    node.network.onPath((_, path) => paths.push(path));
+    const hosts = [
+      await startMember(test, 1),
+      await startMember(test, 1),
+      await startMember(test, 1),
+    ];
+    for (const host of hosts) await hear(host);
+    const connections: Connection[] = [];
+    for (const host of hosts.slice(0, 2)) connections.push(await dial(host, node));
+    await until("it has a path", () => node.network.path(1) === "direct");
+    assert.deepEqual(paths, ["direct"]);
+    for (const host of hosts.slice(2)) connections.push(await dial(host, node));
+    await until("the oldest is closed", () => connections[0]?.status !== "open");
+    assert.equal(connections[1]?.status, "open");
+    assert.equal(connections[2]?.status, "open");
   });
 });
 
