@@ -11,11 +11,11 @@ export class Background {
     this.#onBug = onBug;
   }
 
-  /** Runs `work`; `onFault` hears of an outside failure, bugs go to the node. */
-  run(work: () => Promise<void>, onFault: (fault: FaultError) => void): void {
+  /** Runs `work`; `onFault` hears of an outside failure, where there can be one. */
+  run(work: () => Promise<void>, onFault?: (fault: FaultError) => void): void {
     work().catch((error: unknown) => {
       if (error instanceof Cancelled) return;
-      if (error instanceof FaultError) onFault(error);
+      if (error instanceof FaultError && onFault !== undefined) onFault(error);
       else this.#onBug(error);
     });
   }

@@ -8,7 +8,7 @@ import { dutyId } from "../domain/duty.ts";
 import type { RejectionCode } from "../domain/errors.ts";
 import type { PeerIndex } from "../domain/keys.ts";
 import { MAX_GOSSIP_PAYLOAD_BYTES, MAX_INSTANCES } from "../domain/limits.ts";
-import type { Millis, Round } from "../domain/units.ts";
+import type { BasisPoints, Millis, Round } from "../domain/units.ts";
 import { BASIS_POINTS } from "../domain/units.ts";
 import type { DutyKind } from "../duties/kind.ts";
 import type { Chain } from "../eth2/chain.ts";
@@ -104,7 +104,9 @@ export class QbftConsensus implements Consensus {
   #createInstance(duty: Duty): ConsensusInstance {
     const { profile, clock, chain, identity, votes, courier, background, tracker } = this.#parts;
     const labels = { duty: duty.type };
-    const endsAt = (round: Round): Millis => this.#roundEndsAt(duty, round);
+    const dueAt = this.#parts.kindOf(duty).dueAt(chain, duty.slot);
+    const endsAt = (round: Round): Millis =>
+      round === 0 ? dueAt : dueAt + this.#afterDue(profile.roundEnd(duty.type, round));
     return new ConsensusInstance({
       duty,
       nodes: identity.nodes,
@@ -121,7 +123,7 @@ export class QbftConsensus implements Consensus {
       judge: (data, round, certified) =>
         this.#parts.checker.judge(
           data,
-          { round, startsAt: round === 1 ? clock.now() : endsAt(round - 1), endsAt: endsAt(round) },
+          { round, startsAt: endsAt(round - 1), endsAt: endsAt(round) },
           certified,
         ),
       background: (work) => background.run(work, (fault) => tracker.noted(duty, fault.code)),
@@ -143,11 +145,8 @@ export class QbftConsensus implements Consensus {
     });
   }
 
-  #roundEndsAt(duty: Duty, round: Round): Millis {
-    const { profile, chain, kindOf } = this.#parts;
-    const due = kindOf(duty).dueAt(chain, duty.slot);
-    const bps = profile.roundEnd(duty.type, round);
-    return due + Math.floor((chain.spec.slotDurationMs * bps) / BASIS_POINTS);
+  #afterDue(bps: BasisPoints): Millis {
+    return Math.floor((this.#parts.chain.spec.slotDurationMs * bps) / BASIS_POINTS);
   }
 
   /** A value too large for gossip stays behind there: whoever misses it pulls it. */

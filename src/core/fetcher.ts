@@ -30,17 +30,14 @@ type FetcherParts = {
   readonly valueRoot: (value: Uint8Array) => Root;
   readonly tracker: Tracker;
 };
-type Entry = {
-  readonly definitions: DutyDefinitions;
-  data: UnsignedData | null;
-  /** Called once with the first answer. */
-  readonly waiting: Set<() => void>;
-};
+type Entry = { readonly definitions: DutyDefinitions; data: UnsignedData | null };
 
 export class BeaconFetcher implements Fetcher {
   readonly #parts: FetcherParts;
   readonly #fetched = new Listeners<[UnsignedData]>();
   readonly #entries = new Map<DutyId, Entry>();
+  /** Called at the first answer; some wait before the duty is even due. */
+  readonly #waiting = new Map<DutyId, Set<() => void>>();
 
   constructor(parts: FetcherParts) {
     this.#parts = parts;
@@ -53,7 +50,7 @@ export class BeaconFetcher implements Fetcher {
 
   fetch(duty: Duty, definitions: DutyDefinitions): void {
     if (this.#entries.has(dutyId(duty))) return;
-    const entry: Entry = { definitions, data: null, waiting: new Set() };
+    const entry: Entry = { definitions, data: null };
     this.#entries.set(dutyId(duty), entry);
     this.#parts.background.run(
       async () => this.#fetched.emit(await this.#fetchUntilAnswered(duty, entry)),
@@ -62,18 +59,20 @@ export class BeaconFetcher implements Fetcher {
   }
 
   async latest(duty: Duty, signal: AbortSignal): Promise<UnsignedData | null> {
-    const entry = this.#entries.get(dutyId(duty));
-    if (entry === undefined || entry.data !== null || signal.aborted) return entry?.data ?? null;
+    const answered = this.#entries.get(dutyId(duty))?.data ?? null;
+    if (answered !== null || signal.aborted) return answered;
     await new Promise<void>((resolve) => {
+      const waiting = this.#waiting.get(dutyId(duty)) ?? new Set();
       const wake = (): void => {
-        entry.waiting.delete(wake);
+        waiting.delete(wake);
+        if (waiting.size === 0) this.#waiting.delete(dutyId(duty));
         signal.removeEventListener("abort", wake);
         resolve();
       };
-      entry.waiting.add(wake);
+      this.#waiting.set(dutyId(duty), waiting.add(wake));
       signal.addEventListener("abort", wake, { once: true });
     });
-    return entry.data;
+    return this.#entries.get(dutyId(duty))?.data ?? null;
   }
 
   async refresh(duty: Duty, signal: AbortSignal): Promise<UnsignedData | null> {
@@ -107,7 +106,7 @@ export class BeaconFetcher implements Fetcher {
     const { definitions } = entry;
     const value = await kindOf(duty).fetch({ duty, definitions, chain, beacon, signal });
     entry.data = { duty, value, root: valueRoot(value) };
-    for (const wake of [...entry.waiting]) wake();
+    for (const wake of [...(this.#waiting.get(dutyId(duty)) ?? [])]) wake();
     return entry.data;
   }
 }

@@ -62,9 +62,10 @@ export class ValueChecker {
     context: RoundContext,
   ): Promise<Verdict> {
     const { clock, deadlines, fetcher, kindOf, heads } = this.#parts;
-    const now = clock.now();
-    // VALUE-4: at most half of what is left of the round is spent on asking our beacon node.
-    const until = now + Math.max(0, (window.endsAt - Math.max(now, window.startsAt)) / 2);
+    // VALUE-4: at most half of what is left of the round is spent on asking our beacon node. A
+    // proposal that comes before its time waits for it: voting early would vote for an old head.
+    const from = Math.max(clock.now(), window.startsAt);
+    const until = from + Math.max(0, (window.endsAt - from) / 2);
     const { signal, dispose } = abortAt(clock, until, deadlines.signalOf(data.duty));
     try {
       let own = await fetcher.latest(data.duty, signal);

@@ -32,10 +32,7 @@ export class SyncWatch {
   }
 
   start(): void {
-    this.#background.run(
-      () => this.#watch(),
-      () => undefined,
-    );
+    this.#background.run(() => this.#watch());
   }
 
   async #watch(): Promise<void> {

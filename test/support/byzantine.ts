@@ -1,5 +1,6 @@
 /** What a Byzantine operator does: rewrites of its own node's frames, signed with its own key. */
 
+import type { Duty } from "../../src/domain/duty.ts";
 import type { Root } from "../../src/domain/keys.ts";
 import { encodeAttestationData } from "../../src/eth2/attestationData.ts";
 import type { AttestationData } from "../../src/eth2/types.ts";
@@ -67,6 +68,21 @@ export const contradictPartials: Tap = (hop) => {
   const signatures = decoded.value.signatures.map((partial) => ({ ...partial, messageRoot }));
   return [hop.bytes, profile.encodePartials({ ...decoded.value, signatures })];
 };
+
+/** A first-round proposal of one's own making. */
+export function signedProposal(adversary: Adversary, duty: Duty, value: Uint8Array): Uint8Array {
+  const statement = {
+    type: "PRE-PREPARE" as const,
+    round: 1,
+    value: profile.valueRoot(value),
+    preparedRound: 0,
+    preparedValue: null,
+    source: adversary.identity.self,
+    signature: new Uint8Array(),
+  };
+  const message = { ...statement, justification: [] };
+  return encode(adversary, { kind: "message", duty, message, value }, statement);
+}
 
 function encode(
   { identity, scope }: Adversary,

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";
 import type { PeerIndex, Root } from "../../../src/domain/keys.ts";
+import { encodeAttestationData } from "../../../src/eth2/attestationData.ts";
 import { nativeProfile } from "../../../src/wire/nativeProfile.ts";
 import { computeSigningRootOf, verifySubmitted } from "../../support/attestations.ts";
 import {
@@ -10,6 +11,7 @@ import {
   garblePartials,
   messageIn,
   proposeTo,
+  signedProposal,
   withhold,
 } from "../../support/byzantine.ts";
 import { blockRoot, FakeBeacon } from "../../support/fakeBeacon.ts";
@@ -19,7 +21,7 @@ import { NodeCluster } from "../../support/nodeCluster.ts";
 let cluster: NodeCluster;
 afterEach(() => cluster.stop());
 
-/** Validator 0 attests in slot 8, the first of epoch 1. */
+/** Validator 0 attests in slot 9, the second of epoch 1. */
 const SLOT = FakeBeacon.slotOf(1, 0);
 const DUTY = { slot: SLOT, type: "attester" } as const;
 const LEADER: PeerIndex = nativeProfile.leaderOf(DUTY, 1, 4);
@@ -249,5 +251,46 @@ describe("a node that restarts within a slot it voted in", () => {
       },
     ]);
     assert.ok(said.includes("PRE-PREPARE"), "the mutant equivocates");
+  });
+});
+
+describe("a leader that proposes before the slot, when nobody has own data yet", () => {
+  const WRONG_TARGET = { epoch: 1, root: blockRoot(999) };
+
+  async function targetAgreed(patches: readonly Patch[]): Promise<Root | undefined> {
+    await start(patches);
+    await cluster.start();
+    await runTo(SLOT - 2);
+    await cluster.clock.runUntil(cluster.chain.slotStart(SLOT - 1));
+    const honest = await cluster.member(LEADER).beacon.attestationData(SLOT);
+    const value = encodeAttestationData({ ...honest, target: WRONG_TARGET });
+    const bytes = signedProposal(adversary(LEADER), DUTY, value);
+    const { hub } = cluster;
+    // The leader's own node is held back, so that its early proposal is the only one of round 1.
+    hub.tap(
+      LEADER,
+      withhold(({ message }) => message.type === "PRE-PREPARE"),
+    );
+    for (const to of HONEST) {
+      hub.carry({ channel: "consensus", from: LEADER, to, via: "direct", bytes });
+    }
+    for (const slot of [SLOT - 1, SLOT, SLOT + 1]) await cluster.runSlot(slot);
+    assertAgreed();
+    const [node = 0] = HONEST;
+    return cluster.member(node).beacon.submitted.find((a) => a.data.slot === SLOT)?.data.target
+      .root;
+  }
+
+  test("gets no vote for a target that the beacon nodes do not have", async () => {
+    assert.equal(await targetAgreed([]), blockRoot(8));
+  });
+
+  test("would get it if nodes judged at once", async () => {
+    const mutant = {
+      file: "src/core/valueChecker.ts",
+      find: "const from = Math.max(clock.now(), window.startsAt);",
+      replace: "const from = clock.now();",
+    };
+    assert.equal(await targetAgreed([mutant]), WRONG_TARGET.root);
   });
 });
