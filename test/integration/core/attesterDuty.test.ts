@@ -7,7 +7,7 @@ import { NodeCluster } from "../../support/nodeCluster.ts";
 let cluster: NodeCluster;
 afterEach(() => cluster.stop());
 
-/** Validator 0 attests in slot 8 of epoch 1 (FakeBeacon.slotOf). */
+/** Validator 0 attests in slot 9, the second of epoch 1. */
 const SLOT = FakeBeacon.slotOf(1, 0);
 
 /** The distinct attestations that any beacon node was handed for a slot, by validator. */

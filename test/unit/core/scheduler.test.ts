@@ -95,7 +95,6 @@ describe("the scheduler", () => {
     assert.ok((fired[0]?.at ?? 0) <= dueMs + 1_100, "within one retry");
   });
 
-
   test("leaves no timer behind when it stops", async () => {
     scheduler.start();
     await clock.runUntil(chain.slotStart(3));
