@@ -8,7 +8,7 @@ export type Finished = {
   readonly stderr: string;
 };
 
-const MAIN = join(import.meta.dirname, "../../src/main.ts");
+export const MAIN = join(import.meta.dirname, "../../src/main.ts");
 /** A command that neither ends nor fails within this time hangs. */
 const TIMEOUT_MS = 60_000;
 

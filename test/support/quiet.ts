@@ -2,7 +2,11 @@
 import type { LogFields, Logger } from "../../src/ports/logger.ts";
 import type { Labels, Metrics } from "../../src/ports/metrics.ts";
 
-export type LogLine = { readonly level: string; readonly message: string; readonly fields: LogFields };
+export type LogLine = {
+  readonly level: string;
+  readonly message: string;
+  readonly fields: LogFields;
+};
 
 export function recordingLogger(lines: LogLine[] = []): Logger & { readonly lines: LogLine[] } {
   const log =
@@ -36,7 +40,9 @@ export function countingMetrics(): CountingMetrics {
     total: (name, labels = {}) =>
       counts
         .filter((count) => count.name === name)
-        .filter((count) => Object.entries(labels).every(([key, value]) => count.labels[key] === value))
+        .filter((count) =>
+          Object.entries(labels).every(([key, value]) => count.labels[key] === value),
+        )
         .reduce((sum, { amount }) => sum + amount, 0),
   };
 }
