@@ -25,11 +25,12 @@ const ACCEPT: Judgement = { kind: "accept" };
 export const attester: DutyKind = {
   type: "attester",
 
+  /** ATT-8: the fork's share of the slot. */
   dueAt(chain, slot) {
     return chain.dueAt(slot, chain.forkAt(chain.epochOf(slot)).attestationDueBps);
   },
 
-  /** An attestation is included within an epoch; one slot more lets the last block arrive. */
+  /** ATT-8: inclusion is most useful within an epoch; one slot more lets the last block arrive. */
   expiresAt(chain, slot) {
     return chain.slotStart(slot + chain.spec.slotsPerEpoch + 1);
   },
@@ -115,7 +116,7 @@ export const attester: DutyKind = {
   },
 };
 
-/** ATT-1 to ATT-3, the deterministic rules: the first that `data` breaks, or null. */
+/** The deterministic rules ETH-6, ATT-2 and ATT-3: the first that `data` breaks, or null. */
 function brokenRule(data: AttestationData, duty: Duty, chain: Chain): string | null {
   const { slot, index, source, target } = data;
   const epoch = chain.epochOf(duty.slot);

@@ -25,8 +25,8 @@ export function encodeAttestationData(data: AttestationData): Uint8Array {
 }
 
 /**
- * Null unless `bytes` are exactly one AttestationData with numbers below 2^53. The plain type
- * would round larger ones, and two different values must never decode to the same data.
+ * ATT-1: null unless `bytes` are exactly one AttestationData with numbers below 2^53. The plain
+ * type would round larger ones, and two different values must never decode to the same data.
  */
 export function decodeAttestationData(bytes: Uint8Array): AttestationData | null {
   if (bytes.length !== ATTESTATION_DATA_BYTES) return null;

@@ -52,7 +52,7 @@ export class Chain {
     return this.spec.forks.findLast((fork) => fork.epoch <= epoch) ?? this.spec.forks[0];
   }
 
-  /** Whether this release has a row for the fork of `epoch`; without one nothing may be signed. */
+  /** ETH-6: whether this release has a row for the fork of `epoch`; nothing is signed without. */
   isForkKnown(epoch: Epoch): boolean {
     return epoch < this.spec.unknownForkEpoch;
   }

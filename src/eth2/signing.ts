@@ -50,7 +50,7 @@ export function computeSigningRoot(messageRoot: Root, domain: Uint8Array): Root 
   return rootOf(ssz.phase0.SigningData.hashTreeRoot({ objectRoot: bytesOf(messageRoot), domain }));
 }
 
-/** Domain of attestations with this target epoch (consensus specs, `get_attestation_signature`). */
+/** ETH-7: domain of attestations of this target epoch (specs, `get_attestation_signature`). */
 export function attesterDomain(chain: Chain, target: Epoch): Uint8Array {
   return computeDomain({
     domainType: DOMAIN_BEACON_ATTESTER,

@@ -1,4 +1,4 @@
-/** One beacon node over HTTP: requests with limits on time and size, and its faults by name. */
+/** One beacon node over HTTP: requests with limits on time and size (BN-5), faults by name. */
 import { type Agent, errors } from "undici";
 import { FaultError, UsageError } from "../../domain/errors.ts";
 import { MAX_BEACON_RESPONSE_BYTES } from "../../domain/limits.ts";

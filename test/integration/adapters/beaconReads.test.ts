@@ -95,6 +95,7 @@ const BAD: Readonly<Record<string, readonly [Fault, FaultCode]>> = {
     reply(attestationData(SLOT, { target: { epoch: "4", root: ROOT } })),
     "beacon_bad_response",
   ],
+  // BN-5: the rest of it is not read.
   "a body above the limit": [
     (_request, response) => {
       const chunk = Buffer.alloc(1024 * 1024, 0x20);
@@ -227,7 +228,7 @@ test("a beacon node that is not running is unreachable", async (t) => {
   await assert.rejects(client.attestationData(SLOT, signal), isFault("beacon_unreachable"));
 });
 
-test("stops when the caller's signal aborts, with its reason", async (t) => {
+test("BN-5: stops when the caller's signal aborts, with its reason", async (t) => {
   const { client, servers } = await benchOf(t, 2);
   for (const { faults } of servers) faults.set("attestation_data", hang);
   const deadline = new AbortController();
