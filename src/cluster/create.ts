@@ -74,7 +74,9 @@ type DealtValidator = {
 };
 type Identity = Pick<NodeSecrets, "identityKey" | "enr">;
 
-/** Deals keys and makes a lock that passes {@link verifyLock}; deterministic in its inputs. */
+/**
+ * Deals keys and makes a lock that passes {@link verifyLock}; deterministic in its inputs (LOCK-9).
+ */
 export function createCluster(input: CreateClusterInput): NewCluster {
   assertCreatable(input);
   const identities = Array.from({ length: input.nodes }, () => createIdentityKey(input.random));

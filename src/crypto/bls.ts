@@ -58,7 +58,7 @@ export function verify(input: {
 
 /**
  * The sum of at least one signature; null for none and when one lies outside G2. As the standard
- * has it, infinity adds nothing, and a sum of infinity verifies for no key.
+ * has it, infinity adds nothing, and a sum of infinity verifies for no key (BLS-2).
  */
 export function aggregate(signatures: readonly Uint8Array[]): SignatureBytes | null {
   const points = parseAll(signatures, (bytes) => parseSignature(bytes, "infinity allowed"));
