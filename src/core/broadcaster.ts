@@ -1,6 +1,6 @@
 /**
  * Hands group signatures to the beacon node until it takes them or the duty's deadline passes.
- * Every operator's node does so: the chain takes the first and ignores the others.
+ * Every operator's node does so: the chain takes the first and ignores the others (FLOW-7).
  */
 import type { AggregatedSet, AggregatedSignature, Verified } from "../domain/data.ts";
 import type { Duty } from "../domain/duty.ts";

@@ -21,7 +21,7 @@ import type {
 import type { ConsensusFrame } from "../wire/profile.ts";
 
 /**
- * How long a missing value is given to arrive by itself before a peer is asked for it, and then
+ * VALUE-3: how long a missing value is given to arrive by itself before a peer is asked for it, and then
  * before the next peer is asked: longer than the spread of one broadcast, short against a round.
  */
 const PULL_PATIENCE_BPS: BasisPoints = 100;

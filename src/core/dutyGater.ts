@@ -1,4 +1,4 @@
-/** Drops what is about duties that cannot be: too far ahead, over, or nobody's in this cluster. */
+/** FLOW-4: drops what is about duties that cannot be: too far ahead, over, or not ours. */
 import type { Duty } from "../domain/duty.ts";
 import type { RejectionCode } from "../domain/errors.ts";
 import type { Chain } from "../eth2/chain.ts";

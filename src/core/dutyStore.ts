@@ -26,7 +26,7 @@ export class DecidedDutyStore implements DutyStore {
   store(data: UnsignedData): void {
     const id = dutyId(data.duty);
     const known = this.#decided.get(id);
-    // Consensus decides once; a second value would mean that agreement itself is broken.
+    // FLOW-1: consensus decides once; a second value would mean that agreement itself is broken.
     assert(known === undefined || known.root === data.root, "one duty decided two values");
     if (known !== undefined) return;
     this.#decided.set(id, data);

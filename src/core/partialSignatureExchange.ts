@@ -18,7 +18,7 @@ import type { Deadlines } from "./deadlines.ts";
 import type { DutyGater } from "./dutyGater.ts";
 import type { PartialSignatureExchange, Scheduler } from "./interfaces.ts";
 
-/** A peer that comes back is told again what it may have missed of the last slots. */
+/** FLOW-8: a peer that comes back is told again what it may have missed of the last slots. */
 const RESEND_SLOTS = 2;
 
 type ExchangeParts = {

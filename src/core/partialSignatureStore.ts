@@ -1,6 +1,6 @@
 /**
  * Partial signatures by duty, validator and share, until the duty's deadline. A share speaks once
- * per duty and validator: a second, different root is kept as evidence and not counted.
+ * per duty and validator: a second, different root is kept as evidence and not counted (FLOW-5).
  */
 import type { Admitted, PartialSignature, PartialSignatureSet, Received } from "../domain/data.ts";
 import type { Duty, DutyId } from "../domain/duty.ts";

@@ -1,7 +1,8 @@
 /**
  * Resolves who of the cluster has which duty, an epoch at a time, and fires each duty once: when
  * its slot's head arrives or when it is due, whichever comes first. A reorg that changes the
- * shuffling resolves the epoch anew; a beacon node that is away is asked again until it answers.
+ * shuffling resolves the epoch anew; a beacon node that is away is asked again until it answers
+ * (FLOW-2, FLOW-3).
  */
 import type { AttesterDefinition, DutyDefinitions } from "../domain/data.ts";
 import type { Duty } from "../domain/duty.ts";

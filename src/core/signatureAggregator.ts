@@ -1,7 +1,7 @@
 /**
  * Combines partial signatures into group signatures: t shares at a time, verified in one batch
  * under the group keys. Only when that fails are the shares looked at one by one; who sent a bad
- * one is dropped from the group, scored, and verified before use for a while.
+ * one is dropped from the group, scored, and verified before use for a while (FLOW-6).
  */
 import type {
   AggregatedSet,

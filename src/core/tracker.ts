@@ -1,6 +1,6 @@
 /**
  * Follows every duty through its steps. A duty that does not reach the last one is reported with
- * the step where it stopped and the last reason that was noted on the way.
+ * the step where it stopped and the reasons that were noted on the way (FLOW-9).
  */
 import type { Duty, DutyId } from "../domain/duty.ts";
 import { dutyId } from "../domain/duty.ts";

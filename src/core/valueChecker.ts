@@ -46,6 +46,7 @@ export class ValueChecker {
     const { chain, scheduler, gate, kindOf } = this.#parts;
     const kind = kindOf(data.duty);
     const definitions = scheduler.definitions(data.duty);
+    // VALUE-1: what every honest node refuses is refused before anything is asked.
     const checked = kind.check(data, definitions, chain);
     if (!checked.ok)
       return refused(`${checked.error.code}: ${checked.error.detail ?? "malformed"}`);

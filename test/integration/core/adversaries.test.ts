@@ -87,7 +87,7 @@ describe("a lying leader", () => {
     assertAgreed();
   });
 
-  test("whose value reaches one peer only still gets it agreed: the others pull it", async () => {
+  test("VALUE-3: whose value reaches one peer only still gets it agreed: the others pull it", async () => {
     await start();
     await cluster.start();
     cluster.hub.tap(
@@ -118,7 +118,7 @@ describe("a lying leader", () => {
   });
 });
 
-describe("a lying signer", () => {
+describe("a lying signer (FLOW-5, FLOW-6)", () => {
   test("costs nothing with garbage signatures, and is caught", async () => {
     await start();
     await cluster.start();
@@ -169,7 +169,7 @@ describe("a conflicting history", () => {
     signingRoot: `0x${"ee".repeat(32)}` as Root,
   };
 
-  test("on all nodes: the value is refused and nothing is signed", async () => {
+  test("VALUE-2: on all nodes the value is refused and nothing is signed", async () => {
     await start();
     for (const node of [0, 1, 2, 3]) await cluster.withHistory(node, [first, conflict]);
     await cluster.start();
@@ -254,7 +254,7 @@ describe("a node that restarts within a slot it voted in", () => {
   });
 });
 
-describe("a leader that proposes before the slot, when nobody has own data yet", () => {
+describe("VALUE-4: a leader that proposes early, when nobody has own data yet", () => {
   const WRONG_TARGET = { epoch: 1, root: blockRoot(999) };
 
   async function targetAgreed(patches: readonly Patch[]): Promise<Root | undefined> {

@@ -72,7 +72,7 @@ describe("one attester duty, from the scheduler to the beacon node", () => {
     cluster.member(1).beacon.faults.isOffline = false;
     await cluster.runSlot(SLOT + 1);
     const late = cluster.member(1).beacon.submitted.filter((a) => a.data.slot === SLOT);
-    assert.equal(late.length, 1, "it is handed over once the beacon node is back");
+    assert.equal(late.length, 1, "FLOW-7: it is handed over once the beacon node is back");
   });
 
   test("a broken link between two nodes costs nothing: gossip goes around it", async () => {

@@ -47,7 +47,7 @@ afterEach(() => stopping.abort());
 const dueMs = Math.floor((SLOT_MS * 3333) / 10_000);
 const slots = (): number[] => fired.map(({ duty }) => duty.slot);
 
-describe("the scheduler", () => {
+describe("the scheduler (FLOW-2, FLOW-3)", () => {
   test("fires each of the cluster's duties once, when it is due", async () => {
     scheduler.start();
     await clock.runUntil(chain.slotStart(16));

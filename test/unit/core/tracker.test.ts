@@ -31,7 +31,7 @@ beforeEach(() => {
 
 const warnings = (): LogLine[] => log.filter(({ level }) => level === "warn");
 
-describe("the tracker", () => {
+describe("the tracker (FLOW-9)", () => {
   test("reports a completed duty once, with the time to each step", async () => {
     tracker.reached(DUTY, "scheduled");
     await clock.runUntil(clock.now() + 30);
