@@ -18,9 +18,10 @@ type Claim = {
 const HINT = "if the address is a contract wallet (a Safe), name it as one";
 
 /**
- * Faults of the approvals. Addresses in `contractWallets` (lower case) are taken for contracts, whose
- * signatures only an execution client can judge: theirs are not looked at. Either every operator signed, and then the creator did, or none: a
+ * Faults of the approvals. Either every operator signed, and then the creator did, or none: a
  * cluster whose keys one person dealt has no operators' addresses, and its creator may have signed.
+ * Addresses in `contractWallets` (lower case) are taken for contracts, whose signatures only an
+ * execution client can judge: theirs are not looked at.
  */
 export function approvalFaults(
   definition: ClusterDefinition,
@@ -47,7 +48,8 @@ export function approvalFaults(
     return [{ path: "fork_version", reason }];
   }
   return claims.flatMap((claim) => {
-    if (contractWallets.has(claim.address.toLowerCase())) return [];
+    const isContract = contractWallets.has(claim.address.toLowerCase());
+    if (isContract && claim.signature !== "") return [];
     const reason = claimFault(claim, network.chainId);
     return reason === null ? [] : [{ path: claim.path, reason }];
   });

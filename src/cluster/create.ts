@@ -59,7 +59,7 @@ export type NewCluster = {
 };
 
 const DEPOSIT_GWEI = 32_000_000_000n;
-/** Consensus specs, Capella: the rest of the credentials is an execution-layer address. */
+/** Withdrawal credentials that end in an execution-layer address. */
 const ETH1_ADDRESS_WITHDRAWAL_PREFIX = 0x01;
 /** The target of the execution layer's clients in 2026. */
 const GAS_LIMIT = 60_000_000;

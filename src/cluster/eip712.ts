@@ -1,6 +1,6 @@
 /**
- * What wallets sign in cluster files: EIP-712 typed data with one text member each, under the domain
- * "Obol" version "1" of the cluster's chain (LOCK-5).
+ * What wallets sign in cluster files: EIP-712 typed data with one text member each, under the
+ * domain "Obol" version "1" of the cluster's chain (LOCK-5).
  */
 import { keccak256 } from "../crypto/keccak.ts";
 import { concatBytes, uint64be } from "../util/bytes.ts";

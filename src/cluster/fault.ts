@@ -4,7 +4,7 @@ import type { z } from "zod";
 export type ClusterFault = { readonly path: string; readonly reason: string };
 
 /** `operators[1].enr` of its segments. */
-export function jsonPath(segments: readonly PropertyKey[]): string {
+function jsonPath(segments: readonly PropertyKey[]): string {
   return segments.reduce<string>((path, segment) => {
     if (typeof segment === "number") return `${path}[${segment}]`;
     return path === "" ? String(segment) : `${path}.${String(segment)}`;

@@ -57,7 +57,7 @@ const registration = new ContainerType({
   signature: blsSignature,
 });
 
-/** The root of what the creator proposes and each operator approves: all but signatures and ENRs. */
+/** The root of what creator and operators approve: all but signatures and ENRs. */
 export function configHash(definition: ClusterDefinition): Root {
   return hashDefinition(definition, "config");
 }

@@ -31,7 +31,7 @@ export function createIdentity(input: {
 
 /**
  * The secret key in the text of an identity key file: 64 hex digits, as Charon's
- * `charon-enr-private-key` has them, surrounding white space allowed. Null for anything else (ID-4).
+ * `charon-enr-private-key` has them, white space around allowed. Null for anything else (ID-4).
  */
 export function parseIdentityKey(text: string): Uint8Array | null {
   const bytes = fromHex(`0x${text.trim()}`);

@@ -1,6 +1,6 @@
 /**
- * ECDSA on secp256k1, the curve of node identities, ENRs and cluster files. Signatures are R ‖ S ‖ V
- * over a 32-byte digest that is signed as it is (RFC 6979 nonces, low S, V 0 or 1).
+ * ECDSA on secp256k1, the curve of node identities, ENRs and cluster files. Signatures are
+ * R ‖ S ‖ V over a 32-byte digest that is signed as it is (RFC 6979 nonces, low S, V 0 or 1).
  *
  * libsecp256k1 (an optional dependency, 35 µs) does the work where it has a prebuilt binary; the
  * portable implementation gives the same results in 1 ms (ID-2).
@@ -11,9 +11,9 @@ import { assert } from "../util/assert.ts";
 import { equalBytes } from "../util/bytes.ts";
 import { keccak256 } from "./keccak.ts";
 
-export const K1_SECRET_KEY_BYTES = 32;
-export const K1_PUBLIC_KEY_BYTES = 33;
-export const K1_SIGNATURE_BYTES = 65;
+const K1_SECRET_KEY_BYTES = 32;
+const K1_PUBLIC_KEY_BYTES = 33;
+const K1_SIGNATURE_BYTES = 65;
 const DIGEST_BYTES = 32;
 const COMPACT_BYTES = 64;
 

@@ -34,7 +34,7 @@ const DERIVED_KEY_BYTES = 32;
 const PBKDF2_ITERATIONS = 262_144;
 const WEAK_ITERATIONS = 16;
 const SCRYPT_COST = 262_144;
-/** Bounds on what a file may cost to open (KEY-3): 40 times the usual iterations, 1 GiB of memory. */
+/** What a file may cost to open (KEY-3): 40 times the usual iterations, 1 GiB of memory. */
 const MAX_PBKDF2_ITERATIONS = 10_000_000;
 const MAX_SCRYPT_BYTES = 1024 * 1024 * 1024;
 const MAX_KEYSTORE_TEXT = 64 * 1024;

@@ -27,8 +27,8 @@ export type Polynomial = readonly bigint[];
  */
 export type LagrangeWeights = { readonly weights: readonly bigint[]; readonly divisor: bigint };
 
-/** A share index that x-coordinates may have: a positive 32-bit integer (SSV's are operator ids). */
-export function isShareIndex(index: number): boolean {
+/** Whether `index` can be an x-coordinate: a positive 32-bit integer (SSV's are operator ids). */
+function isShareIndex(index: number): boolean {
   return Number.isInteger(index) && index >= 1 && index <= 0xffff_ffff;
 }
 

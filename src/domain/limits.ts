@@ -11,7 +11,7 @@ export const MAX_NODES = 31;
 /** Distributed validators in one cluster lock (Obol's list limit is 65,536). */
 export const MAX_VALIDATORS = 65_536;
 
-/** Parsed BLS public keys kept at once: 10,000 validators with 10 shares; one takes about 300 bytes. */
+/** Parsed BLS public keys kept at once, 300 bytes each: 10,000 validators with 10 shares. */
 export const MAX_CACHED_PUBLIC_KEYS = 110_000;
 
 /** A cluster definition or lock file, in bytes: 65,536 validators with 31 shares are 250 MiB. */

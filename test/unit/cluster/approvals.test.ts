@@ -119,5 +119,7 @@ test("LOCK-5 only the contract wallets that were named are exempt", () => {
   const address = broken.operators[1]?.address.toLowerCase() ?? "";
   assert.deepEqual(paths(broken), ["operators[1].config_signature"]);
   assert.deepEqual(paths(broken, new Set([address])), []);
+  const missing = withOperator(approved(), { config_signature: "" });
+  assert.equal(paths(missing, new Set([address])).length, 1);
   assert.equal(paths(broken, new Set([addressOfKey(KEYS[0]).toLowerCase()])).length, 1);
 });

@@ -56,6 +56,21 @@ test("ID-2 the backend in use gives the portable one's results", () => {
   );
 });
 
+test("ID-2 without the native binary the portable backend signs the same", async () => {
+  const mutant = await loadMutant<typeof import("../../../src/crypto/k1.ts")>("src/crypto/k1.ts", [
+    { find: 'await import("secp256k1/bindings.js")', replace: 'await import("secp256k1/none.js")' },
+  ]);
+  assert.equal(mutant.k1Backend.name, "portable");
+  assert.deepEqual(mutant.k1Sign(DIGEST, SECRET), k1Sign(DIGEST, SECRET));
+});
+
+test("ID-2 a native binary with other results is not used", async () => {
+  const mutant = await loadMutant<typeof import("../../../src/crypto/k1.ts")>("src/crypto/k1.ts", [
+    { find: "return join(signature, recid);", replace: "return join(signature, 1 - recid);" },
+  ]);
+  assert.equal(mutant.k1Backend.name, "portable");
+});
+
 test("ID-2 both backends find nothing in what is no signature", () => {
   const broken = [new Uint8Array(64), new Uint8Array(64).fill(255)];
   for (const backend of [k1Backend, portableBackend]) {
