@@ -2,8 +2,8 @@
  * Multiplication of a point of G2 by a full-size scalar through the endomorphism ψ (Galbraith, Lin
  * and Scott, "Endomorphisms for Faster Elliptic Curve Cryptography on a Large Class of Curves",
  * EUROCRYPT 2009; Galbraith and Scott, Pairing 2008, for G2 of pairing-friendly curves): ψ
- * untwists, applies Frobenius and twists back. On G2 it multiplies by p ≡ x (mod r), x being the curve's
- * 64-bit parameter, so that a 255-bit scalar becomes four 64-bit digits in base |x|.
+ * untwists, applies Frobenius and twists back. On G2 it multiplies by p ≡ x (mod r), x being the
+ * curve's 64-bit parameter, so that a 255-bit scalar becomes four 64-bit digits in base |x|.
  *
  * Valid inside G2 only: callers pass points whose subgroup was checked. Variable time: public data.
  */
