@@ -114,7 +114,7 @@ export class ValidatorHistory implements HistoryView {
 
   /**
    * Forgets the oldest records of each kind so that at most `kept` remain, and raises the
-   * watermarks over them first: a message that contradicts a forgotten record lies under the watermark, since
+   * watermarks over them first: a message that contradicts a forgotten one lies under them, since
    * its target or slot is not above the forgotten one's, or its source is below (STORE-5).
    */
   prune(kept: number): readonly SignedMessage[] {

@@ -84,7 +84,8 @@ class LevelStore implements KeyValueStore {
 
   async get(key: string): Promise<Uint8Array | undefined> {
     try {
-      return await this.#database.get(key);
+      const value = await this.#database.get(key);
+      return value === undefined ? undefined : plainBytes(value);
     } catch (error) {
       throw diskFault(this.#path, error);
     }
@@ -95,7 +96,7 @@ class LevelStore implements KeyValueStore {
       const iterator = this.#database.iterator(range);
       try {
         for (let part = await iterator.nextv(READ_AHEAD); part.length > 0; ) {
-          yield* part;
+          for (const [key, value] of part) yield [key, plainBytes(value)];
           part = await iterator.nextv(READ_AHEAD);
         }
       } finally {
@@ -140,6 +141,11 @@ class LevelStore implements KeyValueStore {
     await this.#database.open();
     this.#needsReopen = false;
   }
+}
+
+/** The library answers with Buffers, whose `slice` shares memory where a Uint8Array's copies. */
+function plainBytes(value: Uint8Array): Uint8Array {
+  return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
 }
 
 /** A new directory entry survives a power cut only once the directory is synced itself. */

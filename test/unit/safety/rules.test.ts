@@ -38,7 +38,7 @@ test("SLASH-2: one vote per target epoch, whatever its source", () => {
   assert.equal(decide(history, vote(3, 10)), "approved");
 });
 
-test("SLASH-3: a vote that surrounds another, or is surrounded, is refused; touching is not", () => {
+test("SLASH-3: a vote that surrounds or is surrounded is refused; one that touches is not", () => {
   const history = historyOf(vote(10, 20));
   assert.equal(decide(history, vote(9, 21)), "slashable_surrounding");
   assert.equal(decide(history, vote(11, 19)), "slashable_surrounded");

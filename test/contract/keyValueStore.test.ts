@@ -1,0 +1,15 @@
+import { join } from "node:path";
+import { openLevel } from "../../src/adapters/storage/level.ts";
+import { MemoryDisk } from "../support/memoryStore.ts";
+import { temporaryFolder } from "../support/temporary.ts";
+import { testKeyValueStore } from "./keyValueStore.ts";
+
+testKeyValueStore("LevelDB", (t) => {
+  const directory = join(temporaryFolder(t), "db");
+  return () => openLevel(directory);
+});
+
+testKeyValueStore("the disk in memory", () => {
+  const disk = new MemoryDisk();
+  return async () => disk.open();
+});

@@ -1,0 +1,62 @@
+/**
+ * EIP-3076 for one validator, slow and obvious: every message ever heard of in one list, nothing
+ * pruned, nothing folded. The store is compared with it.
+ */
+import type { SlashingInput } from "../../src/domain/data.ts";
+import type { Root } from "../../src/domain/keys.ts";
+
+export type ModelMessage = SlashingInput & { readonly signingRoot: Root | null };
+
+/** Whether signatures over both messages convict their validator, as far as anybody can tell. */
+export function isSlashable(a: ModelMessage, b: ModelMessage): boolean {
+  if (isEqual(a, b) && a.signingRoot !== null) return false;
+  if (a.kind === "block") return b.kind === "block" && a.slot === b.slot;
+  if (b.kind === "block") return false;
+  const surrounds = (outer: typeof a, inner: typeof a) =>
+    outer.source < inner.source && inner.target < outer.target;
+  return a.target === b.target || surrounds(a, b) || surrounds(b, a);
+}
+
+export class SlashingModel {
+  readonly #heard: ModelMessage[] = [];
+  readonly #repeatable: ModelMessage[] = [];
+  /** Where each kind's history begins: what was heard of it first, and never anything lower. */
+  #start: { source?: number; target?: number; slot?: number } = {};
+
+  admits(message: ModelMessage): boolean {
+    if (message.kind === "attestation" && message.source > message.target) return false;
+    if (this.#repeatable.some((other) => isEqual(other, message))) return true;
+    return !this.#heard.some((other) => isSlashable(other, message)) && this.#isAbove(message);
+  }
+
+  hear(messages: readonly ModelMessage[]): void {
+    for (const message of messages) {
+      if (this.#heard.some((other) => isEqual(other, message))) continue;
+      if (message.signingRoot !== null && this.admits(message)) this.#repeatable.push(message);
+      this.#heard.push(message);
+    }
+    const votes = this.#heard.filter((message) => message.kind === "attestation");
+    const blocks = this.#heard.filter((message) => message.kind === "block");
+    this.#start = {
+      ...(votes.length > 0 && {
+        source: Math.min(...votes.map(({ source }) => source)),
+        target: Math.min(...votes.map(({ target }) => target)),
+      }),
+      ...(blocks.length > 0 && { slot: Math.min(...blocks.map(({ slot }) => slot)) }),
+      ...this.#start,
+    };
+  }
+
+  #isAbove(message: ModelMessage): boolean {
+    const { source = 0, target = -1, slot = -1 } = this.#start;
+    return message.kind === "block"
+      ? message.slot > slot
+      : message.source >= source && message.target > target;
+  }
+}
+
+function isEqual(a: ModelMessage, b: ModelMessage): boolean {
+  if (a.signingRoot !== b.signingRoot) return false;
+  if (a.kind === "block") return b.kind === "block" && a.slot === b.slot;
+  return b.kind === "attestation" && a.source === b.source && a.target === b.target;
+}
