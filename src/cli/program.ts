@@ -160,7 +160,7 @@ function isOn(command: Command, spec: OptionSpec): boolean {
   return rawOptions(command, [spec])[spec.name] === "true";
 }
 
-/** Commander's complaint, with its suggestion as the fix. */
+/** Commander's complaint, with its suggestion as the fix (CLI-3). */
 function usageErrorOf(error: CommanderError): UsageError {
   const [problem = "", suggestion = ""] = error.message.replace(/^error: /, "").split("\n");
   const meant = /\(Did you mean (.*)\?\)/.exec(suggestion)?.[1];

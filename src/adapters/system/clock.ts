@@ -6,7 +6,7 @@ import type { Clock, Timer } from "../../ports/clock.ts";
 const MAX_TIMER_MS = 2 ** 31 - 1;
 /**
  * Node's timers run on the monotonic clock, which does not notice a step of the wall clock. Waking
- * once a second bounds how late an instant is reached after the clock was set forward.
+ * once a second bounds how late an instant is reached after the clock was set forward (OPS-5).
  */
 const WALL_CLOCK_CHECK_MS = 1000;
 

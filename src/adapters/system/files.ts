@@ -1,6 +1,6 @@
 /**
  * Files that must be whole or absent, with the permissions they need. A crash at any point leaves
- * the old content or the new one, never a part of it.
+ * the old content or the new one, never a part of it (OPS-2).
  */
 import { randomBytes } from "node:crypto";
 import { link, open, rename, rm } from "node:fs/promises";

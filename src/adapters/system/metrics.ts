@@ -1,4 +1,4 @@
-/** The {@link Metrics} port on a registry of its own: two nodes in one process stay apart. */
+/** The {@link Metrics} port on a registry of its own: nodes in one process stay apart (OPS-3). */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { MetricOptions, Metrics } from "../../ports/metrics.ts";
 import { assert } from "../../util/assert.ts";

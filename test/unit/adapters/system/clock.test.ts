@@ -47,6 +47,7 @@ test("at: an instant beyond the 31 bits of a timer is waited for", (t) => {
   assert.equal(calls, 1);
 });
 
+// OPS-5
 test("at: a wall clock set forward is noticed within a second", (t) => {
   const time = fakeTime(t);
   let calls = 0;

@@ -5,6 +5,7 @@ import { Bug } from "../../../../src/util/assert.ts";
 
 const LABELS = { cluster_name: "squad", cluster_hash: "1c17ca2", cluster_peer: "alice" };
 
+// OPS-3
 test("every metric carries the cluster's labels and our prefix", async () => {
   const metrics = createMetrics(LABELS);
   metrics
