@@ -9,11 +9,24 @@ export type CitingFile = { readonly path: string; readonly text: string };
 const RULE_HEADING = /^### ([A-Z]{2,10}-\d+) \S/;
 const CITATION = /(?<![\w-])[A-Z]{2,10}-\d+(?![\w-])/g;
 /** Prefixes of other bodies' numbered documents and algorithms. */
-const FOREIGN = new Set(["AES", "BIP", "EIP", "ERC", "ISO", "NIST", "RFC", "SHA", "UTC", "UTF"]);
+const FOREIGN = new Set([
+  "AES",
+  "BIP",
+  "CRC",
+  "EIP",
+  "ERC",
+  "ISO",
+  "NIST",
+  "RFC",
+  "SHA",
+  "UTC",
+  "UTF",
+]);
 
 /** Everything that breaks the correspondence, one sentence each; none when it holds. */
 export function inspectRules(spec: string, files: readonly CitingFile[]): readonly string[] {
   const rules = new Map<string, { code: boolean; test: boolean }>();
+  const unknown = new Map<string, string[]>();
   const problems: string[] = [];
   for (const line of spec.split("\n")) {
     const id = RULE_HEADING.exec(line)?.[1];
@@ -24,10 +37,14 @@ export function inspectRules(spec: string, files: readonly CitingFile[]): readon
   for (const { path, text } of files) {
     for (const [line, id] of citations(text)) {
       const rule = rules.get(id);
-      if (rule === undefined) problems.push(`${path}:${line}: ${id} is no rule of SPEC.md`);
+      if (rule === undefined) unknown.set(id, [...(unknown.get(id) ?? []), `${path}:${line}`]);
       else if (path.startsWith("test/")) rule.test = true;
       else rule.code = true;
     }
+  }
+  for (const [id, [first, ...others]] of unknown) {
+    const more = others.length > 0 ? ` (and in ${others.length} more places)` : "";
+    problems.push(`${first}: ${id} is no rule of SPEC.md${more}`);
   }
   for (const [id, cited] of rules) {
     if (!cited.code) problems.push(`SPEC.md: ${id} is cited by no file of src, sim or scripts`);

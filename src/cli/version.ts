@@ -9,7 +9,7 @@ type VersionInfo = {
   readonly platform: string;
 };
 
-export function versionInfo(): VersionInfo {
+function versionInfo(): VersionInfo {
   return {
     version: packageVersion(),
     node: process.versions.node,

@@ -20,9 +20,9 @@ test("a rule that no code or no test cites is named", () => {
 });
 
 test("a citation of a rule that does not exist is named with its line", () => {
-  const wrong = { path: "src/b.ts", text: "\n// QBFT-10\n// NONE-1\n" };
+  const wrong = { path: "src/b.ts", text: "\n// QBFT-10\n// NONE-1\n// QBFT-10\n" };
   assert.deepEqual(inspectRules(SPEC, [CODE, TEST, wrong]), [
-    "src/b.ts:2: QBFT-10 is no rule of SPEC.md",
+    "src/b.ts:2: QBFT-10 is no rule of SPEC.md (and in 1 more places)",
     "src/b.ts:3: NONE-1 is no rule of SPEC.md",
   ]);
 });
