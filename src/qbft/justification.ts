@@ -9,13 +9,12 @@ import type { Message, SignedStatement, Statement } from "./messages.ts";
 
 /** Whether the fields fit the type (QBFT-1), the justification's entries included. */
 export function isWellFormed(message: Message, nodes: number): boolean {
-  const { type, justification } = message;
-  const isBare = type === "PREPARE" || type === "COMMIT";
-  if (justification.length > (isBare ? 0 : MAX_JUSTIFICATIONS)) return false;
+  const { justification } = message;
+  if (justification.length > MAX_JUSTIFICATIONS) return false;
   return [message, ...justification].every((statement) => isWellFormedStatement(statement, nodes));
 }
 
-/** Whether the justification is exactly of the kind that the message needs. */
+/** Whether the justification is exactly what the message needs: nothing is missing or beside it. */
 export function isJustified(message: Message, nodes: number): boolean {
   switch (message.type) {
     case "PRE-PREPARE":
@@ -58,10 +57,10 @@ function isWellFormedStatement(statement: SignedStatement, nodes: number): boole
 }
 
 /**
- * JustifyPrePrepare: the first round needs nothing; a later one a quorum of ROUND-CHANGEs of which
- * either none is prepared, or the highest prepared one names the proposed value and a quorum of
- * PREPAREs of that round and value comes along. Claims below the highest need no proof: they do not
- * bind the leader.
+ * JustifyPrePrepare (QBFT-5): the first round needs nothing; a later one a quorum of ROUND-CHANGEs
+ * of which either none is prepared, or the highest prepared one names the proposed value and a
+ * quorum of PREPAREs of that round and value comes along. Claims below the highest need no proof:
+ * they do not bind the leader.
  */
 function isProposalJustified(proposal: Message, nodes: number): boolean {
   const { round, value, justification } = proposal;
@@ -78,7 +77,7 @@ function isProposalJustified(proposal: Message, nodes: number): boolean {
   );
 }
 
-/** JustifyRoundChange: what the author claims to have prepared comes with its PREPARE quorum. */
+/** JustifyRoundChange (QBFT-11): a claim to have prepared comes with its PREPARE quorum. */
 function isRoundChangeJustified(message: Message, nodes: number): boolean {
   const { preparedRound, preparedValue, justification } = message;
   if (preparedRound === 0) return justification.length === 0;

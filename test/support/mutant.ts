@@ -17,10 +17,10 @@ export type Patch = {
 };
 
 const REPOSITORY = resolve(import.meta.dirname, "../..");
-// Inside the repository, so that bare specifiers resolve; a dot folder, so that no tool includes it.
+// Inside the repository, so that bare specifiers resolve; a dot folder, so that no tool looks in.
 const TEMPORARY = join(REPOSITORY, "test/.tmp");
 const RELATIVE_IMPORT =
-  /\b(import|export)\s+(type\s+)?([\w$*{},\s]+?\sfrom\s+)?"(\.{1,2}\/[^"]+)"/g;
+  /\b(?:import|export)\s+(type\s+)?(?:[^";()]+?\sfrom\s+)?"(\.{1,2}\/[^"]+)"/g;
 const DYNAMIC_IMPORT = /\bimport\("\.{1,2}\/[^"]+"\)/g;
 const QUOTED = /"([^"]+)"/;
 
@@ -97,8 +97,8 @@ function collectModules(
   const text = readFileSync(path, "utf8");
   texts.set(path, text);
   const targets = [...text.matchAll(RELATIVE_IMPORT)]
-    .filter(([, , typeOnly]) => typeOnly === undefined)
-    .map(([, , , , specifier]) => resolve(path, "..", specifier ?? ""));
+    .filter(([, typeOnly]) => typeOnly === undefined)
+    .map(([, , specifier]) => resolve(path, "..", specifier ?? ""));
   imports.set(path, targets);
   for (const target of targets) collectModules(target, texts, imports);
 }

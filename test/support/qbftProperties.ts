@@ -14,7 +14,7 @@ export type Trial = {
   readonly numbers: readonly number[];
 };
 
-/** Trials of clusters of 4, 7 and 10; longer for the larger ones, whose phases have more messages. */
+/** Trials of clusters of 4, 7 and 10; longer for the larger, whose phases have more messages. */
 export function trials(size: { readonly actions: number }): fc.Arbitrary<Trial> {
   return fc.constantFrom(4, 4, 4, 4, 4, 4, 7, 10).chain((nodes) =>
     fc.record({

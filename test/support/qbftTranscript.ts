@@ -184,11 +184,10 @@ function statusOf(cluster: QbftCluster | undefined): string[] {
   assert(cluster !== undefined, "a transcript begins with its cluster");
   return cluster.honest.map((node) => {
     const decided = cluster.decisions.get(node);
-    const hasBytes = decided !== undefined && cluster.hasBytes(node, decided.value);
-    const outcome = decided
-      ? `decided ${letterOf(decided.value)} in round ${decided.round}${hasBytes ? "" : ", no bytes"}`
-      : "undecided";
-    return `${node} round=${cluster.roundOf(node)} ${outcome}`;
+    const head = `${node} round=${cluster.roundOf(node)}`;
+    if (decided === undefined) return `${head} undecided`;
+    const note = cluster.hasBytes(node, decided.value) ? "" : ", no bytes";
+    return `${head} decided ${letterOf(decided.value)} in round ${decided.round}${note}`;
   });
 }
 

@@ -104,9 +104,15 @@ const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: RULES,
-        find: 'if (!isStepOpen(state, "COMMIT")) return null;\n  const prepared = certificateOf(state, "PREPARE", state.round);\n  return prepared && voteFor("COMMIT", state.round, prepared.value);',
-        replace:
-          'const late = [1, 2, 3].map((r) => certificateOf(state, "PREPARE", r)).find((c) => c && !state.sent.has(stepKey({ type: "COMMIT", round: c.round })));\n  return late ? voteFor("COMMIT", late.round, late.value) : null;',
+        find: 'if (!isStepOpen(state, "COMMIT")) return null;',
+        replace: [
+          "for (let r = 1; r < state.round && maySend(state); r++) {",
+          '  const late = certificateOf(state, "PREPARE", r);',
+          '  const isOpen = !state.sent.has(stepKey({ type: "COMMIT", round: r }));',
+          '  if (late && isOpen) return voteFor("COMMIT", r, late.value);',
+          "}",
+          'if (!isStepOpen(state, "COMMIT")) return null;',
+        ].join("\n"),
       },
       {
         file: INSTANCE,
@@ -133,20 +139,20 @@ const MUTANTS: readonly Mutant[] = [
       {
         file: INSTANCE,
         find: "log.add(message);",
-        replace:
-          'log.add(message); if (type === "PRE-PREPARE") this.#state.validations.delete(round);',
+        replace: "log.add(message); this.#state.validations.clear();",
       },
       {
         file: RULES,
         find: 'if (!isStepOpen(state, "PREPARE") || !proposal?.value) return null;',
-        replace:
-          'if (!proposal?.value || state.sent.has(("PREPARE/" + proposal.value) as never)) return null;',
+        replace: [
+          "const key = `PREPARE/${proposal?.value}` as never;",
+          "if (!maySend(state) || !proposal?.value || state.sent.has(key)) return null;",
+        ].join("\n"),
       },
       {
         file: INSTANCE,
-        find: 'assert(!sent.has(stepKey(statement)), "a node takes each step once");\n    sent.add(stepKey(statement));',
-        replace:
-          'sent.add(stepKey(statement));\n    sent.add((statement.type + "/" + statement.value) as never);',
+        find: 'assert(!sent.has(stepKey(statement)), "a node takes each step once");',
+        replace: "sent.add(`${statement.type}/${statement.value}` as never);",
       },
     ],
     check: violationsUnderAttack,

@@ -87,7 +87,7 @@ function eventsOf(messages: readonly Message[]): readonly QbftEvent[] {
   ];
 }
 
-/** A silent node's ending in all orders; a speaking node's too as long as no peer leaves round 1. */
+/** A silent node's ending in all orders; a speaking node's too while no peer leaves round 1. */
 function differencesBetweenOrders(seed: number, Instance: MachineClass): readonly string[] {
   const messages = conversation(seed);
   const firstRound = messages.filter(({ round }) => round === 1);
@@ -132,8 +132,10 @@ const MUTANTS = [
     name: "PREPAREs that overtake the proposal are lost",
     file: "src/qbft/instance.ts",
     find: "log.add(message);",
-    replace:
-      'if (type === "PREPARE" && proposalOf(this.#state, round) === undefined) return; log.add(message);',
+    replace: [
+      'if (type === "PREPARE" && !proposalOf(this.#state, round)) return;',
+      "log.add(message);",
+    ].join("\n"),
   },
 ];
 

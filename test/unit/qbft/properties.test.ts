@@ -15,19 +15,19 @@ const PROPERTIES = [
     name: "agreement, validity and one vote per step hold under f liars, loss and reordering",
     check: violationsUnderAttack,
     actions: 200,
-    runs: 300,
+    runs: 500,
   },
   {
     name: "they hold when nodes crash, forget and come back in quarantine (QBFT-13)",
     check: violationsUnderRestarts,
     actions: 200,
-    runs: 200,
+    runs: 300,
   },
   {
     name: "everybody decides once messages flow and rounds are left",
     check: undecidedAfterRecovery,
     actions: 80,
-    runs: 300,
+    runs: 500,
   },
   {
     name: "f liars alone take nobody out of round 1 (QBFT-12)",
