@@ -52,7 +52,8 @@ describe("decoding is total (WIRE-4)", () => {
       }),
       { numRuns: 1_500 },
     );
-    assert(accepted > 20, "the mutations are not all fatal");
+    // About one in sixty survives: none at all has a chance of e^-25.
+    assert(accepted > 0, "the mutations are not all fatal");
   });
 
   it("never throws on mutated partial signatures, and accepts only what it would write", () => {
