@@ -52,7 +52,7 @@ export function createSafetyGate({ slashing, lock }: GateParts): SafetyGate {
       // GATE-6: a process that was stopped during the write may have been replaced meanwhile.
       return lock.isHeld() ? verdicts : refuseAll(LOCK_LOST);
     } catch (error) {
-      // A bug is no refusal: it goes on to the process's edge, and nothing is admitted either.
+      // GATE-4: a bug is no refusal, it goes on to the process's edge; nothing is admitted either.
       if (!(error instanceof FaultError)) throw error;
       return refuseAll({ code: "store_failed", detail: `${error.message}. ${FREE_THE_DISK}` });
     }

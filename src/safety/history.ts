@@ -1,7 +1,8 @@
 /**
- * What is remembered of one validator: the messages that were signed with any of its key shares, or
- * with its group key, and the low watermarks under which nothing is signed any more. Lives in
- * memory, so that the rules decide without touching the disk; `slashingStore.ts` keeps it durable.
+ * What is remembered of one validator: the messages that were signed with any of its key shares
+ * (SLASH-7), or with its group key, and the low watermarks under which nothing is signed any more.
+ * Lives in memory, so that the rules decide without touching the disk; `slashingStore.ts` keeps it
+ * durable.
  */
 import type { SlashingInput } from "../domain/data.ts";
 import type { Root, ShareIndex } from "../domain/keys.ts";
@@ -34,9 +35,9 @@ export type BlockWatermark = { readonly slot: Slot };
 export interface HistoryView {
   readonly attestationWatermark: AttestationWatermark | null;
   readonly blockWatermark: BlockWatermark | null;
-  /** Attestations whose source or target is at or above `epoch`, newest first. */
-  attestationsReaching(epoch: Epoch): Iterable<AttestationRecord>;
-  blocksAt(slot: Slot): Iterable<BlockRecord>;
+  /** Attestations whose source or target is at or above `epoch`. */
+  attestationsReaching(epoch: Epoch): readonly AttestationRecord[];
+  blocksAt(slot: Slot): readonly BlockRecord[];
 }
 
 export class ValidatorHistory implements HistoryView {
@@ -62,32 +63,24 @@ export class ValidatorHistory implements HistoryView {
     return this.#blocks;
   }
 
-  *attestationsReaching(epoch: Epoch): Iterable<AttestationRecord> {
-    for (let index = this.#attestations.length - 1; index >= 0; index--) {
-      const record = this.#attestations[index];
-      if (record === undefined || positionOf(record) < epoch) return;
-      yield record;
-    }
+  attestationsReaching(epoch: Epoch): readonly AttestationRecord[] {
+    return this.#attestations.slice(firstAtOrAbove(this.#attestations, epoch));
   }
 
-  *blocksAt(slot: Slot): Iterable<BlockRecord> {
-    for (let index = this.#blocks.length - 1; index >= 0; index--) {
-      const record = this.#blocks[index];
-      if (record === undefined || record.slot < slot) return;
-      if (record.slot === slot) yield record;
-    }
+  blocksAt(slot: Slot): readonly BlockRecord[] {
+    const from = firstAtOrAbove(this.#blocks, slot);
+    return this.#blocks.slice(from).filter((block) => block.slot === slot);
   }
 
   /** The record of the same message (kind, epochs or slot, and root), if there is one. */
   find(message: SlashingInput, signingRoot: Root | null): SignedMessage | undefined {
-    const candidates: Iterable<SignedMessage> =
+    const candidates: readonly SignedMessage[] =
       message.kind === "block"
         ? this.blocksAt(message.slot)
         : this.attestationsReaching(positionOf(message));
-    for (const record of candidates) {
-      if (record.signingRoot === signingRoot && isSameDuty(record, message)) return record;
-    }
-    return undefined;
+    return candidates.find(
+      (record) => record.signingRoot === signingRoot && isSameDuty(record, message),
+    );
   }
 
   insert(record: SignedMessage): void {
@@ -147,10 +140,15 @@ function insertSorted<T extends SignedMessage>(records: T[], record: T): void {
     Number.isSafeInteger(position),
     "the rules admit only epochs and slots that are recordable",
   );
+  records.splice(firstAtOrAbove(records, position + 1), 0, record);
+}
+
+/** Index of the first record at or above the position; the walk begins where new ones stand. */
+function firstAtOrAbove(records: readonly SignedMessage[], position: number): number {
   let index = records.length;
   for (let before = records[index - 1]; before !== undefined; before = records[index - 1]) {
-    if (positionOf(before) <= position) break;
+    if (positionOf(before) < position) break;
     index--;
   }
-  records.splice(index, 0, record);
+  return index;
 }

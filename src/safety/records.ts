@@ -13,10 +13,9 @@
  * LevelDB neither verifies the blocks that it reads nor reports records that recovery dropped.
  */
 import type { SlashingInput } from "../domain/data.ts";
-import { type PubKey, ROOT_BYTES, type Root, rootOf } from "../domain/keys.ts";
+import { bytesOf, type PubKey, ROOT_BYTES, type Root, rootOf } from "../domain/keys.ts";
 import type { KeyRange } from "../ports/keyValueStore.ts";
-import { concatBytes, fromHex } from "../util/bytes.ts";
-import { crc32 } from "../util/crc32.ts";
+import { crc32, crc32Ascii } from "../util/crc32.ts";
 import { err, ok, type Result } from "../util/result.ts";
 import {
   type AttestationWatermark,
@@ -52,7 +51,6 @@ const RECORD_BYTES = 5;
 const WATERMARK_BYTES = 26;
 const HEAD_BYTES = 4 + ROOT_BYTES + 8;
 const CRC_BYTES = 4;
-const UTF8 = new TextEncoder();
 const PUB_KEY = "([0-9a-f]{96})";
 const ROOT = "([0-9a-f]{64}|unknown)";
 const ATTESTATION_KEY = new RegExp(`^slashing/${PUB_KEY}/attestation/(\\d{16})/(\\d{16})/${ROOT}$`);
@@ -72,29 +70,29 @@ export function watermarkKey(pubKey: PubKey): string {
 }
 
 export function encodeMessage(key: string, message: SignedMessage): Uint8Array {
-  const value = new DataView(new ArrayBuffer(RECORD_BYTES));
-  value.setUint8(0, RECORD_VERSION);
-  value.setUint8(1, ORIGINS.indexOf(message.origin));
-  value.setUint8(2, message.isRepeatable ? 1 : 0);
-  value.setUint16(3, message.shareIndex ?? 0);
+  const value = new Uint8Array(RECORD_BYTES + CRC_BYTES);
+  value[0] = RECORD_VERSION;
+  value[1] = ORIGINS.indexOf(message.origin);
+  value[2] = message.isRepeatable ? 1 : 0;
+  writeUint(value, { at: 3, bytes: 2, number: message.shareIndex ?? 0 });
   return seal(key, value);
 }
 
 export function encodeWatermarks(key: string, { attestation, block }: Watermarks): Uint8Array {
-  const value = new DataView(new ArrayBuffer(WATERMARK_BYTES));
-  value.setUint8(0, RECORD_VERSION);
-  value.setUint8(1, (attestation === null ? 0 : 1) | (block === null ? 0 : 2));
-  value.setBigUint64(2, BigInt(attestation?.source ?? 0));
-  value.setBigUint64(10, BigInt(attestation?.target ?? 0));
-  value.setBigUint64(18, BigInt(block?.slot ?? 0));
+  const value = new Uint8Array(WATERMARK_BYTES + CRC_BYTES);
+  value[0] = RECORD_VERSION;
+  value[1] = (attestation === null ? 0 : 1) | (block === null ? 0 : 2);
+  writeUint(value, { at: 2, bytes: 8, number: attestation?.source ?? 0 });
+  writeUint(value, { at: 10, bytes: 8, number: attestation?.target ?? 0 });
+  writeUint(value, { at: 18, bytes: 8, number: block?.slot ?? 0 });
   return seal(key, value);
 }
 
 export function encodeHead(head: StoreHead): Uint8Array {
-  const value = new DataView(new ArrayBuffer(HEAD_BYTES));
-  value.setUint32(0, head.schema);
-  new Uint8Array(value.buffer).set(fromHex(head.genesisValidatorsRoot) ?? [], 4);
-  value.setBigUint64(4 + ROOT_BYTES, BigInt(head.entries));
+  const value = new Uint8Array(HEAD_BYTES + CRC_BYTES);
+  writeUint(value, { at: 0, bytes: 4, number: head.schema });
+  value.set(bytesOf(head.genesisValidatorsRoot), 4);
+  writeUint(value, { at: 4 + ROOT_BYTES, bytes: 8, number: head.entries });
   return seal(HEAD_KEY, value);
 }
 
@@ -182,11 +180,24 @@ function digitsOf(value: number): string {
   return value.toString().padStart(16, "0");
 }
 
-function seal(key: string, body: DataView): Uint8Array {
-  const bytes = new Uint8Array(body.buffer);
-  const checksum = new DataView(new ArrayBuffer(CRC_BYTES));
-  checksum.setUint32(0, checksumOf(key, bytes));
-  return concatBytes(bytes, new Uint8Array(checksum.buffer));
+/** Fills in the checksum at the value's end. */
+function seal(key: string, value: Uint8Array): Uint8Array {
+  const at = value.length - CRC_BYTES;
+  writeUint(value, { at, bytes: CRC_BYTES, number: checksumOf(key, value.subarray(0, at)) });
+  return value;
+}
+
+/**
+ * Big-endian. Written by hand: a DataView would move each of these small arrays off the heap, at
+ * more than the cost of all else here.
+ */
+function writeUint(
+  value: Uint8Array,
+  { at, bytes, number }: { readonly at: number; readonly bytes: number; readonly number: number },
+): void {
+  for (let i = at + bytes - 1, rest = number; i >= at; i--, rest = Math.floor(rest / 256)) {
+    value[i] = rest % 256;
+  }
 }
 
 function unseal(key: string, value: Uint8Array, bodyBytes: number): Result<DataView, string> {
@@ -199,7 +210,7 @@ function unseal(key: string, value: Uint8Array, bodyBytes: number): Result<DataV
 }
 
 function checksumOf(key: string, body: Uint8Array): number {
-  return crc32(body, crc32(UTF8.encode(key)));
+  return crc32(body, crc32Ascii(key));
 }
 
 function viewOf(bytes: Uint8Array): DataView {

@@ -40,7 +40,7 @@ function checkAttestation(history: HistoryView, message: Attestation, root: Root
   }
 
   // Records whose source and target both lie below our source can contradict nothing.
-  const reaching = [...history.attestationsReaching(source)];
+  const reaching = history.attestationsReaching(source);
   // SLASH-1: the same message again adds no evidence against anybody.
   if (reaching.some((record) => isRepeatOf(record, message, root))) return REPEAT;
   for (const record of reaching) {
@@ -62,7 +62,7 @@ function checkAttestation(history: HistoryView, message: Attestation, root: Root
 
 function checkBlock(history: HistoryView, message: Block, root: Root): Verdict {
   if (!isRecordable(message.slot)) return refuseUnrecordable(message);
-  const recorded = [...history.blocksAt(message.slot)];
+  const recorded = history.blocksAt(message.slot);
   if (recorded.some((record) => isRepeatOf(record, message, root))) return REPEAT;
   // SLASH-4: one block per slot.
   const other = recorded[0];

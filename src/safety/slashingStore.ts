@@ -98,8 +98,8 @@ export class SlashingStore {
 
   /**
    * Runs `decide` alone and at once with its batch, and resolves with what it returned as soon as
-   * everything that it recorded is durable; what others wait for is written in the same batch.
-   * Throws what `decide` throws, and `FaultError` when the write failed.
+   * everything that it recorded is durable (STORE-1); what others wait for is written in the same
+   * batch. Throws what `decide` throws, and `FaultError` when the write failed.
    */
   async transact<R>(decide: (transaction: SlashingTransaction) => R): Promise<R> {
     return (await this.#queue.run(decide)) as R;
@@ -131,10 +131,7 @@ export class SlashingStore {
       record: (request) => {
         assert(isOpen, "a transaction decides before it returns");
         const verdict = this.#record(request);
-        const { pubKey, slashing, signingRoot } = request;
-        // A repeat of a message whose write failed is not durable yet either.
-        needsWrite ||=
-          verdict.isApproved && this.#unwritten.has(messageKey(pubKey, slashing, signingRoot));
+        needsWrite ||= verdict.isApproved && !(verdict.isRepeat && this.#isWritten(request));
         return verdict;
       },
       merge: (pubKey, messages) => {
@@ -262,6 +259,11 @@ export class SlashingStore {
     operations.push({ type: "put", key: HEAD_KEY, value: encodeHead(head) });
     await this.#store.batch(operations);
     this.#unwritten.clear();
+  }
+
+  /** Whether a remembered message is on the disk, too: its write may have failed (STORE-6). */
+  #isWritten({ pubKey, slashing, signingRoot }: RecordRequest): boolean {
+    return !this.#unwritten.has(messageKey(pubKey, slashing, signingRoot));
   }
 
   #historyOf(pubKey: PubKey): ValidatorHistory {

@@ -58,8 +58,9 @@ const MAX_ATTEMPTS = 16;
 
 /**
  * Takes the lock of `directory`. Throws `FaultError("data_dir_in_use")` that says who holds it and
- * what to do while its holder lives. A holder that cannot be looked up (another container, host or
- * boot) is watched for {@link INSTANCE_LOCK_STALE_MS} for a sign of life.
+ * what to do while its holder lives (STORE-9). A holder that cannot be looked up (another
+ * container, host or boot) is watched for {@link INSTANCE_LOCK_STALE_MS} for a sign of life
+ * (STORE-10).
  */
 export async function acquireInstanceLock(options: InstanceLockOptions): Promise<HeldInstanceLock> {
   const { directory, clock, random } = options;
@@ -124,7 +125,7 @@ class FileLock implements HeldInstanceLock {
     if (isOurs) unlinkSync(this.#path);
   }
 
-  /** Touches our own file, by its descriptor: never that of whoever replaced us. */
+  /** Touches our own file, by its descriptor: never that of whoever replaced us (STORE-11). */
   #beat(): void {
     if (!this.isHeld()) {
       this.#lose(`${this.#path} is gone or cannot be read`);

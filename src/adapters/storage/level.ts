@@ -128,7 +128,7 @@ class LevelStore implements KeyValueStore {
     if (operations.length === 0) return batches.map(() => ok(undefined));
     try {
       if (this.#needsReopen) await this.#reopen();
-      await this.#database.batch([...operations], { sync: true });
+      await this.#database.batch(operations, { sync: true });
       return batches.map(() => ok(undefined));
     } catch (error) {
       this.#needsReopen = true;

@@ -46,7 +46,7 @@ class Place {
   }
 }
 
-test("STORE-9: a second holder is refused, and told who holds it, since when, and the fix", async (t) => {
+test("STORE-9: a second holder is refused: it hears who, since when, and the fix", async (t) => {
   await checkSecondHolder(t, acquireInstanceLock);
 });
 
@@ -98,7 +98,7 @@ test("STORE-10: the lock of a dead process is taken over at once", async (t) => 
   assert.deepEqual(readdirSync(place.directory), []);
 });
 
-test("STORE-10: a holder out of sight is watched, and taken over after a silent stale limit", async (t) => {
+test("STORE-10: a holder out of sight is replaced after a silent stale limit", async (t) => {
   for (const holder of [{ bootId: "another" }, { pidNamespace: "pid:[1]" }, { host: "another" }]) {
     const place = new Place(t);
     place.leave(holder);
@@ -144,7 +144,7 @@ test("STORE-11: a holder shows a heartbeat", async (t) => {
   }
 });
 
-test("GATE-6: a replaced token is noticed when asked, said once, and ends the heartbeat", async (t) => {
+test("GATE-6: a replaced token is noticed, said once, and ends the heartbeat", async (t) => {
   await checkReplaced(t, acquireInstanceLock);
 });
 
@@ -189,7 +189,7 @@ test("a lock that no node wrote is left alone, with the fix", async (t) => {
   }
 });
 
-test("STORE-10: of four processes that find a dead holder's lock at once, one takes it", async (t) => {
+test("STORE-10: of four takers of a dead holder's lock, one gets it", async (t) => {
   for (let round = 0; round < 3; round++) {
     const place = new Place(t);
     place.leave({ pid: DEAD_PID });

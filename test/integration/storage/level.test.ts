@@ -56,7 +56,7 @@ test("a closed store can be opened again, here and elsewhere", async (t) => {
   assert.equal(await outputOf(t, "levelOpener", [directory]), "opened");
 });
 
-test("a directory that cannot be one is a fault that names it, and leaves nothing locked", async (t) => {
+test("a path that is no directory is a fault that names it, and locks nothing", async (t) => {
   const path = join(temporaryFolder(t), "file");
   writeFileSync(path, "");
   await assert.rejects(openLevel(path), (error: unknown) => {

@@ -1,4 +1,4 @@
-/** A child process that opens a database and says how that went: `node levelOpener.ts DIRECTORY`. */
+/** A child process that opens a database and says how it went: `node levelOpener.ts DIRECTORY`. */
 import { openLevel } from "../../../src/adapters/storage/level.ts";
 
 try {

@@ -38,7 +38,7 @@ for (const lands of [true, false]) {
     }
   });
 
-  test(`STORE-1: the process dies at the n-th write, which ${outcome}: nothing is lost`, async () => {
+  test(`STORE-1: it dies at the n-th write, which ${outcome}: nothing is lost`, async () => {
     for (let n = 2; n <= WRITES; n++) {
       const disk = new MemoryDisk();
       const died = dieAt(disk, { write: n, lands });

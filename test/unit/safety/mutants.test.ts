@@ -56,8 +56,8 @@ const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: HISTORY,
-        find: "positionOf(record) < epoch) return;",
-        replace: "index < this.#attestations.length - 1) return;",
+        find: "if (positionOf(before) < position) break;",
+        replace: "if (index < records.length) break;",
       },
     ],
     noticedBy: "SLASH-3: a vote that surrounds a recorded one is refused",
@@ -122,6 +122,25 @@ const MUTANTS: readonly Mutant[] = [
       },
     ],
     noticedBy: "SLASH-9: an imported message that contradicts our own is never signed",
+  },
+  {
+    without: "the other shares' records",
+    entry: "openSlashingStore",
+    patches: [
+      {
+        file: STORE,
+        find: "const verdict = this.check(pubKey, { slashing, signingRoot });",
+        replace: lines(
+          "const verdict = checkSlashing({",
+          "  attestationWatermark: null, blockWatermark: null, blocksAt: () => [],",
+          "  attestationsReaching: (epoch: Epoch) => this.#historyOf(pubKey)",
+          "    .attestationsReaching(epoch).filter((own) => own.shareIndex === shareIndex),",
+          "}, { slashing, signingRoot });",
+        ),
+      },
+    ],
+    noticedBy:
+      "SLASH-7: what one share signed binds every other share of the validator on this node",
   },
   {
     without: "the chain's root",

@@ -1,6 +1,7 @@
 /**
- * Random interleavings of signing with several shares, imports, failing writes and restarts, against
- * the reference model of `slashingModel.ts`. A failure prints the seed and the shrunk steps.
+ * Random interleavings of signing with several shares, imports, failing writes and restarts,
+ * against the reference model of `slashingModel.ts`. A failure prints the seed and the shrunk
+ * steps.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -82,7 +83,7 @@ const stepOf = (highest: number): fc.Arbitrary<Step> =>
     { weight: 1, arbitrary: fc.record({ type: fc.constant("restart" as const) }) },
   );
 
-test("SLASH-7: decides like the reference model, whatever shares, imports and restarts come between", async (t) => {
+test("SLASH-7: decides like the model, over shares, imports and restarts", async (t) => {
   const seed = seedOf(t.name);
   t.diagnostic(`seed ${seed}`);
   let signed = 0;
@@ -111,7 +112,7 @@ test("STORE-6: never emits two contradicting messages, whatever writes fail", as
   );
 });
 
-test("STORE-5: never emits two contradicting messages over a history longer than it keeps", async (t) => {
+test("STORE-5: never contradicts itself over a history longer than it keeps", async (t) => {
   const seed = seedOf(t.name);
   t.diagnostic(`seed ${seed}`);
   const steps = fc.array(fc.tuple(fc.nat(6), fc.nat(3), someRoot), {

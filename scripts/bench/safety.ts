@@ -1,0 +1,140 @@
+/**
+ * What the safety gate adds to the disk: admitting the signatures of 1, 31, 94 and 1,000 validators
+ * in one duty, against one raw synced LevelDB batch of the same bytes. Both take turns on one disk
+ * in one run, so that a slow moment of the disk meets both.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openLevel } from "../../src/adapters/storage/level.ts";
+import type { PartialSignatureSet, SigningTask, Verified } from "../../src/domain/data.ts";
+import type { PubKey, Root } from "../../src/domain/keys.ts";
+import type { KeyValueStore, StoreOperation } from "../../src/ports/keyValueStore.ts";
+import { createSafetyGate } from "../../src/safety/gate.ts";
+import { openSlashingStore } from "../../src/safety/openSlashingStore.ts";
+import { assert } from "../../src/util/assert.ts";
+import type { BenchRow } from "./row.ts";
+import { quantile } from "./statistics.ts";
+
+const SIZES = [1, 31, 94, 1_000];
+/** Epochs before those that are measured: the histories are then as long as they get. */
+const WARM_UP = 60;
+const ROUNDS = 200;
+const MAX_RATIO = 2;
+const CHAIN = `0x${"00".repeat(32)}` as Root;
+const SIGNATURE = new Uint8Array(96);
+
+export async function benchSafety(progress: (text: string) => void): Promise<readonly BenchRow[]> {
+  const directory = mkdtempSync(join(tmpdir(), "coterie-bench-"));
+  try {
+    const rows: BenchRow[] = [];
+    for (const validators of SIZES) {
+      progress(`admit of ${validators} validators`);
+      const samples = await measure(join(directory, `${validators}`), validators);
+      rows.push(...[0.5, 0.99].map((share) => rowOf(samples, { validators, share })));
+    }
+    return rows;
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+type Samples = { readonly admitMs: number[]; readonly batchMs: number[] };
+
+async function measure(directory: string, validators: number): Promise<Samples> {
+  const disk = await openLevel(join(directory, "gate"));
+  const raw = await openLevel(join(directory, "raw"));
+  const recorder = recorderOf(disk);
+  const slashing = await openSlashingStore(recorder.store, CHAIN);
+  const gate = createSafetyGate({ slashing, lock: { isHeld: () => true } });
+  const samples: Samples = { admitMs: [], batchMs: [] };
+  for (let epoch = 1; epoch <= WARM_UP + ROUNDS; epoch++) {
+    const tasks = tasksOf(validators, epoch);
+    const set = setOf(tasks, epoch);
+    const admitMs = await timed(() => gate.admit({ tasks, set }));
+    const batchMs = await timed(() => raw.batch(recorder.last));
+    if (epoch <= WARM_UP) continue;
+    samples.admitMs.push(admitMs);
+    samples.batchMs.push(batchMs);
+  }
+  await disk.close();
+  await raw.close();
+  return samples;
+}
+
+function rowOf(
+  { admitMs, batchMs }: Samples,
+  { validators, share }: { readonly validators: number; readonly share: number },
+): BenchRow {
+  const value = quantile(admitMs, share);
+  const floor = quantile(batchMs, share);
+  const ratio = value / floor;
+  const name = `safety: admit of ${validators} validators, p${share * 100}`;
+  const limit = `at most ${MAX_RATIO}x one raw synced batch of the same bytes`;
+  return { name, value, unit: "ms", floor, ratio, limit, pass: ratio <= MAX_RATIO };
+}
+
+/** Passes everything through and keeps the last batch, which is then written again, raw. */
+function recorderOf(disk: KeyValueStore): {
+  store: KeyValueStore;
+  last: readonly StoreOperation[];
+} {
+  const recorder = {
+    last: [] as readonly StoreOperation[],
+    store: {
+      get: (key: string) => disk.get(key),
+      entries: (range: Parameters<KeyValueStore["entries"]>[0]) => disk.entries(range),
+      batch: (operations: readonly StoreOperation[]) => {
+        recorder.last = operations;
+        return disk.batch(operations);
+      },
+      close: () => disk.close(),
+    },
+  };
+  return recorder;
+}
+
+function tasksOf(validators: number, epoch: number): readonly SigningTask[] {
+  return Array.from({ length: validators }, (_, validator) => ({
+    validator,
+    pubKey: `0x${hexOf(validator, 48)}` as PubKey,
+    messageRoot: `0x${hexOf(epoch, 32)}` as Root,
+    signingRoot: `0x${hexOf(epoch + 1, 32)}` as Root,
+    slashing: { kind: "attestation", source: epoch - 1, target: epoch },
+  }));
+}
+
+function setOf(tasks: readonly SigningTask[], epoch: number): Verified<PartialSignatureSet> {
+  const signatures = tasks.map(({ validator, messageRoot }) => ({
+    validator,
+    messageRoot,
+    signature: SIGNATURE,
+  }));
+  const set: PartialSignatureSet = {
+    duty: { slot: epoch * 32, type: "attester" },
+    shareIndex: 1,
+    signatures,
+  };
+  return set as Verified<PartialSignatureSet>;
+}
+
+function hexOf(value: number, bytes: number): string {
+  return value.toString(16).padStart(2 * bytes, "0");
+}
+
+async function timed(run: () => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  const answer = await run();
+  const elapsedMs = performance.now() - start;
+  assert(answer === undefined || isComplete(answer), "everything was admitted");
+  return elapsedMs;
+}
+
+function isComplete(answer: unknown): boolean {
+  return (
+    typeof answer === "object" &&
+    answer !== null &&
+    "admitted" in answer &&
+    answer.admitted !== null
+  );
+}
