@@ -28,7 +28,7 @@ const PASSWORD_BYTES = 16;
 const PARALLEL_KEYSTORES = 4;
 const PROGRESS_MS = 200;
 
-/** Makes the cluster and prints where it is; nothing is left behind when anything fails. */
+/** Makes the cluster and prints where it is; no node appears before all are complete. */
 export async function createClusterFiles(options: CreateClusterOptions): Promise<void> {
   const { clusterDir, nodes } = options;
   await mkdir(clusterDir, { recursive: true, mode: 0o700 });

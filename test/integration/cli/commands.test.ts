@@ -1,21 +1,27 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { decryptKeystore } from "../../../src/crypto/keystore.ts";
 import { recoverSecret } from "../../../src/crypto/threshold.ts";
-import { runCommand } from "../../support/command.ts";
+import { MAIN, runCommand } from "../../support/command.ts";
 import { temporaryFolder } from "../../support/temporary.ts";
 
 const ADDRESS = `0x${"a1".repeat(20)}`;
 
 function createCluster(clusterDir: string, ...rest: readonly string[]) {
-  const addresses = ["--fee-recipient-addresses", ADDRESS, "--withdrawal-addresses", ADDRESS];
-  const chain = ["--testnet-fork-version", "0x10000038", "--insecure-keys"];
-  const name = ["--cluster-dir", clusterDir, ...chain, ...addresses];
-  return runCommand(["create", "cluster", ...name, ...rest]);
+  return runCommand(createClusterArguments(clusterDir, "--insecure-keys", ...rest));
 }
 
+function createClusterArguments(clusterDir: string, ...rest: readonly string[]): string[] {
+  const addresses = ["--fee-recipient-addresses", ADDRESS, "--withdrawal-addresses", ADDRESS];
+  const chain = ["--testnet-fork-version", "0x10000038"];
+  return ["create", "cluster", "--cluster-dir", clusterDir, ...chain, ...addresses, ...rest];
+}
+
+const listIfThere = (path: string): string[] => (existsSync(path) ? readdirSync(path) : []);
 const modeOf = (path: string): string => (statSync(path).mode & 0o777).toString(8);
 
 test("create enr makes a key only its owner reads, and enr prints the same record", async (t) => {
@@ -122,6 +128,24 @@ test("t of the keystores make the validator's key; their public keys are the loc
   const { parseSecretKey } = await import("../../../src/crypto/points.ts");
   const publicKey = Buffer.from(parseSecretKey(whole)?.publicKey ?? []).toString("hex");
   assert.equal(`0x${publicKey}`, validator.distributed_public_key);
+});
+
+test("a killed create cluster leaves no node behind and does not block the next", async (t) => {
+  const clusterDir = join(temporaryFolder(t), "squad");
+  const strong = createClusterArguments(clusterDir, "--num-validators", "30");
+  const killed = spawn(process.execPath, [MAIN, ...strong], { stdio: "ignore" });
+  const ended = new Promise((resolve) => killed.once("close", resolve));
+  const isBuilding = (): boolean =>
+    listIfThere(clusterDir).some((name) => name.startsWith(".creating-"));
+  while (killed.exitCode === null && !isBuilding()) await sleep(20);
+  killed.kill("SIGKILL");
+  await ended;
+  assert.equal(killed.signalCode, "SIGKILL");
+  assert.deepEqual(
+    readdirSync(clusterDir).filter((name) => name.startsWith("node")),
+    [],
+  );
+  assert.equal((await createCluster(clusterDir)).code, 0);
 });
 
 test("a second create cluster refuses to overwrite and changes nothing", async (t) => {

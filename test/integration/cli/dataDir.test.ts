@@ -248,6 +248,18 @@ test("mutant: without the owner's check the node would sign with another's share
   assert.equal(shares.length, 2);
 });
 
+test("mutant: without the verification the node would run under a changed lock", async (t) => {
+  const folder = copyNode(t);
+  const lock = join(folder, "cluster-lock.json");
+  const text = readFileSync(lock, "utf8");
+  writeFileSync(lock, text.replace('"name": "coterie"', '"name": "coterif"'));
+  const mutant = await loadMutant<typeof import("../../../src/cli/dataDir.ts")>(
+    "src/cli/dataDir.ts",
+    [{ find: "verifyLock(parsed.value, paths.contractWallets)", replace: "(parsed as never)" }],
+  );
+  assert.equal((await mutant.readDataDir(pathsOf(folder))).cluster.name, "coterif");
+});
+
 test("all keystores at fault are named at once", async (t) => {
   const folder = copyNode(t);
   for (const i of [0, 1]) {

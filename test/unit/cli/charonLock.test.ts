@@ -7,6 +7,7 @@ import { type CharonLock, holdCharonLock } from "../../../src/cli/charonLock.ts"
 import { FaultError } from "../../../src/domain/errors.ts";
 import type { Root } from "../../../src/domain/keys.ts";
 import type { Clock } from "../../../src/ports/clock.ts";
+import { loadMutant } from "../../support/mutant.ts";
 import { temporaryFolder } from "../../support/temporary.ts";
 
 const NOW = Date.parse("2026-11-20T12:00:00Z");
@@ -38,7 +39,7 @@ class Scene {
   }
 
   /** Holds the lock; `sleeps` bounds the heartbeats that follow. */
-  hold(sleeps = 1000): Promise<CharonLock> {
+  hold(sleeps = 1000, holdLock = holdCharonLock): Promise<CharonLock> {
     const stopped = new AbortController();
     const clock: Clock = {
       now: () => this.#now,
@@ -60,7 +61,7 @@ class Scene {
       clock,
       onLost: (why: string) => lost.push(why),
     };
-    return holdCharonLock(options, stopped.signal);
+    return holdLock(options, stopped.signal);
   }
 }
 
@@ -75,6 +76,17 @@ test("refuses while Charon runs on the key, and says who holds it", async (t) =>
     assert.match(error.message, /"charon run" is running on this identity key/);
     return true;
   });
+});
+
+test("mutant: without the look at the file both programs would run on one key", async (t) => {
+  const mutant = await loadMutant<typeof import("../../../src/cli/charonLock.ts")>(
+    "src/cli/charonLock.ts",
+    [{ find: "await requireFree(path, options, signal);", replace: "" }],
+  );
+  const scene = new Scene(t);
+  scene.charonWrites(300);
+  (await scene.hold(1000, mutant.holdCharonLock)).release();
+  assert.match(readFileSync(scene.path, "utf8"), /"coterie run"/);
 });
 
 test("notices a live Charon although its clock lies behind ours", async (t) => {

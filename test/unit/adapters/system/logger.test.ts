@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { createLogger, type LoggerOptions } from "../../../../src/adapters/system/logger.ts";
 import type { Logger } from "../../../../src/ports/logger.ts";
 import { assert as assertInvariant, Bug } from "../../../../src/util/assert.ts";
+import { loadMutant } from "../../../support/mutant.ts";
 
 function capture(options: Partial<LoggerOptions> = {}): { logger: Logger; lines: string[] } {
   const lines: string[] = [];
@@ -46,6 +47,20 @@ test("redacts secrets by name at any depth, in fields and in a child's fields", 
     .error("failed", { options: { keystorePassword: key, list: [{ secret: key }] }, seed: key });
   assert.ok(!lines[0]?.includes(key), lines[0]);
   assert.equal(lines[0]?.match(/\[redacted\]/g)?.length, 5);
+});
+
+test("mutant: without the list of names the key is in the log", async () => {
+  const mutant = await loadMutant<typeof import("../../../../src/adapters/system/logger.ts")>(
+    "src/adapters/system/logger.ts",
+    [{ find: "SECRET_NAME.test(name) ? REDACTED :", replace: "" }],
+  );
+  const lines: string[] = [];
+  const write = (line: string): void => {
+    lines.push(line);
+  };
+  const key = "6b".repeat(32);
+  mutant.createLogger({ level: "info", format: "json", write }).info("x", { privateKey: key });
+  assert.ok(lines[0]?.includes(key));
 });
 
 test("never prints raw bytes, which may be a signature or a key", () => {
