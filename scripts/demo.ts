@@ -47,7 +47,8 @@ async function demo(options: DemoOptions, dir: string, children: Child[]): Promi
   const dataDirs = await createCluster(join(dir, "cluster"), options);
   const chain = await startChain(join(dir, "chain"), readPubKeys(dataDirs[0] ?? ""), options);
   children.push(chain.child);
-  const nodes = await startNodes(dataDirs, chain.urls, (event) => board.hear(event));
+  const started = await startNodes(dataDirs, chain.urls, (event) => board.hear(event));
+  const nodes = started.map(({ child }) => child);
   children.push(...nodes);
   board.say(`dev chain and ${nodes.length} nodes are starting; genesis is seconds away`);
   const reader = new InclusionReader(chain.urls[0] ?? "", chain.validators);

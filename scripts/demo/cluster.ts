@@ -10,7 +10,7 @@ const COTERIE = join(ROOT, "src/main.ts");
 const DEVCHAIN = join(ROOT, "sim/devchain/main.ts");
 
 /** Genesis fork version of the dev chain: what a cluster lock names its chain by. */
-const FORK_VERSION = "0x00000f00";
+export const FORK_VERSION = "0x00000f00";
 /** Seconds from the dev chain's start to genesis: four nodes start and connect in that time. */
 const GENESIS_DELAY_S = 15;
 /** An address nobody owns: blocks of the dev chain pay no one. */
@@ -23,7 +23,10 @@ async function runToEnd(name: string, args: readonly string[]): Promise<void> {
 }
 
 /** `coterie create cluster`: one complete data directory per node. */
-export async function createCluster(dir: string, options: DemoOptions): Promise<readonly string[]> {
+export async function createCluster(
+  dir: string,
+  options: Pick<DemoOptions, "nodes" | "validators">,
+): Promise<readonly string[]> {
   await runToEnd("create cluster", [
     COTERIE,
     "create",
@@ -105,33 +108,35 @@ export type NodeEvent = {
   readonly record: Readonly<Record<string, unknown>>;
 };
 
-/** Four nodes on loopback; `onEvent` gets each line of their JSON logs. */
+export type RunningNode = { readonly child: Child; readonly monitoringUrl: string };
+
+/** One node per data directory on loopback; `onEvent` gets each line of their JSON logs. */
 export async function startNodes(
   dataDirs: readonly string[],
   urls: readonly string[],
   onEvent: (event: NodeEvent) => void,
-): Promise<readonly Child[]> {
+): Promise<readonly RunningNode[]> {
   const ports = await freePorts(2 * dataDirs.length);
   const addressOf = (node: number): string => `/ip4/127.0.0.1/tcp/${ports[node]}`;
   const peers = dataDirs.map((_, node) => `${node}=${addressOf(node)}`).join(",");
-  return dataDirs.map(
-    (dir, node) =>
-      new Child({
-        name: `node ${node}`,
-        args: [
-          COTERIE,
-          "run",
-          ...["--data-dir", dir, "--beacon-node-endpoints", urls[node] ?? ""],
-          ...["--p2p-tcp-address", `127.0.0.1:${ports[node]}`, "--p2p-peers", peers],
-          ...["--monitoring-address", `127.0.0.1:${ports[dataDirs.length + node]}`],
-          ...["--log-format", "json"],
-        ],
-        onLine: (line) => {
-          const record = parseLine(line);
-          if (record !== null) onEvent({ node, record });
-        },
-      }),
-  );
+  return dataDirs.map((dir, node) => {
+    const monitoring = `127.0.0.1:${ports[dataDirs.length + node]}`;
+    const child = new Child({
+      name: `node ${node}`,
+      args: [
+        COTERIE,
+        "run",
+        ...["--data-dir", dir, "--beacon-node-endpoints", urls[node] ?? ""],
+        ...["--p2p-tcp-address", `127.0.0.1:${ports[node]}`, "--p2p-peers", peers],
+        ...["--monitoring-address", monitoring, "--log-format", "json"],
+      ],
+      onLine: (line) => {
+        const record = parseLine(line);
+        if (record !== null) onEvent({ node, record });
+      },
+    });
+    return { child, monitoringUrl: `http://${monitoring}` };
+  });
 }
 
 function parseLine(line: string): Readonly<Record<string, unknown>> | null {
