@@ -1,0 +1,171 @@
+/** One run of the cluster under test: four node processes, a stub beacon node, what came out. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  createCluster,
+  FORK_VERSION,
+  type RunningNode,
+  readPubKeys,
+  startNodes,
+} from "../demo/cluster.ts";
+import { type Floor, FloorProbe } from "./attesterFloor.ts";
+import { MetricsPage } from "./nodeMetrics.ts";
+import { cpuMsOf, memoryOf, type ProcessMemory } from "./processStats.ts";
+import { type SlotRecord, StubBeacon, type StubChain } from "./stubBeacon.ts";
+
+export type Scenario = {
+  readonly preset: "minimal" | "mainnet";
+  readonly slotsPerEpoch: number;
+  readonly nodes: number;
+  readonly threshold: number;
+  /** In all; each attests once per epoch. */
+  readonly validators: number;
+  readonly slotMs: number;
+  readonly warmUpSlots: number;
+  readonly measuredSlots: number;
+};
+
+export type RunResult = {
+  readonly chain: StubChain;
+  /** The measured slots, in order. */
+  readonly slots: readonly SlotRecord[];
+  readonly floor: Floor;
+  /** Per node and slot, one entry per node. */
+  readonly cpuMs: readonly number[];
+  readonly memory: readonly ProcessMemory[];
+  /** Sent by all nodes together during the measured slots, as counted at their streams. */
+  readonly sent: Readonly<Record<"consensus" | "partials", Sent>>;
+};
+export type Sent = { readonly frames: number; readonly bytes: number };
+
+/** Epochs that lie in the past when the nodes start: an attestation needs a justified one. */
+const GENESIS_EPOCHS_AGO = 4;
+/** Parts of the slot: the block arrives, and the idle time in which the floor is measured. */
+const HEAD_AT = 0.2;
+const FLOOR_AT = 0.7;
+const READY_WITHIN_MS = 60_000;
+const READY_POLL_MS = 200;
+
+export async function runScenario(
+  scenario: Scenario,
+  progress: (text: string) => void,
+): Promise<RunResult> {
+  const directory = mkdtempSync(join(tmpdir(), "coterie-bench-"));
+  await using closing = new AsyncDisposableStack();
+  closing.defer(() => rmSync(directory, { recursive: true, force: true }));
+  progress(`creating a cluster of ${scenario.nodes} nodes, ${scenario.validators} validators`);
+  const dataDirs = await createCluster(join(directory, "cluster"), scenario);
+  const chain = chainOf(scenario, readPubKeys(dataDirs[0] ?? ""));
+  const stub = new StubBeacon(chain);
+  const url = await stub.start();
+  closing.defer(() => stub.stop());
+  const { nodes, threshold, validators, slotsPerEpoch } = scenario;
+  const perSlot = Math.floor(validators / slotsPerEpoch);
+  const probe = await FloorProbe.start({ directory, nodes, threshold, validators: perSlot });
+  closing.defer(() => probe.stop());
+  const running = await startNodes(dataDirs, Array(nodes).fill(url), () => undefined);
+  closing.defer(async () => {
+    await Promise.all(running.map(({ child }) => child.stop()));
+  });
+  await untilReady(running);
+  return await measure({ scenario, chain, stub, probe, running, progress });
+}
+
+function chainOf({ preset, slotsPerEpoch, slotMs }: Scenario, pubKeys: readonly string[]) {
+  const sinceGenesisMs = GENESIS_EPOCHS_AGO * slotsPerEpoch * slotMs;
+  const genesisTime = Math.floor((Date.now() - sinceGenesisMs) / 1_000);
+  return { preset, slotsPerEpoch, slotMs, genesisTime, pubKeys, forkVersion: FORK_VERSION };
+}
+
+async function untilReady(running: readonly RunningNode[]): Promise<void> {
+  const deadline = Date.now() + READY_WITHIN_MS;
+  for (const { child, monitoringUrl } of running) {
+    while (!(await isReady(monitoringUrl))) {
+      if (!child.isRunning || Date.now() > deadline) {
+        throw new Error(`${child.name} does not get ready:\n${child.lastLines}`);
+      }
+      await sleepUntil(Date.now() + READY_POLL_MS);
+    }
+  }
+}
+
+async function isReady(monitoringUrl: string): Promise<boolean> {
+  try {
+    return (await fetch(`${monitoringUrl}/readyz`)).ok;
+  } catch (error) {
+    // Nothing listens yet.
+    if (error instanceof TypeError) return false;
+    throw error;
+  }
+}
+
+type Measured = {
+  readonly scenario: Scenario;
+  readonly chain: StubChain;
+  readonly stub: StubBeacon;
+  readonly probe: FloorProbe;
+  readonly running: readonly RunningNode[];
+  readonly progress: (text: string) => void;
+};
+
+async function measure(run: Measured): Promise<RunResult> {
+  const { scenario, chain, stub, probe, running, progress } = run;
+  const genesisMs = chain.genesisTime * 1_000;
+  const firstSlot = Math.floor((Date.now() - genesisMs) / chain.slotMs) + 1;
+  const measuredFrom = firstSlot + scenario.warmUpSlots;
+  const slots: SlotRecord[] = [];
+  let before = await countAll(running);
+  for (let slot = firstSlot; slot < measuredFrom + scenario.measuredSlots; slot++) {
+    const startsAt = genesisMs + slot * chain.slotMs;
+    if (slot === measuredFrom) before = await countAll(running);
+    await sleepUntil(startsAt + HEAD_AT * chain.slotMs);
+    stub.announceHead(slot);
+    await sleepUntil(startsAt + FLOOR_AT * chain.slotMs);
+    await probe.sample();
+    const record = stub.record(slot);
+    const tookMs = (record?.handedOverAt ?? Number.NaN) - (record?.readyAt ?? 0);
+    progress(`${chain.preset} slot ${slot}: ${tookMs.toFixed(1)} ms`);
+    if (slot >= measuredFrom && record !== undefined) slots.push(record);
+  }
+  const after = await countAll(running);
+  const cpuMs = after.cpuMs.map(
+    (ms, node) => (ms - (before.cpuMs[node] ?? 0)) / scenario.measuredSlots,
+  );
+  const sent = {
+    consensus: difference(after.consensus, before.consensus),
+    partials: difference(after.partials, before.partials),
+  };
+  const memory = running.map(({ child }) => memoryOf(child.pid ?? 0));
+  return { chain, slots, floor: probe.floor(), cpuMs, memory, sent };
+}
+
+type Counts = { readonly cpuMs: readonly number[] } & RunResult["sent"];
+
+async function countAll(running: readonly RunningNode[]): Promise<Counts> {
+  const pages = await Promise.all(
+    running.map(({ monitoringUrl }) => MetricsPage.read(monitoringUrl)),
+  );
+  const sent = (channel: string): Sent => {
+    const labels = { channel, direction: "out" };
+    const total = (name: string): number =>
+      pages.reduce((sum, page) => sum + page.total(name, labels), 0);
+    return {
+      frames: total("coterie_p2p_frames_total"),
+      bytes: total("coterie_p2p_bytes_total"),
+    };
+  };
+  return {
+    cpuMs: running.map(({ child }) => cpuMsOf(child.pid ?? 0)),
+    consensus: sent("consensus"),
+    partials: sent("partials"),
+  };
+}
+
+function difference(after: Sent, before: Sent): Sent {
+  return { frames: after.frames - before.frames, bytes: after.bytes - before.bytes };
+}
+
+function sleepUntil(instant: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, Math.max(0, instant - Date.now())));
+}
