@@ -131,9 +131,11 @@ export class QbftConsensus implements Consensus {
         this.#refusals.add(1, labels);
         tracker.noted(duty, `value refused in round ${round}: ${reason}`);
       },
-      onRejected: ({ message, reason, conflicting }) => {
+      onRejected: ({ message, reason, conflicting }, from) => {
         if (conflicting !== undefined) this.#parts.evidence.keep(duty, message, conflicting);
-        this.#reject(message.source, reason);
+        // A justification is not the author's word alone: whoever relays a message may spoil it.
+        const isSigned = reason !== "unjustified" && reason !== "malformed";
+        this.#reject(isSigned ? message.source : (from ?? message.source), reason);
       },
       onRound: (round) => {
         if (round > 1) tracker.noted(duty, `round ${round - 1} ended without a decision`);
@@ -193,7 +195,7 @@ export class QbftConsensus implements Consensus {
     if (instance === null) return "over_limit";
     switch (frame.kind) {
       case "message":
-        return this.#onMessage(instance, frame);
+        return this.#onMessage(instance, frame, from);
       case "pull":
         instance.servePull(from, frame.value);
         return null;
@@ -205,6 +207,7 @@ export class QbftConsensus implements Consensus {
   #onMessage(
     instance: ConsensusInstance,
     { duty, message, value }: ConsensusFrame & { readonly kind: "message" },
+    from: PeerIndex,
   ): RejectionCode | null {
     // In its own life a node knows what it said; after a restart peers may tell it (VOTE-2).
     const { identity, votes } = this.#parts;
@@ -213,7 +216,7 @@ export class QbftConsensus implements Consensus {
     if (!statements.every((statement) => this.#isSigned(duty, statement))) return "bad_signature";
     const data = value === null ? null : this.#dataOf(duty, value);
     if (data !== null && data.root !== message.value) return "value_mismatch";
-    instance.receive(message, data);
+    instance.receive(message, from, data);
     return null;
   }
 

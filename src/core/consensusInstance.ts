@@ -6,8 +6,7 @@ import type { UnsignedData } from "../domain/data.ts";
 import type { Duty } from "../domain/duty.ts";
 import type { PeerIndex, Root } from "../domain/keys.ts";
 import { MAX_PULLS_PER_PEER, MAX_ROUND } from "../domain/limits.ts";
-import type { BasisPoints, Millis, Round } from "../domain/units.ts";
-import { BASIS_POINTS } from "../domain/units.ts";
+import type { Millis, Round } from "../domain/units.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
 import { QbftInstance } from "../qbft/instance.ts";
 import type {
@@ -19,12 +18,7 @@ import type {
   Verdict,
 } from "../qbft/messages.ts";
 import type { ConsensusFrame } from "../wire/profile.ts";
-
-/**
- * VALUE-3: how long a missing value is given to arrive by itself before a peer is asked for it, and then
- * before the next peer is asked: longer than the spread of one broadcast, short against a round.
- */
-const PULL_PATIENCE_BPS: BasisPoints = 100;
+import { ValuePulls } from "./valuePulls.ts";
 
 export type InstanceParts = {
   readonly duty: Duty;
@@ -44,22 +38,30 @@ export type InstanceParts = {
   readonly judge: (data: UnsignedData, round: Round, certified: boolean) => Promise<Verdict>;
   readonly background: (work: () => Promise<void>) => void;
   readonly onRefused: (round: Round, reason: string) => void;
-  readonly onRejected: (effect: QbftEffect & { readonly kind: "reject" }) => void;
+  /** `from` handed the message over; null for what this node made itself. */
+  readonly onRejected: (effect: RejectEffect, from: PeerIndex | null) => void;
   readonly onRound: (round: Round) => void;
   readonly onDecided: (data: UnsignedData, round: Round) => void;
 };
 type MessageFrame = ConsensusFrame & { readonly kind: "message" };
-type Pull = { readonly peers: PeerIndex[]; asked: number; timer: Timer };
+type RejectEffect = QbftEffect & { readonly kind: "reject" };
+/** A message on its way into the machine, with who brought it and what came along. */
+type Delivery = {
+  readonly message: Message;
+  readonly from: PeerIndex;
+  readonly data: UnsignedData | null;
+};
+type Queued = { readonly event: QbftEvent; readonly delivery: Delivery | null };
 
 export class ConsensusInstance {
   readonly #parts: InstanceParts;
   readonly #machine: QbftInstance;
   readonly #values = new Map<Root, UnsignedData>();
-  /** The leader's first PRE-PREPARE of each round: what a pull is answered with. */
+  /** The PRE-PREPARE of each round that the machine took: what a pull is answered with. */
   readonly #proposals = new Map<Round, Message>();
-  readonly #pulls = new Map<Root, Pull>();
+  readonly #pulls: ValuePulls;
   readonly #served = new Map<PeerIndex, number>();
-  readonly #queue: QbftEvent[] = [];
+  readonly #queue: Queued[] = [];
   #isStepping = false;
   #isStopped = false;
   #timer: Timer | null = null;
@@ -67,6 +69,9 @@ export class ConsensusInstance {
 
   constructor(parts: InstanceParts) {
     this.#parts = parts;
+    const { duty, clock, slotDurationMs, sendTo } = parts;
+    const ask = (peer: PeerIndex, value: Root): void => sendTo(peer, { kind: "pull", duty, value });
+    this.#pulls = new ValuePulls({ clock, slotDurationMs, ask });
     this.#machine = new QbftInstance({
       nodes: parts.nodes,
       self: parts.self,
@@ -82,24 +87,14 @@ export class ConsensusInstance {
     this.#enqueue({ kind: "propose", value: data.root });
   }
 
-  /**
-   * Takes an authenticated message. The bytes that came with a PRE-PREPARE are kept only for the
-   * leader's first proposal of a round, so that nobody fills the memory with values.
-   */
-  receive(message: Message, value: UnsignedData | null): void {
-    if (message.type === "PRE-PREPARE" && message.source === this.#parts.leaderOf(message.round)) {
-      const known = this.#proposals.get(message.round);
-      if (known === undefined) this.#proposals.set(message.round, message);
-      if (value !== null && (known === undefined || known.value === message.value)) {
-        this.#keep(value);
-      }
-    }
-    this.#enqueue({ kind: "receive", message });
+  /** Takes an authenticated message that `from` handed over, which need not be its author. */
+  receive(message: Message, from: PeerIndex, data: UnsignedData | null): void {
+    this.#enqueue({ kind: "receive", message }, { message, from, data });
   }
 
   /** Takes the bytes of a value that this node asked for; anything else is dropped. */
   receiveValue(data: UnsignedData): boolean {
-    if (!this.#pulls.has(data.root)) return false;
+    if (!this.#pulls.isWanted(data.root)) return false;
     this.#keep(data);
     return true;
   }
@@ -119,34 +114,58 @@ export class ConsensusInstance {
   stop(): void {
     this.#isStopped = true;
     this.#timer?.cancel();
-    for (const { timer } of this.#pulls.values()) timer.cancel();
-    this.#pulls.clear();
+    this.#pulls.stop();
   }
 
   #keep(data: UnsignedData): void {
     if (this.#values.has(data.root)) return;
     this.#values.set(data.root, data);
-    this.#pulls.get(data.root)?.timer.cancel();
-    this.#pulls.delete(data.root);
+    this.#pulls.settle(data.root);
     this.#enqueue({ kind: "value", value: data.root });
     this.#deliver();
   }
 
-  #enqueue(event: QbftEvent): void {
+  #enqueue(event: QbftEvent, delivery: Delivery | null = null): void {
     if (this.#isStopped) return;
-    this.#queue.push(event);
+    this.#queue.push({ event, delivery });
     if (this.#isStepping) return;
     this.#isStepping = true;
     try {
       for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
-        for (const effect of this.#machine.step(next)) this.#perform(effect);
+        this.#step(next);
       }
     } finally {
       this.#isStepping = false;
     }
   }
 
-  #perform(effect: QbftEffect): void {
+  #step({ event, delivery }: Queued): void {
+    const effects = this.#machine.step(event);
+    const from = delivery?.from ?? null;
+    for (const effect of effects) {
+      if (effect.kind === "reject") this.#parts.onRejected(effect, from);
+      else this.#perform(effect);
+    }
+    if (delivery === null) return;
+    const isRejected = effects.some(({ kind }) => kind === "reject");
+    this.#takeProposal(delivery, isRejected);
+  }
+
+  /**
+   * Keeps a proposal that the machine took, and the bytes that came with it. Whoever relays a
+   * proposal may have spoiled its justification, so a rejected copy is neither kept nor served; the
+   * bytes of a second copy are welcome when the first came without them.
+   */
+  #takeProposal({ message, data }: Delivery, isRejected: boolean): void {
+    if (message.type === "PRE-PREPARE" && !isRejected) {
+      this.#proposals.set(message.round, message);
+    }
+    if (data === null) return;
+    const isProposed = this.#proposals.get(message.round)?.value === data.root;
+    if (isProposed || this.#pulls.isWanted(data.root)) this.#keep(data);
+  }
+
+  #perform(effect: Exclude<QbftEffect, RejectEffect>): void {
     const parts = this.#parts;
     switch (effect.kind) {
       case "broadcast":
@@ -159,7 +178,10 @@ export class ConsensusInstance {
         this.#setTimer(effect.round);
         return;
       case "pull":
-        this.#pull(effect.value, effect.peers);
+        this.#pulls.want(
+          effect.value,
+          effect.peers.filter((peer) => peer !== parts.self),
+        );
         return;
       case "validate":
         this.#validate(effect.value, effect.round, effect.certified);
@@ -168,9 +190,6 @@ export class ConsensusInstance {
         this.#undelivered = { value: effect.value, round: effect.round };
         this.#timer?.cancel();
         this.#deliver();
-        return;
-      case "reject":
-        parts.onRejected(effect);
         return;
     }
   }
@@ -200,31 +219,6 @@ export class ConsensusInstance {
     this.#timer = this.#parts.clock.at(this.#parts.roundEndsAt(round), () =>
       this.#enqueue({ kind: "timeout", round }),
     );
-  }
-
-  #pull(value: Root, peers: readonly PeerIndex[]): void {
-    const known = this.#pulls.get(value);
-    const others = peers.filter((peer) => peer !== this.#parts.self);
-    if (known !== undefined) known.peers.push(...others);
-    else this.#pulls.set(value, { peers: [...others], asked: 0, timer: this.#pullLater(value) });
-  }
-
-  #pullLater(value: Root): Timer {
-    const { clock, slotDurationMs } = this.#parts;
-    const patienceMs = (slotDurationMs * PULL_PATIENCE_BPS) / BASIS_POINTS;
-    return clock.at(clock.now() + patienceMs, () => this.#askNext(value));
-  }
-
-  /** One peer at a time: a value can be megabytes. */
-  #askNext(value: Root): void {
-    const pull = this.#pulls.get(value);
-    if (pull === undefined || this.#isStopped) return;
-    const peer = pull.peers[pull.asked];
-    if (peer !== undefined) {
-      pull.asked += 1;
-      this.#parts.sendTo(peer, { kind: "pull", duty: this.#parts.duty, value });
-    }
-    pull.timer = this.#pullLater(value);
   }
 
   #validate(value: Root, round: Round, certified: boolean): void {

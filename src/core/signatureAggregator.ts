@@ -49,7 +49,7 @@ type AggregatorParts = {
   readonly reject: (share: ShareIndex, code: RejectionCode) => void;
   readonly tracker: Tracker;
 };
-/** Shares of one validator that were proved invalid. */ /** Shares of one validator that were proved invalid. */
+/** Shares of one validator that were proved invalid. */
 type Liar = { readonly validator: LockIndex; readonly shares: readonly ShareIndex[] };
 type Candidate = { readonly group: ThresholdGroup; readonly task: SigningTask };
 

@@ -3,41 +3,23 @@
  * ones and the simulator its virtual ones; there is no second way to build a node.
  */
 import type { Cluster } from "../cluster/cluster.ts";
-import { GateAdmission } from "../core/admission.ts";
 import { Background } from "../core/background.ts";
-import { BeaconBroadcaster } from "../core/broadcaster.ts";
-import { QbftConsensus } from "../core/consensus.ts";
-import { Courier } from "../core/courier.ts";
 import { Deadlines } from "../core/deadlines.ts";
-import { DutyGater } from "../core/dutyGater.ts";
-import { DecidedDutyStore } from "../core/dutyStore.ts";
-import { Evidence } from "../core/evidence.ts";
-import { BeaconFetcher } from "../core/fetcher.ts";
 import { HeadFeed } from "../core/headFeed.ts";
-import type { Components } from "../core/interfaces.ts";
-import { DirectExchange } from "../core/partialSignatureExchange.ts";
-import { MemoryPartialSignatureStore } from "../core/partialSignatureStore.ts";
-import { DutyScheduler } from "../core/scheduler.ts";
-import { ThresholdAggregator } from "../core/signatureAggregator.ts";
-import { type PubShareOf, SignatureVerifier } from "../core/signatureVerifier.ts";
-import { DutySigner } from "../core/signer.ts";
-import { DutyTracker } from "../core/tracker.ts";
-import { ValueChecker } from "../core/valueChecker.ts";
 import { VoteGuard } from "../core/voteGuard.ts";
 import { track, wire } from "../core/workflow.ts";
 import type { Duty } from "../domain/duty.ts";
-import { Cancelled, type RejectionCode } from "../domain/errors.ts";
-import { peerIndexOf, type ShareIndex } from "../domain/keys.ts";
+import { Cancelled } from "../domain/errors.ts";
 import type { DutyKind } from "../duties/kind.ts";
 import { DUTY_KINDS } from "../duties/table.ts";
 import type { Chain } from "../eth2/chain.ts";
 import type { Channel } from "../ports/network.ts";
 import type { Ports } from "../ports/ports.ts";
-import { createSafetyGate, type SafetyGate } from "../safety/gate.ts";
+import { createSafetyGate } from "../safety/gate.ts";
 import { openSlashingStore } from "../safety/openSlashingStore.ts";
 import { assert } from "../util/assert.ts";
-import { nativeProfile } from "../wire/nativeProfile.ts";
 import { connectChain } from "./chainConnection.ts";
+import { buildComponents } from "./components.ts";
 import { type Health, healthOf } from "./health.ts";
 import { SyncWatch } from "./syncWatch.ts";
 
@@ -83,7 +65,7 @@ export async function createNode(
     cluster,
     gate,
     votes,
-    stopping,
+    signal: stopping.signal,
   });
 
   wire(components);
@@ -100,112 +82,6 @@ export async function createNode(
       stopping.abort(new Cancelled("the node stops"));
       stop();
     },
-  };
-}
-
-type BuildParts = Ports & {
-  readonly cluster: Cluster;
-  readonly chain: Chain;
-  readonly background: Background;
-  readonly deadlines: Deadlines;
-  readonly kindOf: (duty: Duty) => DutyKind;
-  readonly heads: HeadFeed;
-  readonly gate: SafetyGate;
-  readonly votes: VoteGuard;
-  readonly stopping: AbortController;
-};
-
-function buildComponents(parts: BuildParts): {
-  readonly components: Components;
-  readonly courier: Courier;
-  readonly stop: () => void;
-} {
-  const { cluster, chain, deadlines, background, store, logger, bls, gate } = parts;
-  const profile = nativeProfile;
-  const scope = {
-    genesisValidatorsRoot: chain.genesisValidatorsRoot,
-    lockHash: cluster.lockHash,
-  };
-  const tracker = new DutyTracker(parts);
-  const courier = new Courier({ ...parts, profile, scope });
-  const evidence = new Evidence(store, logger, background);
-  const verifier = new SignatureVerifier(bls, pubShareOf(cluster));
-  const validators = new Map(cluster.validators.map(({ pubKey }, index) => [pubKey, index]));
-  const reject = (share: ShareIndex, code: RejectionCode): void =>
-    courier.reject("partials", peerIndexOf(share), code);
-
-  const scheduler = new DutyScheduler({ ...parts, validators, signal: parts.stopping.signal });
-  const gater = new DutyGater({ ...parts, scheduler });
-  const fetcher = new BeaconFetcher({ ...parts, tracker, valueRoot: profile.valueRoot });
-  const checker = new ValueChecker({ ...parts, scheduler, fetcher });
-  const consensus = new QbftConsensus({
-    ...parts,
-    profile,
-    scope,
-    courier,
-    gater,
-    checker,
-    evidence,
-    tracker,
-  });
-  const dutyStore = new DecidedDutyStore(deadlines);
-  const signer = new DutySigner({ ...parts, scheduler, tracker });
-  const admission = new GateAdmission({ ...parts, verifier, tracker });
-  const exchange = new DirectExchange({
-    ...parts,
-    profile,
-    courier,
-    gater,
-    scheduler,
-    validators: cluster.validators.length,
-  });
-  const { threshold } = cluster;
-  const partialSignatures = new MemoryPartialSignatureStore({
-    threshold,
-    deadlines,
-    evidence,
-    reject,
-  });
-  const aggregator = new ThresholdAggregator({
-    ...parts,
-    threshold,
-    gate,
-    verifier,
-    dutyStore,
-    partialSignatures,
-    scheduler,
-    reject,
-    tracker,
-  });
-  const broadcaster = new BeaconBroadcaster({ ...parts, dutyStore, scheduler, tracker });
-  return {
-    components: {
-      scheduler,
-      fetcher,
-      consensus,
-      dutyStore,
-      signer,
-      admission,
-      exchange,
-      partialSignatures,
-      aggregator,
-      broadcaster,
-      tracker,
-    },
-    courier,
-    stop() {
-      consensus.stop();
-      tracker.stop();
-      deadlines.stop();
-    },
-  };
-}
-
-function pubShareOf(cluster: Cluster): PubShareOf {
-  return (validator, share) => {
-    const pubShare = cluster.validators[validator]?.pubShares[share - 1];
-    assert(pubShare !== undefined, `the lock has share ${share} of validator ${validator}`);
-    return pubShare;
   };
 }
 

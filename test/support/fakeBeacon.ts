@@ -20,8 +20,6 @@ export type BeaconFaults = {
   isOffline: boolean;
   /** Attests this head instead of the canonical one; other nodes do not know it. */
   head: Root | null;
-  /** Adds to the source epoch that attestation data names. */
-  sourceShift: number;
 };
 
 export const FIRST_INDEX: ValidatorIndex = 100;
@@ -31,7 +29,7 @@ export function blockRoot(slot: Slot): Root {
 }
 
 export class FakeBeacon implements BeaconNode {
-  readonly faults: BeaconFaults = { isOffline: false, head: null, sourceShift: 0 };
+  readonly faults: BeaconFaults = { isOffline: false, head: null };
   readonly submitted: SignedAttestation[] = [];
   readonly #pubKeys: readonly PubKey[];
   readonly #heads = new Set<(event: HeadEvent) => void>();
@@ -95,7 +93,7 @@ export class FakeBeacon implements BeaconNode {
   async attestationData(slot: Slot): Promise<AttestationData> {
     this.#answer();
     const epoch = Math.floor(slot / SLOTS_PER_EPOCH);
-    const source = Math.max(0, epoch - 1) + this.faults.sourceShift;
+    const source = Math.max(0, epoch - 1);
     return {
       slot,
       index: 0,

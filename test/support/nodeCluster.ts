@@ -13,6 +13,7 @@ import { splitSecret } from "../../src/crypto/threshold.ts";
 import {
   type LockIndex,
   type PeerIndex,
+  type PubKey,
   pubKeyOf,
   pubShareOf,
   type Root,
@@ -63,71 +64,56 @@ export class NodeCluster {
       readonly nodes?: number;
       readonly threshold?: number;
       readonly validators?: number;
-      /** Changes a node's ports before it starts: faults and adversaries are put in here. */
-      readonly adapt?: (ports: Ports, node: PeerIndex) => Ports;
       /** A mutant of the node, where a test shows that a guard matters. */
       readonly createNode?: typeof createNode;
     } = {},
   ) {
-    const { nodes = 4, threshold = 3, validators = 1, adapt = (ports: Ports) => ports } = options;
+    const { nodes = 4, threshold = 3, validators = 1 } = options;
     this.#createNode = options.createNode ?? createNode;
     const identityKeys = Array.from({ length: nodes }, (_, node) => bytesFrom(node + 1));
     const keys = Array.from({ length: validators }, (_, validator) =>
       groupKey(validator, threshold, nodes),
     );
-    const distributed = keys.map(({ pubKey, shares }, lockIndex) => ({
-      lockIndex,
-      pubKey,
-      pubShares: shares.map((share) => pubShareOf(publicKeyOf(share))),
-      feeRecipient: "0x" as const,
-    }));
-    this.cluster = {
-      name: "test",
-      lockHash: `0x${"10".repeat(32)}` as Root,
-      forkVersion: "0x00000f00",
-      nodes,
-      threshold,
-      validators: distributed,
-      validator: (pubKey) => distributed.find((validator) => validator.pubKey === pubKey),
-      operators: identityKeys.map((key, peerIndex) => ({
-        peerIndex,
-        enr: "",
-        publicKey: k1PublicKey(key),
-      })),
-    };
-    const operators = this.cluster.operators.map(({ publicKey }) => publicKey);
+    this.cluster = clusterFrom(identityKeys, keys, threshold);
     this.hub = new MemoryHub({
       nodes,
       turn: "macrotask",
       validateGossip: (channel, bytes) =>
         this.members[0]?.node?.isSealed(channel, bytes) === false ? "reject" : "accept",
     });
-    this.members = identityKeys.map((secretKey, self): Member => {
-      const beacon = new FakeBeacon(this.cluster.validators.map(({ pubKey }) => pubKey));
-      const identity = createIdentity({ secretKey, operators });
-      assert(identity !== null, "the key is an operator's");
-      const store = new MemoryStore();
-      const logger = recordingLogger();
-      const metrics = countingMetrics();
-      const shares = keys.map(({ shares }, validator) => ({
-        validator,
-        secret: shares[self] ?? bytesFrom(0),
-      }));
-      const ports: Ports = {
-        clock: this.clock,
-        random,
-        network: this.hub.network(self),
-        identity,
-        beacon,
-        store,
-        lock: { isHeld: () => true },
-        bls: createBls(),
-        signer: createBuiltinSigner(shares),
-        logger,
-        metrics,
-      };
-      return { ports: adapt(ports, self), beacon, store, metrics, log: logger.lines, node: null };
+    this.members = identityKeys.map((secretKey, self) =>
+      this.#createMember(
+        secretKey,
+        keys.map(({ shares }) => shares[self] ?? bytesFrom(0)),
+      ),
+    );
+  }
+
+  #createMember(secretKey: Uint8Array, shares: readonly Uint8Array[]): Member {
+    const { operators, validators } = this.cluster;
+    const identity = createIdentity({
+      secretKey,
+      operators: operators.map(({ publicKey }) => publicKey),
     });
+    assert(identity !== null, "the key is an operator's");
+    const beacon = new FakeBeacon(validators.map(({ pubKey }) => pubKey));
+    const store = new MemoryStore();
+    const logger = recordingLogger();
+    const metrics = countingMetrics();
+    const ports: Ports = {
+      clock: this.clock,
+      random,
+      network: this.hub.network(identity.self),
+      identity,
+      beacon,
+      store,
+      lock: { isHeld: () => true },
+      bls: createBls(),
+      signer: createBuiltinSigner(shares.map((secret, validator) => ({ validator, secret }))),
+      logger,
+      metrics,
+    };
+    return { ports, beacon, store, metrics, log: logger.lines, node: null };
   }
 
   async start(nodes: readonly PeerIndex[] = [...this.members.keys()]): Promise<void> {
@@ -188,7 +174,37 @@ export class NodeCluster {
   }
 }
 
-function groupKey(validator: number, threshold: number, nodes: number) {
+type GroupKey = { readonly pubKey: PubKey; readonly shares: readonly Uint8Array[] };
+
+/** The lock's view of operators with these identities and validators with these shares. */
+function clusterFrom(
+  identityKeys: readonly Uint8Array[],
+  keys: readonly GroupKey[],
+  threshold: number,
+): Cluster {
+  const validators = keys.map(({ pubKey, shares }, lockIndex) => ({
+    lockIndex,
+    pubKey,
+    pubShares: shares.map((share) => pubShareOf(publicKeyOf(share))),
+    feeRecipient: "0x" as const,
+  }));
+  return {
+    name: "test",
+    lockHash: `0x${"10".repeat(32)}` as Root,
+    forkVersion: "0x00000f00",
+    nodes: identityKeys.length,
+    threshold,
+    validators,
+    validator: (pubKey) => validators.find((validator) => validator.pubKey === pubKey),
+    operators: identityKeys.map((key, peerIndex) => ({
+      peerIndex,
+      enr: "",
+      publicKey: k1PublicKey(key),
+    })),
+  };
+}
+
+function groupKey(validator: number, threshold: number, nodes: number): GroupKey {
   const secret = bytesFrom(0x20 + validator);
   const shares = splitSecret({ secret, threshold, shares: nodes, random });
   assert(shares !== null, "the secret is a key");

@@ -98,10 +98,55 @@ describe("a lying leader", () => {
     assertAgreed();
   });
 
-  test("that votes for a source beyond the justified epoch is refused", async () => {
+  test("VALUE-3: a pull whose answer is lost is repeated", async () => {
     await start();
     await cluster.start();
-    cluster.member(LEADER).beacon.faults.sourceShift = 0;
+    const [holder = 0] = HONEST;
+    cluster.hub.tap(
+      LEADER,
+      withhold(({ message }, hop) => message.type === "PRE-PREPARE" && hop.to !== holder),
+    );
+    const lost = new Set<PeerIndex>();
+    cluster.hub.lose((hop) => {
+      const isAnswer = hop.from === holder && messageIn(hop)?.message.type === "PRE-PREPARE";
+      if (!isAnswer || lost.has(hop.to)) return false;
+      lost.add(hop.to);
+      return true;
+    });
+    await runTo(SLOT + 1);
+    assert.ok(lost.size > 0, "an answer was lost");
+    assertAgreed();
+  });
+
+  test("whose justification a third node spoils is not the one who pays", async () => {
+    await start();
+    await cluster.start();
+    const second = nativeProfile.leaderOf(DUTY, 2, 4);
+    const [relay = 0, victim = 0] = HONEST.filter((node) => node !== second);
+    cluster.hub.tap(
+      LEADER,
+      withhold(({ message }) => message.type === "PRE-PREPARE"),
+    );
+    cluster.hub.tap(second, (hop) => {
+      const frame = messageIn(hop);
+      if (frame?.message.type === "PRE-PREPARE" && hop.to === victim) {
+        const message = { ...frame.message, justification: [] };
+        const bytes = nativeProfile.encodeConsensus({ ...frame, message });
+        cluster.hub.carry({ ...hop, from: relay, bytes });
+      }
+      return [hop.bytes];
+    });
+    await runTo(SLOT + 1);
+    assertAgreed();
+    assert.deepEqual(
+      cluster.hub.network(victim).penalties.filter(({ code }) => code === "unjustified"),
+      [{ peer: relay, code: "unjustified" }],
+    );
+  });
+
+  test("that votes for another source root than all have is refused", async () => {
+    await start();
+    await cluster.start();
     const own = await cluster.member(LEADER).beacon.attestationData(SLOT);
     // Epoch 1 with a source of epoch 0 is what all have justified: the lie must be about its root.
     const source = { epoch: own.source.epoch, root: blockRoot(999) };

@@ -1,0 +1,133 @@
+/** Puts the workflow's components together; nothing runs before the node wires and starts them. */
+import type { Cluster } from "../cluster/cluster.ts";
+import { GateAdmission } from "../core/admission.ts";
+import type { Background } from "../core/background.ts";
+import { BeaconBroadcaster } from "../core/broadcaster.ts";
+import { QbftConsensus } from "../core/consensus.ts";
+import { Courier } from "../core/courier.ts";
+import type { Deadlines } from "../core/deadlines.ts";
+import { DutyGater } from "../core/dutyGater.ts";
+import { DecidedDutyStore } from "../core/dutyStore.ts";
+import { Evidence } from "../core/evidence.ts";
+import { BeaconFetcher } from "../core/fetcher.ts";
+import type { HeadFeed } from "../core/headFeed.ts";
+import type { Components, Fetcher, Scheduler, Tracker } from "../core/interfaces.ts";
+import { DirectExchange } from "../core/partialSignatureExchange.ts";
+import { MemoryPartialSignatureStore } from "../core/partialSignatureStore.ts";
+import { DutyScheduler } from "../core/scheduler.ts";
+import { ThresholdAggregator } from "../core/signatureAggregator.ts";
+import { type PubShareOf, SignatureVerifier } from "../core/signatureVerifier.ts";
+import { DutySigner } from "../core/signer.ts";
+import { DutyTracker } from "../core/tracker.ts";
+import { ValueChecker } from "../core/valueChecker.ts";
+import type { VoteGuard } from "../core/voteGuard.ts";
+import type { Duty } from "../domain/duty.ts";
+import type { RejectionCode } from "../domain/errors.ts";
+import { peerIndexOf, type ShareIndex } from "../domain/keys.ts";
+import type { DutyKind } from "../duties/kind.ts";
+import type { Chain } from "../eth2/chain.ts";
+import type { Ports } from "../ports/ports.ts";
+import type { SafetyGate } from "../safety/gate.ts";
+import { assert } from "../util/assert.ts";
+import { nativeProfile } from "../wire/nativeProfile.ts";
+import type { Profile, Scope } from "../wire/profile.ts";
+
+export type BuildParts = Ports & {
+  readonly cluster: Cluster;
+  readonly chain: Chain;
+  readonly background: Background;
+  readonly deadlines: Deadlines;
+  readonly kindOf: (duty: Duty) => DutyKind;
+  readonly heads: HeadFeed;
+  readonly gate: SafetyGate;
+  readonly votes: VoteGuard;
+  /** Aborts when the node stops. */
+  readonly signal: AbortSignal;
+};
+
+export type Built = {
+  readonly components: Components;
+  readonly courier: Courier;
+  readonly stop: () => void;
+};
+
+/** What more than one component is made of. */
+type Shared = BuildParts & {
+  readonly profile: Profile;
+  readonly scope: Scope;
+  readonly courier: Courier;
+  readonly tracker: Tracker;
+  readonly evidence: Evidence;
+  readonly scheduler: Scheduler;
+  readonly gater: DutyGater;
+  readonly fetcher: Fetcher;
+};
+
+export function buildComponents(parts: BuildParts): Built {
+  const { cluster, chain, deadlines, background, store, logger } = parts;
+  const profile = nativeProfile;
+  const scope = {
+    genesisValidatorsRoot: chain.genesisValidatorsRoot,
+    lockHash: cluster.lockHash,
+  };
+  const tracker = new DutyTracker(parts);
+  const courier = new Courier({ ...parts, profile, scope });
+  const evidence = new Evidence(store, logger, background);
+  const validators = new Map(cluster.validators.map(({ pubKey }, index) => [pubKey, index]));
+  const scheduler = new DutyScheduler({ ...parts, validators });
+  const gater = new DutyGater({ ...parts, scheduler });
+  const fetcher = new BeaconFetcher({ ...parts, tracker, valueRoot: profile.valueRoot });
+  const shared = {
+    ...parts,
+    profile,
+    scope,
+    courier,
+    tracker,
+    evidence,
+    scheduler,
+    gater,
+    fetcher,
+  };
+  const checker = new ValueChecker(shared);
+  const consensus = new QbftConsensus({ ...shared, checker });
+  return {
+    components: { scheduler, fetcher, consensus, tracker, ...buildSigning(shared) },
+    courier,
+    stop() {
+      consensus.stop();
+      tracker.stop();
+      deadlines.stop();
+    },
+  };
+}
+
+type Signing = Omit<Components, "scheduler" | "fetcher" | "consensus" | "tracker">;
+
+/** What turns a decided value into a group signature on the chain. */
+function buildSigning(shared: Shared): Signing {
+  const { cluster, deadlines, courier, bls } = shared;
+  const { threshold } = cluster;
+  const reject = (share: ShareIndex, code: RejectionCode): void =>
+    courier.reject("partials", peerIndexOf(share), code);
+  const verifier = new SignatureVerifier(bls, pubShareOf(cluster));
+  const dutyStore = new DecidedDutyStore(deadlines);
+  const partialSignatures = new MemoryPartialSignatureStore({ ...shared, threshold, reject });
+  const lifted = { ...shared, threshold, reject, verifier, dutyStore, partialSignatures };
+  return {
+    dutyStore,
+    partialSignatures,
+    signer: new DutySigner(shared),
+    admission: new GateAdmission(lifted),
+    exchange: new DirectExchange({ ...shared, validators: cluster.validators.length }),
+    aggregator: new ThresholdAggregator(lifted),
+    broadcaster: new BeaconBroadcaster(lifted),
+  };
+}
+
+function pubShareOf(cluster: Cluster): PubShareOf {
+  return (validator, share) => {
+    const pubShare = cluster.validators[validator]?.pubShares[share - 1];
+    assert(pubShare !== undefined, `the lock has share ${share} of validator ${validator}`);
+    return pubShare;
+  };
+}
