@@ -65,13 +65,14 @@ export class SlotBoard {
       return;
     }
     const { expected, included, rightHead, excused, meanDistance } = verdict;
+    const { justifiedEpoch, finalizedEpoch } = verdict;
     const lines = [
       "",
       `duties due          ${expected}`,
       `in block bodies     ${included}`,
       `with the right head ${rightHead}`,
       `mean distance       ${meanDistance.toFixed(2)} slots`,
-      `chain               justified ${verdict.justifiedEpoch}, finalized ${verdict.finalizedEpoch}`,
+      `chain               justified ${justifiedEpoch}, finalized ${finalizedEpoch}`,
       ...(excused > 0 ? [`lost to the kill    ${excused}, all in the slot of the kill`] : []),
       ...verdict.failures.map((failure) => styleText("red", failure)),
       verdict.failures.length === 0

@@ -1,4 +1,4 @@
-/** The danger is present in every run here: an operator lies, a history conflicts, a node restarts. */
+/** The danger is present in every run: an operator lies, a history conflicts, a node restarts. */
 import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";
 import type { PeerIndex, Root } from "../../../src/domain/keys.ts";
@@ -87,7 +87,7 @@ describe("a lying leader", () => {
     assertAgreed();
   });
 
-  test("VALUE-3: whose value reaches one peer only still gets it agreed: the others pull it", async () => {
+  test("VALUE-3: whose value reaches one peer only gets it agreed: the others pull", async () => {
     await start();
     await cluster.start();
     cluster.hub.tap(

@@ -84,7 +84,7 @@ describe("the scheduler (FLOW-2, FLOW-3)", () => {
     assert.deepEqual(scheduler.definitions({ slot: 5, type: "attester" }), []);
   });
 
-  test("asks a beacon node that is away until it answers, and catches the running slot", async () => {
+  test("asks a beacon node that is away until it answers, and catches its slot", async () => {
     beacon.faults.isOffline = true;
     scheduler.start();
     await clock.runUntil(chain.slotStart(1) + dueMs + 10);
