@@ -72,7 +72,7 @@ export type AggregatedSet = {
 
 /** Author authenticated, duty expected, size within limits; no BLS signature checked. */
 export type Received<T> = Brand<T, "Received">;
-/** Every BLS signature checked under its PubShare or PubKey; minted only in `core/signatureVerifier.ts`. */
+/** Every BLS signature checked; minted only in `core/signatureVerifier.ts`. */
 export type Verified<T> = Brand<T, "Verified">;
 /** Safety gate passed, record durable on disk; minted only in `safety/gate.ts`. */
 export type Admitted<T> = Verified<T> & Brand<T, "Admitted">;

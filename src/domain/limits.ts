@@ -25,7 +25,7 @@ export const MAX_VALUE_BYTES = 16 * 1024 * 1024;
 export const MAX_FRAME_BYTES = MAX_VALUE_BYTES + 64 * 1024;
 /** One gossiped frame: votes and partial signatures, never values. */
 export const MAX_GOSSIP_FRAME_BYTES = 16 * 1024;
-/** What a gossiped frame leaves for its payload: the envelope's signature and fields are 80 bytes. */
+/** What a gossiped frame leaves for its payload: signature and fields take 80 bytes. */
 export const MAX_GOSSIP_PAYLOAD_BYTES = MAX_GOSSIP_FRAME_BYTES - 128;
 /** One consensus message without its value: 63 statements of at most 150 bytes, gossipable. */
 export const MAX_CONSENSUS_MESSAGE_BYTES = 12 * 1024;
@@ -83,7 +83,7 @@ export const SLASHING_RECORDS_SLACK = 16;
 export const SLASHING_PRUNE_BATCH = 64;
 /** Time between two signs of life of the process that holds a data directory, in milliseconds. */
 export const INSTANCE_LOCK_HEARTBEAT_MS = 2_000;
-/** Silence after which a holder that this machine cannot look up counts as dead, in milliseconds. */
+/** Silence after which a holder that this machine cannot look up is dead, in milliseconds. */
 export const INSTANCE_LOCK_STALE_MS = 10_000;
 /** A slashing interchange file in bytes: 1,000 validators with 900 messages of 140 bytes each. */
 export const MAX_INTERCHANGE_BYTES = 128 * 1024 * 1024;

@@ -23,7 +23,7 @@ export function liveNodesNeeded(nodes: number, threshold: number): number {
   return Math.max(threshold, quorum(nodes));
 }
 
-/** Whether t shares always include an honest node that no conflicting t shares include: 2t > n + f. */
+/** Whether any two sets of t shares have an honest node in common: 2t > n + f. */
 export function isSafeThreshold(nodes: number, threshold: number): boolean {
   return threshold <= nodes && 2 * threshold > nodes + faulty(nodes);
 }

@@ -1,4 +1,4 @@
-/** Units of the beacon chain and of time. Plain numbers: none of them reaches 2^53 in our lifetime. */
+/** Units of the beacon chain and of time: plain numbers, none reaches 2^53 in our lifetime. */
 
 export type Slot = number;
 export type Epoch = number;

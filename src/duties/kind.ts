@@ -20,7 +20,7 @@ import type { Result } from "../util/result.ts";
 export type OwnView = {
   /** Our own unsigned data for the duty; null while the beacon node has not answered. */
   readonly own: Uint8Array | null;
-  /** Slot of the attested head; null when our beacon node does not know it, undefined unanswered. */
+  /** Slot of the attested head; null when our beacon node does not know it, undefined: silent. */
   readonly headSlot: Slot | null | undefined;
 };
 
@@ -47,7 +47,11 @@ export interface DutyKind {
     readonly signal: AbortSignal;
   }): Promise<Uint8Array>;
   /** The deterministic rules: the same answer on every honest node, in every round. */
-  check(data: UnsignedData, definitions: DutyDefinitions, chain: Chain): Result<void, RejectionReason>;
+  check(
+    data: UnsignedData,
+    definitions: DutyDefinitions,
+    chain: Chain,
+  ): Result<void, RejectionReason>;
   /** The block whose slot {@link OwnView} wants to know; null when the value names none. */
   attestedHead(data: UnsignedData): Root | null;
   /** The own-view rules of this round. */

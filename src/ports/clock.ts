@@ -11,7 +11,7 @@ export interface Clock {
   now(): Millis;
   /** Milliseconds since an arbitrary start; never steps back. */
   monotonic(): Millis;
-  /** Runs `callback` once when {@link now} reaches `at`; at once (next turn) when that has passed. */
+  /** Runs `callback` once when {@link now} reaches `at`; in the next turn when that has passed. */
   at(at: Millis, callback: () => void): Timer;
   /** Resolves after `delayMs`; rejects with `signal.reason` when the signal aborts first. */
   sleep(delayMs: Millis, signal: AbortSignal): Promise<void>;
