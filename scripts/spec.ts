@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { listFiles, ROOT } from "./repository.ts";
-import { inspectRules } from "./specRules.ts";
+import { inspectRules, inspectWalk } from "./specRules.ts";
 
 const documents = process.argv.length > 2 ? process.argv.slice(2) : [join(ROOT, "SPEC.md")];
 const spec = documents.map((path) => readFileSync(path, "utf8")).join("\n");
@@ -14,6 +14,7 @@ const files = listFiles(/^(src|sim|scripts|test)\/.*\.ts$/)
   .filter((path) => path !== "test/unit/scripts/specRules.test.ts")
   .map((path) => ({ path, text: readFileSync(join(ROOT, path), "utf8") }));
 
-const problems = inspectRules(spec, files);
+const walk = process.argv.length > 2 ? [] : inspectWalk(spec, files);
+const problems = [...inspectRules(spec, files), ...walk];
 for (const problem of problems) console.log(problem);
 process.exitCode = problems.length === 0 ? 0 : 1;

@@ -23,6 +23,23 @@ const FOREIGN = new Set([
   "UTF",
 ]);
 
+const WALK_HEADING = /^## The walk /;
+const WALK_PATH = /`((?:[\w-]+\/)+[\w-]+\.ts)`/g;
+
+/** Files that SPEC.md's walk of a duty names and `src/` does not have; and a walk that is gone. */
+export function inspectWalk(spec: string, files: readonly CitingFile[]): readonly string[] {
+  const lines = spec.split("\n");
+  const start = lines.findIndex((line) => WALK_HEADING.test(line));
+  if (start < 0) return ["SPEC.md has no walk of a duty"];
+  const length = lines.slice(start + 1).findIndex((line) => line.startsWith("## "));
+  const walk = lines.slice(start, length < 0 ? undefined : start + 1 + length).join("\n");
+  const known = new Set(files.map(({ path }) => path));
+  return [...walk.matchAll(WALK_PATH)]
+    .map(([, path]) => `src/${path}`)
+    .filter((path) => !known.has(path))
+    .map((path) => `SPEC.md: the walk names ${path}, which does not exist`);
+}
+
 /** Everything that breaks the correspondence, one sentence each; none when it holds. */
 export function inspectRules(spec: string, files: readonly CitingFile[]): readonly string[] {
   const rules = new Map<string, { code: boolean; test: boolean }>();

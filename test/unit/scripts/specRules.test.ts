@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { inspectRules } from "../../../scripts/specRules.ts";
+import { inspectRules, inspectWalk } from "../../../scripts/specRules.ts";
 
 const SPEC = "# Spec\n\n### QBFT-1 Leader\n\nText.\n\n### SLASH-2 Double vote\n";
 const CODE = { path: "src/a.ts", text: "// QBFT-1 and SLASH-2 (EIP-3076, SHA-256, PRE-PREPARE)\n" };
@@ -30,4 +30,16 @@ test("a citation of a rule that does not exist is named with its line", () => {
 test("a rule defined twice is named", () => {
   const twice = `${SPEC}\n### QBFT-1 Again\n`;
   assert.deepEqual(inspectRules(twice, [CODE, TEST]), ["SPEC.md defines QBFT-1 twice"]);
+});
+
+const WALK =
+  "## The walk of one duty\n\n| 1 | `core/a.ts` | hands `b` on |\n\n## Next\n\n`core/z.ts`\n";
+
+test("the walk of a duty names only files that exist", () => {
+  const a = { path: "src/core/a.ts", text: "" };
+  assert.deepEqual(inspectWalk(WALK, [a]), []);
+  assert.deepEqual(inspectWalk(WALK, []), [
+    "SPEC.md: the walk names src/core/a.ts, which does not exist",
+  ]);
+  assert.deepEqual(inspectWalk("# Spec\n", [a]), ["SPEC.md has no walk of a duty"]);
 });
