@@ -12,7 +12,6 @@
  * Values have fixed widths, begin with their version and end with a CRC-32 over key and value:
  * LevelDB neither verifies the blocks that it reads nor reports records that recovery dropped.
  */
-import type { SlashingInput } from "../domain/data.ts";
 import { bytesOf, type PubKey, ROOT_BYTES, type Root, rootOf } from "../domain/keys.ts";
 import type { KeyRange } from "../ports/keyValueStore.ts";
 import { crc32, crc32Ascii } from "../util/crc32.ts";
@@ -57,12 +56,12 @@ const ATTESTATION_KEY = new RegExp(`^slashing/${PUB_KEY}/attestation/(\\d{16})/(
 const BLOCK_KEY = new RegExp(`^slashing/${PUB_KEY}/block/(\\d{16})/${ROOT}$`);
 const WATERMARK_KEY = new RegExp(`^slashing/${PUB_KEY}/watermark$`);
 
-export function messageKey(pubKey: PubKey, message: SlashingInput, root: Root | null): string {
+export function messageKey(pubKey: PubKey, message: SignedMessage): string {
   const position =
     message.kind === "block"
       ? `block/${digitsOf(message.slot)}`
       : `attestation/${digitsOf(message.target)}/${digitsOf(message.source)}`;
-  return `slashing/${pubKey.slice(2)}/${position}/${root?.slice(2) ?? "unknown"}`;
+  return `slashing/${pubKey.slice(2)}/${position}/${message.signingRoot?.slice(2) ?? "unknown"}`;
 }
 
 export function watermarkKey(pubKey: PubKey): string {
@@ -70,7 +69,7 @@ export function watermarkKey(pubKey: PubKey): string {
 }
 
 export function encodeMessage(key: string, message: SignedMessage): Uint8Array {
-  const value = new Uint8Array(RECORD_BYTES + CRC_BYTES);
+  const value = Buffer.allocUnsafe(RECORD_BYTES + CRC_BYTES);
   value[0] = RECORD_VERSION;
   value[1] = ORIGINS.indexOf(message.origin);
   value[2] = message.isRepeatable ? 1 : 0;

@@ -76,8 +76,10 @@ export class SlashingStore {
   readonly #store: KeyValueStore;
   readonly #histories: Map<PubKey, ValidatorHistory>;
   readonly #queue: SerialQueue<Job, unknown>;
-  /** What the disk may lack, null for a deletion; part of every write (STORE-6). */
-  readonly #unwritten = new Map<string, Uint8Array | null>();
+  /** What the disk may lack, in order; part of every write until one succeeds (STORE-6). */
+  #unwritten: StoreOperation[] = [];
+  /** Messages that are remembered and may not be on the disk. */
+  readonly #unwrittenMessages = new Set<SignedMessage>();
   /** Validators with more messages than are kept. */
   readonly #overdue = new Set<PubKey>();
   #entries: number;
@@ -155,11 +157,11 @@ export class SlashingStore {
     this.#insert(pubKey, { ...slashing, signingRoot, origin, shareIndex, isRepeatable: true });
     // SLASH-6: a history begins with its first message.
     const { attestationWatermark, blockWatermark } = this.#historyOf(pubKey);
-    this.#raiseWatermarks(pubKey, {
-      attestation:
-        slashing.kind === "attestation" && attestationWatermark === null ? slashing : null,
-      block: slashing.kind === "block" && blockWatermark === null ? slashing : null,
-    });
+    if (slashing.kind === "attestation" && attestationWatermark === null) {
+      this.#raiseWatermarks(pubKey, { attestation: slashing, block: null });
+    } else if (slashing.kind === "block" && blockWatermark === null) {
+      this.#raiseWatermarks(pubKey, { attestation: null, block: slashing });
+    }
     return verdict;
   }
 
@@ -202,9 +204,10 @@ export class SlashingStore {
   }
 
   #insert(pubKey: PubKey, message: SignedMessage): void {
-    const key = messageKey(pubKey, message, message.signingRoot);
+    const key = messageKey(pubKey, message);
     this.#historyOf(pubKey).insert(message);
-    this.#unwritten.set(key, encodeMessage(key, message));
+    this.#unwritten.push({ type: "put", key, value: encodeMessage(key, message) });
+    this.#unwrittenMessages.add(message);
     this.#entries++;
     this.#noteSize(pubKey);
   }
@@ -225,7 +228,7 @@ export class SlashingStore {
     const { attestationWatermark, blockWatermark } = this.#historyOf(pubKey);
     const watermarks = { attestation: attestationWatermark, block: blockWatermark };
     const key = watermarkKey(pubKey);
-    this.#unwritten.set(key, encodeWatermarks(key, watermarks));
+    this.#unwritten.push({ type: "put", key, value: encodeWatermarks(key, watermarks) });
   }
 
   /**
@@ -233,11 +236,11 @@ export class SlashingStore {
    * batch as the watermarks that replace them (STORE-5).
    */
   #prune(): void {
-    const budget = this.#unwritten.size + SLASHING_PRUNE_BATCH;
+    const budget = this.#unwritten.length + SLASHING_PRUNE_BATCH;
     let pruned = 0;
     for (const pubKey of this.#overdue) {
       for (const message of this.#historyOf(pubKey).prune(SLASHING_RECORDS_KEPT)) {
-        this.#unwritten.set(messageKey(pubKey, message, message.signingRoot), null);
+        this.#unwritten.push({ type: "del", key: messageKey(pubKey, message) });
         this.#entries--;
         pruned++;
       }
@@ -248,22 +251,22 @@ export class SlashingStore {
   }
 
   async #write(): Promise<void> {
-    const operations: StoreOperation[] = [...this.#unwritten].map(([key, value]) =>
-      value === null ? { type: "del", key } : { type: "put", key, value },
-    );
     const head = {
       schema: SLASHING_SCHEMA,
       genesisValidatorsRoot: this.genesisValidatorsRoot,
       entries: this.#entries,
     };
-    operations.push({ type: "put", key: HEAD_KEY, value: encodeHead(head) });
-    await this.#store.batch(operations);
-    this.#unwritten.clear();
+    this.#unwritten.push({ type: "put", key: HEAD_KEY, value: encodeHead(head) });
+    await this.#store.batch(this.#unwritten);
+    this.#unwritten = [];
+    this.#unwrittenMessages.clear();
   }
 
   /** Whether a remembered message is on the disk, too: its write may have failed (STORE-6). */
   #isWritten({ pubKey, slashing, signingRoot }: RecordRequest): boolean {
-    return !this.#unwritten.has(messageKey(pubKey, slashing, signingRoot));
+    const message = this.#historyOf(pubKey).find(slashing, signingRoot);
+    assert(message !== undefined, "a repeat is remembered");
+    return !this.#unwrittenMessages.has(message);
   }
 
   #historyOf(pubKey: PubKey): ValidatorHistory {

@@ -14,7 +14,6 @@ import { dirname } from "node:path";
 import { Level } from "level";
 import { FaultError, UsageError } from "../../domain/errors.ts";
 import type { KeyRange, KeyValueStore, StoreOperation } from "../../ports/keyValueStore.ts";
-import { assert } from "../../util/assert.ts";
 import { err, ok, type Result } from "../../util/result.ts";
 import { SerialQueue } from "../../util/serialQueue.ts";
 
@@ -22,7 +21,6 @@ import { SerialQueue } from "../../util/serialQueue.ts";
 const openDirectories = new Set<string>();
 /** Entries read from LevelDB at once. */
 const READ_AHEAD = 1_000;
-const ASCII = /^[\x21-\x7e]+$/;
 
 /**
  * Opens the store in `directory`, creating it if need be. Throws `FaultError("data_dir_in_use")`
@@ -108,10 +106,6 @@ class LevelStore implements KeyValueStore {
   }
 
   batch(operations: readonly StoreOperation[]): Promise<void> {
-    assert(
-      operations.every(({ key }) => ASCII.test(key)),
-      "keys are printable ASCII",
-    );
     return this.#writes.run(operations);
   }
 

@@ -92,8 +92,8 @@ const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: STORE,
-        find: `slashing.kind === "attestation" && attestationWatermark === null ? slashing : null`,
-        replace: "null",
+        find: `slashing.kind === "attestation" && attestationWatermark === null) {`,
+        replace: "slashing === null) {",
       },
     ],
     noticedBy:
@@ -208,8 +208,13 @@ const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: STORE,
-        find: "await this.#store.batch(operations);\n    this.#unwritten.clear();",
-        replace: "this.#unwritten.clear();\n    await this.#store.batch(operations);",
+        find: "await this.#store.batch(this.#unwritten);",
+        replace: lines(
+          "const operations = this.#unwritten;",
+          "this.#unwritten = [];",
+          "this.#unwrittenMessages.clear();",
+          "await this.#store.batch(operations);",
+        ),
       },
     ],
     noticedBy:
@@ -221,8 +226,8 @@ const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: STORE,
-        find: "await this.#store.batch(operations);",
-        replace: "void this.#store.batch(operations);",
+        find: "await this.#store.batch(this.#unwritten);",
+        replace: "void this.#store.batch(this.#unwritten);",
       },
     ],
     noticedBy: "GATE-1: nothing is admitted before its record is on disk",
