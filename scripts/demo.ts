@@ -24,6 +24,8 @@ const EXIT_USAGE = 64;
 const INCLUSION_SLOTS = 3;
 /** The first finality of a chain where everybody votes: the end of epoch 4. */
 const FINALITY_EPOCHS = 5;
+/** Four nodes start and connect in that time. */
+const GENESIS_DELAY_S = 15;
 
 async function main(): Promise<number> {
   const options = parseOptions(process.argv.slice(2));
@@ -45,7 +47,11 @@ async function demo(options: DemoOptions, dir: string, children: Child[]): Promi
   const board = new SlotBoard(options);
   board.say(`creating a ${options.nodes}-node cluster with ${options.validators} validators`);
   const dataDirs = await createCluster(join(dir, "cluster"), options);
-  const chain = await startChain(join(dir, "chain"), readPubKeys(dataDirs[0] ?? ""), options);
+  const chain = await startChain(join(dir, "chain"), readPubKeys(dataDirs[0] ?? ""), {
+    ...options,
+    endpoints: options.nodes,
+    genesisDelayS: GENESIS_DELAY_S,
+  });
   children.push(chain.child);
   const started = await startNodes(dataDirs, chain.urls, (event) => board.hear(event));
   const nodes = started.map(({ child }) => child);

@@ -11,8 +11,6 @@ const DEVCHAIN = join(ROOT, "sim/devchain/main.ts");
 
 /** Genesis fork version of the dev chain: what a cluster lock names its chain by. */
 export const FORK_VERSION = "0x00000f00";
-/** Seconds from the dev chain's start to genesis: four nodes start and connect in that time. */
-const GENESIS_DELAY_S = 15;
 /** An address nobody owns: blocks of the dev chain pay no one. */
 const NO_ADDRESS = "0x000000000000000000000000000000000000dEaD";
 
@@ -25,7 +23,7 @@ async function runToEnd(name: string, args: readonly string[]): Promise<void> {
 /** `coterie create cluster`: one complete data directory per node. */
 export async function createCluster(
   dir: string,
-  options: Pick<DemoOptions, "nodes" | "validators">,
+  options: Pick<DemoOptions, "nodes" | "validators"> & { readonly forkVersion?: string },
 ): Promise<readonly string[]> {
   await runToEnd("create cluster", [
     COTERIE,
@@ -33,7 +31,7 @@ export async function createCluster(
     "cluster",
     ...["--name", "demo", "--cluster-dir", dir],
     ...["--nodes", String(options.nodes), "--num-validators", String(options.validators)],
-    ...["--testnet-fork-version", FORK_VERSION],
+    ...["--testnet-fork-version", options.forkVersion ?? FORK_VERSION],
     ...["--fee-recipient-addresses", NO_ADDRESS, "--withdrawal-addresses", NO_ADDRESS],
     "--insecure-keys",
   ]);
@@ -56,11 +54,18 @@ export type RunningChain = {
   readonly validators: readonly number[];
 };
 
-/** The dev chain with one Beacon API per node; resolves when it serves. */
+export type ChainOptions = Pick<DemoOptions, "preset" | "fork" | "slotMs"> & {
+  /** Beacon APIs, each on a port of its own. */
+  readonly endpoints: number;
+  /** From now, so that the nodes can start and connect before the first duty. */
+  readonly genesisDelayS: number;
+};
+
+/** The dev chain, with the cluster's validators active from genesis; resolves when it serves. */
 export async function startChain(
   dir: string,
   pubKeys: readonly string[],
-  options: DemoOptions,
+  options: ChainOptions,
 ): Promise<RunningChain> {
   mkdirSync(dir, { recursive: true });
   const keysFile = join(dir, "validators.json");
@@ -72,19 +77,18 @@ export async function startChain(
       DEVCHAIN,
       "--json",
       ...["--preset", options.preset, "--fork", options.fork, "--slot-ms", String(options.slotMs)],
-      ...["--validators-file", keysFile, "--plain", String(plainFor(options.validators))],
-      ...["--ports", Array.from({ length: options.nodes }, () => "0").join(",")],
-      ...["--genesis-delay", String(GENESIS_DELAY_S)],
+      ...["--validators-file", keysFile, "--plain", String(plainFor(pubKeys.length))],
+      ...["--ports", Array.from({ length: options.endpoints }, () => "0").join(",")],
+      ...["--genesis-delay", String(options.genesisDelayS)],
     ],
     onLine: (line) => {
       if (line.startsWith('{"type":"ready"')) ready.resolve(line);
     },
   });
-  const ended = child.finish().then(() => {
-    throw new Error(`the dev chain ended:\n${child.lastLines}`);
+  void child.finish().then(() => {
+    ready.reject(new Error(`the dev chain ended:\n${child.lastLines}`));
   });
-  const line = await Promise.race([ready.promise, ended]);
-  ended.catch(() => undefined);
+  const line = await ready.promise;
   const { urls, controlUrl, genesisTime, validators } = JSON.parse(line);
   return {
     child,
@@ -148,7 +152,8 @@ function parseLine(line: string): Readonly<Record<string, unknown>> | null {
   }
 }
 
-async function freePorts(count: number): Promise<readonly number[]> {
+/** Ports of loopback that are free now, all different. */
+export async function freePorts(count: number): Promise<readonly number[]> {
   const servers = await Promise.all(
     Array.from(
       { length: count },

@@ -138,6 +138,11 @@ export const ERRORS = {
     retryable: false,
     message: "the beacon node refused the submission",
   },
+  wrong_preset: {
+    kind: "fault",
+    retryable: false,
+    message: "this process loaded the types of another preset than the beacon node's chain has",
+  },
   data_dir_in_use: {
     kind: "fault",
     retryable: false,

@@ -3,16 +3,20 @@
  * has one. The command line chooses it, before it imports anything that leads here.
  */
 import { ACTIVE_PRESET } from "@lodestar/params";
-import { UsageError } from "../domain/errors.ts";
+import { FaultError } from "../domain/errors.ts";
 
 /** Name of the preset that this process loaded, spelled like `PRESET_BASE` in `config/spec`. */
 export const activePreset: string = ACTIVE_PRESET;
 
-/** ETH-2: refuses a chain whose containers have other sizes than the ones loaded. */
+/**
+ * ETH-2: refuses a chain whose containers have other sizes than the ones loaded. A fault of the
+ * moment: when no beacon node answered at the start the preset was a guess, and the next one is not.
+ */
 export function assertPreset(presetBase: string): void {
   if (presetBase === activePreset) return;
-  throw new UsageError(
-    `the beacon node's chain uses the preset "${presetBase}", but this process loaded ` +
-      `"${activePreset}"; start it with LODESTAR_PRESET=${presetBase}`,
+  throw new FaultError(
+    "wrong_preset",
+    `the chain has "${presetBase}", loaded is "${activePreset}"; start again while the beacon ` +
+      `node answers, or with LODESTAR_PRESET=${presetBase}`,
   );
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FaultError, UsageError } from "../../../src/domain/errors.ts";
+import { FaultError } from "../../../src/domain/errors.ts";
 import { parseChainSpec } from "../../../src/eth2/chainSpec.ts";
 import { activePreset, assertPreset } from "../../../src/eth2/preset.ts";
 import { LADDER_SPEC, NEVER, type RawSpec } from "../../support/rawSpec.ts";
@@ -103,6 +103,6 @@ test("ETH-2: refuses a chain of another preset, and says how to start", () => {
   assert.doesNotThrow(() => assertPreset(activePreset));
   assert.throws(
     () => assertPreset("other"),
-    (error) => error instanceof UsageError && error.message.includes("LODESTAR_PRESET=other"),
+    (error) => error instanceof FaultError && error.message.includes("LODESTAR_PRESET=other"),
   );
 });

@@ -1,0 +1,120 @@
+/** A 3-of-4 cluster as its operators run it: processes, signals, data directories, one chain. */
+import assert from "node:assert/strict";
+import { cpSync, existsSync, renameSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { freePorts } from "../../../scripts/demo/cluster.ts";
+import { runCommand } from "../../support/command.ts";
+import { isWrong } from "../../support/liveChain.ts";
+import { LiveCluster } from "../../support/liveCluster.ts";
+import { secretsOf } from "../../support/secrets.ts";
+
+/** Slots that are judged in each phase: every node leads one of them. */
+const JUDGED_SLOTS = 4;
+const STOP_BOUND_MS = 4_000;
+
+describe("a cluster of four processes on a live chain", () => {
+  let cluster: LiveCluster;
+  before(async () => {
+    cluster = await LiveCluster.create();
+    // Node 2's operator comes from Charon and starts in the directory that Charon wrote.
+    const { dataDir } = cluster.node(2);
+    renameSync(join(dataDir, "enr-private-key"), join(dataDir, "charon-enr-private-key"));
+    cluster.start(0, 1, 2, 3);
+    await cluster.untilReady(0, 1, 2, 3);
+  });
+  after(() => cluster?.close());
+
+  it("has every duty on chain with the right head, also through a directory of Charon's", async () => {
+    const from = (await cluster.chain.nextSlot()) + 1;
+    await cluster.chain.assertAllDone(from, from + JUDGED_SLOTS - 1);
+    assert.equal(await cluster.node(2).isAlive(), true);
+  });
+
+  it("says what it does: livez, readyz, and metrics that count the duties", async () => {
+    const node = cluster.node(2);
+    assert.deepEqual(await node.readiness(), { ready: true, reasons: [] });
+    const metrics = await node.metrics();
+    assert(metrics("coterie_duties_total", { duty: "attester", outcome: "completed" }) > 0);
+    assert.equal(metrics("coterie_p2p_peer_connected"), 3);
+    assert.equal(metrics("coterie_beacon_endpoint_healthy"), 1);
+    const text = await node.metricsText();
+    assert.match(text, /cluster_name="demo",cluster_hash="[0-9a-f]{7}",cluster_peer="2"/);
+  });
+
+  it("refuses a second process on a data directory by name, and the first goes on", async () => {
+    const first = cluster.node(0);
+    const second = await runCommand(await elsewhere(first.argv, {}));
+    assert.equal(second.code, 75, second.stderr);
+    assert.match(second.stderr, new RegExp(`instance\\.lock is held by process ${first.pid}`));
+    assert.match(second.stderr, /Stop that process, or give this node a data directory of its own/);
+    assertNoStack(second.stderr);
+    assert.equal((await first.readiness())?.ready, true);
+  });
+
+  it("refuses a copy of a data directory while the original is in use", async () => {
+    const { dataDir, argv, pid } = cluster.node(3);
+    const copy = join(cluster.dir, "copy");
+    cpSync(dataDir, copy, { recursive: true });
+    const second = await runCommand(await elsewhere(argv, { "--data-dir": copy }));
+    assert.equal(second.code, 75, second.stderr);
+    assert.match(second.stderr, new RegExp(`held by process ${pid}.*never copy one`));
+  });
+
+  it("loses no more than the slot in which a node is killed without warning", async () => {
+    const killedAt = await cluster.chain.nextSlot();
+    await cluster.node(1).kill();
+    const rows = await cluster.chain.duties(killedAt + 1, killedAt + JUDGED_SLOTS);
+    assert(rows.length > 0);
+    assert.deepEqual(rows.filter(isWrong), []);
+  });
+
+  it("takes a dead process's lock over and signs again when it is needed", async () => {
+    const killed = cluster.node(1);
+    assert(existsSync(join(killed.dataDir, "instance.lock")), "a killed node leaves its lock");
+    killed.start();
+    await cluster.untilReady(1);
+    // Three of four are left, so that each of them has to sign.
+    const startedAt = performance.now();
+    const stopped = cluster.node(0);
+    assert.equal(await stopped.stop(), 0, stopped.tail());
+    assert(performance.now() - startedAt < STOP_BOUND_MS, "it stops within seconds");
+    assert(!existsSync(join(stopped.dataDir, "instance.lock")), "a clean stop leaves no lock");
+    const from = (await cluster.chain.nextSlot()) + 1;
+    await cluster.chain.assertAllDone(from, from + JUDGED_SLOTS - 1);
+  });
+
+  it("never let out anything slashable, and nobody is accused of it", async () => {
+    assert.deepEqual(await cluster.chain.slashings(), []);
+    for (const index of [1, 2, 3]) {
+      assert.equal((await cluster.node(index).metrics())("coterie_gate_refusals_total"), 0);
+    }
+  });
+
+  it("OPS-1: writes no secret of any data directory at any log level", async () => {
+    const output = cluster.nodes.flatMap(({ lines }) => lines).join("\n");
+    assert(output.includes('"level":"debug"'), "debug lines are among what is searched");
+    for (const { dataDir } of cluster.nodes) {
+      const written = (await secretsOf(dataDir)).filter((secret) => output.includes(secret));
+      assert.equal(written.length, 0, `secrets of ${dataDir} were written`);
+    }
+  });
+});
+
+/** The command with ports of its own, and options replaced. */
+async function elsewhere(
+  argv: readonly string[],
+  replaced: Readonly<Record<string, string>>,
+): Promise<readonly string[]> {
+  const [p2p, monitoring] = await freePorts(2);
+  const values: Readonly<Record<string, string>> = {
+    "--p2p-tcp-address": `127.0.0.1:${p2p}`,
+    "--monitoring-address": `127.0.0.1:${monitoring}`,
+    ...replaced,
+  };
+  return argv.map((argument, i) => values[argv[i - 1] ?? ""] ?? argument);
+}
+
+function assertNoStack(text: string): void {
+  assert.doesNotMatch(text, /^\s+at /m);
+}

@@ -1,0 +1,131 @@
+/** A dev chain in a process of its own: its clock, its faults, and what got into its blocks. */
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type RunningChain, startChain } from "../../scripts/demo/cluster.ts";
+import type { Faults } from "../../sim/devchain/faults.ts";
+import { type AttestationRow, InclusionReader } from "../../sim/devchain/inclusion.ts";
+
+/** Blocks after a duty that may hold it: the next one does unless it was late. */
+const INCLUSION_SLOTS = 2;
+const SLOTS_PER_EPOCH = 8;
+
+export type LiveChainOptions = {
+  readonly dir: string;
+  readonly pubKeys: readonly string[];
+  readonly endpoints: number;
+  readonly slotMs: number;
+  readonly genesisDelayS: number;
+};
+
+export class LiveChain {
+  readonly slotMs: number;
+  readonly #running: RunningChain;
+  readonly #reader: InclusionReader;
+  readonly #watching: Promise<void>;
+  readonly #closing = new AbortController();
+
+  private constructor(running: RunningChain, slotMs: number, readFrom: string) {
+    this.#running = running;
+    this.slotMs = slotMs;
+    this.#reader = new InclusionReader(readFrom, running.validators);
+    this.#watching = this.#watch();
+    // Whoever asks for the duties hears of a failure.
+    this.#watching.catch(() => undefined);
+  }
+
+  /** One endpoint more than asked for is kept for reading, so that no fault blinds the judge. */
+  static async start(options: LiveChainOptions): Promise<LiveChain> {
+    const { dir, pubKeys, endpoints, slotMs, genesisDelayS } = options;
+    const running = await startChain(dir, pubKeys, {
+      preset: "minimal",
+      fork: "fulu",
+      slotMs,
+      endpoints: endpoints + 1,
+      genesisDelayS,
+    });
+    return new LiveChain(running, slotMs, running.urls[endpoints] ?? "");
+  }
+
+  url(endpoint: number): string {
+    return this.#running.urls[endpoint] ?? assert.fail(`endpoint ${endpoint} was asked for`);
+  }
+
+  /** Of the clock; negative before genesis. */
+  get slot(): number {
+    return Math.floor((Date.now() - this.#running.genesisTimeMs) / this.slotMs);
+  }
+
+  get validators(): readonly number[] {
+    return this.#running.validators;
+  }
+
+  /** Resolves when the slot begins. */
+  untilSlot(slot: number): Promise<void> {
+    return this.#untilSlot(slot);
+  }
+
+  /** Resolves with the next slot at its begin. */
+  async nextSlot(): Promise<number> {
+    const next = Math.max(0, this.slot + 1);
+    await this.untilSlot(next);
+    return next;
+  }
+
+  async setFaults(endpoint: number, faults: Partial<Faults>): Promise<void> {
+    const port = Number(new URL(this.url(endpoint)).port);
+    const response = await fetch(`${this.#running.controlUrl}/dev/faults`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ port, faults }),
+    });
+    assert.equal(response.status, 200, await response.text());
+  }
+
+  async slashings(): Promise<readonly unknown[]> {
+    const response = await fetch(`${this.#running.controlUrl}/dev/slashings`);
+    return (await response.json()) as readonly unknown[];
+  }
+
+  /**
+   * What became of the cluster's duties of these slots, read from block bodies; waits until the
+   * blocks that may hold them are there.
+   */
+  async duties(fromSlot: number, toSlot: number): Promise<readonly AttestationRow[]> {
+    await this.untilSlot(toSlot + INCLUSION_SLOTS + 1);
+    const report = await this.#reader.report({ fromSlot, toSlot });
+    assert.deepEqual(report.missedEpochs, [], "every epoch of the range was watched");
+    return report.attestations;
+  }
+
+  /** Fails unless each duty of these slots is on chain and right; resolves with their number. */
+  async assertAllDone(fromSlot: number, toSlot: number): Promise<number> {
+    const rows = await this.duties(fromSlot, toSlot);
+    assert(rows.length > 0, "no duty was due: nothing is proved");
+    assert.deepEqual(rows.filter(isWrong), [], `of ${rows.length} duties`);
+    return rows.length;
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await Promise.allSettled([this.#watching]);
+    await this.#running.child.stop();
+  }
+
+  /** Duties have to be read while their epoch runs; rejects when the chain is closed. */
+  async #watch(): Promise<void> {
+    for (let slot = 0; ; slot += SLOTS_PER_EPOCH / 4) {
+      await this.#untilSlot(slot, this.#closing.signal);
+      await this.#reader.update();
+    }
+  }
+
+  async #untilSlot(slot: number, signal?: AbortSignal): Promise<void> {
+    const startsAt = this.#running.genesisTimeMs + slot * this.slotMs;
+    const delayMs = Math.max(0, startsAt - Date.now());
+    await sleep(delayMs, undefined, signal && { signal });
+  }
+}
+
+export function isWrong(row: AttestationRow): boolean {
+  return !(row.isIncluded && row.isHeadCorrect && row.isTargetCorrect && row.isSourceCorrect);
+}

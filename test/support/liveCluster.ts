@@ -1,0 +1,103 @@
+/** A cluster of real node processes on a real dev chain, all on loopback. */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createCluster, freePorts, readPubKeys } from "../../scripts/demo/cluster.ts";
+import { LiveChain } from "./liveChain.ts";
+import { LiveNode } from "./liveNode.ts";
+import { takeTurn } from "./turn.ts";
+
+export type LiveClusterOptions = {
+  readonly nodes?: number;
+  readonly validators?: number;
+  readonly slotMs?: number;
+  readonly genesisDelayS?: number;
+  /** Beacon APIs that node `i` is given, by their numbers; its own alone by default. */
+  readonly endpointsOf?: (node: number) => readonly number[];
+};
+
+/** Enough that nearly every slot has a duty: each validator attests once in eight slots. */
+const VALIDATORS = 24;
+/** Two seconds let four nodes and a chain share two cores with other tests. */
+const SLOT_MS = 2_000;
+/** The nodes start meanwhile; those that take longer join a chain that runs. */
+const GENESIS_DELAY_S = 10;
+
+export class LiveCluster {
+  readonly dir: string;
+  readonly chain: LiveChain;
+  readonly nodes: readonly LiveNode[];
+  /** Where each node listens for its peers. */
+  readonly p2pPorts: readonly number[];
+  readonly #endTurn: () => void;
+
+  private constructor(
+    parts: Pick<LiveCluster, "dir" | "chain" | "nodes" | "p2pPorts">,
+    endTurn: () => void,
+  ) {
+    this.dir = parts.dir;
+    this.chain = parts.chain;
+    this.nodes = parts.nodes;
+    this.p2pPorts = parts.p2pPorts;
+    this.#endTurn = endTurn;
+  }
+
+  /** The chain runs, the data directories are there, and no node is started yet. */
+  static async create(options: LiveClusterOptions = {}): Promise<LiveCluster> {
+    const { nodes = 4, validators = VALIDATORS, slotMs = SLOT_MS } = options;
+    const { genesisDelayS = GENESIS_DELAY_S, endpointsOf = (node) => [node] } = options;
+    const endTurn = await takeTurn();
+    const dir = mkdtempSync(join(tmpdir(), "coterie-live-"));
+    try {
+      const dataDirs = await createCluster(join(dir, "cluster"), { nodes, validators });
+      const given = dataDirs.map((_, node) => endpointsOf(node));
+      const chain = await LiveChain.start({
+        dir: join(dir, "chain"),
+        pubKeys: readPubKeys(dataDirs[0] ?? ""),
+        endpoints: Math.max(...given.flat()) + 1,
+        slotMs,
+        genesisDelayS,
+      });
+      const ports = await freePorts(2 * nodes);
+      const p2pPorts = ports.slice(0, nodes);
+      const peers = p2pPorts.map((port, node) => `${node}=127.0.0.1:${port}`).join(",");
+      const live = dataDirs.map(
+        (dataDir, index) =>
+          new LiveNode({
+            index,
+            dataDir,
+            endpoints: (given[index] ?? []).map((endpoint) => chain.url(endpoint)),
+            p2pPort: p2pPorts[index] ?? 0,
+            monitoringPort: ports[nodes + index] ?? 0,
+            peers,
+          }),
+      );
+      return new LiveCluster({ dir, chain, nodes: live, p2pPorts }, endTurn);
+    } catch (error) {
+      rmSync(dir, { recursive: true, force: true });
+      endTurn();
+      throw error;
+    }
+  }
+
+  node(index: number): LiveNode {
+    return this.nodes[index] ?? assert.fail(`the cluster has a node ${index}`);
+  }
+
+  start(...indices: readonly number[]): void {
+    for (const index of indices) this.node(index).start();
+  }
+
+  async untilReady(...indices: readonly number[]): Promise<void> {
+    await Promise.all(indices.map((index) => this.node(index).untilReady()));
+  }
+
+  /** Ends every process that still runs and removes the files. */
+  async close(): Promise<void> {
+    await Promise.all(this.nodes.map((node) => (node.isRunning ? node.kill() : null)));
+    await this.chain.close();
+    rmSync(this.dir, { recursive: true, force: true });
+    this.#endTurn();
+  }
+}
