@@ -98,16 +98,16 @@ export function encodeHead(head: StoreHead): Uint8Array {
 /** The schema alone, which every release past and future writes first. */
 export function decodeSchema(value: Uint8Array): Result<number, string> {
   if (value.length < 4) return err(`${HEAD_KEY} has ${value.length} bytes`);
-  return ok(viewOf(value).getUint32(0));
+  return ok(readUint(value, { at: 0, bytes: 4 }));
 }
 
 export function decodeHead(value: Uint8Array): Result<StoreHead, string> {
   const body = unseal(HEAD_KEY, value, HEAD_BYTES);
   if (!body.ok) return body;
   return ok({
-    schema: body.value.getUint32(0),
-    genesisValidatorsRoot: rootOf(value.subarray(4, 4 + ROOT_BYTES)),
-    entries: Number(body.value.getBigUint64(4 + ROOT_BYTES)),
+    schema: readUint(body.value, { at: 0, bytes: 4 }),
+    genesisValidatorsRoot: rootOf(body.value.subarray(4, 4 + ROOT_BYTES)),
+    entries: readUint(body.value, { at: 4 + ROOT_BYTES, bytes: 8 }),
   });
 }
 
@@ -143,35 +143,36 @@ export function decodeEntry(key: string, value: Uint8Array): Result<StoreEntry, 
 function decodeFields(
   key: string,
   value: Uint8Array,
-  root: string | undefined,
+  root = "unknown",
 ): Result<RecordFields, string> {
   const body = unseal(key, value, RECORD_BYTES);
   if (!body.ok) return body;
-  const origin = ORIGINS[body.value.getUint8(1)];
-  if (body.value.getUint8(0) !== RECORD_VERSION || origin === undefined) {
+  const origin = ORIGINS[body.value[1] ?? ORIGINS.length];
+  if (body.value[0] !== RECORD_VERSION || origin === undefined) {
     return err(`${key} has an unknown version or origin`);
   }
-  const shareIndex = body.value.getUint16(3);
+  const shareIndex = readUint(body.value, { at: 3, bytes: 2 });
   return ok({
-    signingRoot: root === "unknown" ? null : (`0x${root}` as Root),
+    // A text of its own: a part of the key's would keep all of the key in memory.
+    signingRoot: root === "unknown" ? null : rootOf(Buffer.from(root, "hex")),
     origin,
     shareIndex: shareIndex === 0 ? null : shareIndex,
-    isRepeatable: body.value.getUint8(2) === 1,
+    isRepeatable: body.value[2] === 1,
   });
 }
 
 function decodeWatermarks(key: string, value: Uint8Array): Result<Watermarks, string> {
   const body = unseal(key, value, WATERMARK_BYTES);
   if (!body.ok) return body;
-  if (body.value.getUint8(0) !== RECORD_VERSION) return err(`${key} has an unknown version`);
-  const present = body.value.getUint8(1);
+  if (body.value[0] !== RECORD_VERSION) return err(`${key} has an unknown version`);
+  const present = body.value[1] ?? 0;
   const attestation = {
-    source: Number(body.value.getBigUint64(2)),
-    target: Number(body.value.getBigUint64(10)),
+    source: readUint(body.value, { at: 2, bytes: 8 }),
+    target: readUint(body.value, { at: 10, bytes: 8 }),
   };
   return ok({
     attestation: (present & 1) === 0 ? null : attestation,
-    block: (present & 2) === 0 ? null : { slot: Number(body.value.getBigUint64(18)) },
+    block: (present & 2) === 0 ? null : { slot: readUint(body.value, { at: 18, bytes: 8 }) },
   });
 }
 
@@ -186,32 +187,34 @@ function seal(key: string, value: Uint8Array): Uint8Array {
   return value;
 }
 
+type Field = { readonly at: number; readonly bytes: number };
+
 /**
  * Big-endian. Written by hand: a DataView would move each of these small arrays off the heap, at
  * more than the cost of all else here.
  */
 function writeUint(
   value: Uint8Array,
-  { at, bytes, number }: { readonly at: number; readonly bytes: number; readonly number: number },
+  { at, bytes, number }: Field & { readonly number: number },
 ): void {
   for (let i = at + bytes - 1, rest = number; i >= at; i--, rest = Math.floor(rest / 256)) {
     value[i] = rest % 256;
   }
 }
 
-function unseal(key: string, value: Uint8Array, bodyBytes: number): Result<DataView, string> {
+function readUint(value: Uint8Array, { at, bytes }: Field): number {
+  let number = 0;
+  for (let i = at; i < at + bytes; i++) number = number * 256 + (value[i] ?? 0);
+  return number;
+}
+
+function unseal(key: string, value: Uint8Array, bodyBytes: number): Result<Uint8Array, string> {
   if (value.length !== bodyBytes + CRC_BYTES) return err(`${key} has ${value.length} bytes`);
   const body = value.subarray(0, bodyBytes);
-  const expected = viewOf(value).getUint32(bodyBytes);
-  return checksumOf(key, body) === expected
-    ? ok(viewOf(body))
-    : err(`${key} does not match its checksum`);
+  const expected = readUint(value, { at: bodyBytes, bytes: CRC_BYTES });
+  return checksumOf(key, body) === expected ? ok(body) : err(`${key} does not match its checksum`);
 }
 
 function checksumOf(key: string, body: Uint8Array): number {
   return crc32(body, crc32Ascii(key));
-}
-
-function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
