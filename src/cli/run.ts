@@ -53,8 +53,7 @@ async function runNode({ options, logger, stopping }: Run): Promise<void> {
   );
   for (const warning of dataDir.warnings) logger.warn(warning);
   const { cluster, identity, identityPath } = dataDir;
-  const onLost = (reason: string): void =>
-    stopping.abort(new FaultError("data_dir_in_use", reason));
+  const onLost = (reason: string): void => stopping.abort(new FaultError("data_dir_lost", reason));
   await using closing = new AsyncDisposableStack();
 
   const lock = await acquireInstanceLock({
@@ -76,9 +75,10 @@ async function runNode({ options, logger, stopping }: Run): Promise<void> {
     cluster_peer: String(identity.self),
   });
   let node: Node | null = null;
+  let waitsFor = "the node is starting";
   const monitoring = await startMonitoring({
     ...options.monitoringAddress,
-    health: () => node?.health() ?? STARTING,
+    health: () => node?.health() ?? { isReady: false, reasons: [waitsFor] },
     metrics: () => metrics.page(),
   });
   closing.defer(() => monitoring.close());
@@ -96,7 +96,12 @@ async function runNode({ options, logger, stopping }: Run): Promise<void> {
   });
 
   node = await createNode(
-    { cluster },
+    {
+      cluster,
+      onWaiting: (reason) => {
+        waitsFor = `the node is starting; ${reason}`;
+      },
+    },
     {
       clock: systemClock,
       random: systemRandom,
@@ -116,8 +121,6 @@ async function runNode({ options, logger, stopping }: Run): Promise<void> {
   logger.info("The node runs.", { validators: cluster.validators.length });
   throw await Promise.race([node.failure, aborted(signal)]);
 }
-
-const STARTING = { isReady: false, reasons: ["the node is starting"] } as const;
 
 type Parts = {
   readonly dataDir: DataDir;

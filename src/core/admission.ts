@@ -3,10 +3,11 @@
  * and made durable by the gate, and only then handed on (GATE: persist, then speak).
  */
 import type { Admitted, PartialSignatureSet } from "../domain/data.ts";
-import type { LockIndex } from "../domain/keys.ts";
+import type { Duty } from "../domain/duty.ts";
+import type { RefusalReason } from "../domain/errors.ts";
 import type { Logger } from "../ports/logger.ts";
 import type { Counter, Metrics } from "../ports/metrics.ts";
-import type { SafetyGate } from "../safety/gate.ts";
+import type { Refused, SafetyGate } from "../safety/gate.ts";
 import { Listeners } from "../util/listeners.ts";
 import type { Background } from "./background.ts";
 import type { Admission, Signed, Tracker } from "./interfaces.ts";
@@ -56,22 +57,21 @@ export class GateAdmission implements Admission {
     }
     if (verified.signatures.length === 0) return;
     const { admitted, refused } = await gate.admit({ tasks, set: verified });
-    for (const { validator, reason } of refused) this.#refuse(set, validator, reason);
+    // What refuses all of them, as a full disk does, is told once.
+    for (const [reason, same] of Map.groupBy(refused, ({ reason }) => reason)) {
+      this.#refuse(set.duty, reason, same);
+    }
     if (admitted !== null) this.#admitted.emit(admitted);
   }
 
-  #refuse(
-    { duty }: PartialSignatureSet,
-    validator: LockIndex,
-    reason: { readonly code: string; readonly detail: string },
-  ): void {
-    this.#refusals.add(1, { duty: duty.type, code: reason.code });
-    this.#parts.tracker.noted(duty, reason.code);
-    this.#parts.logger.error("The safety gate refused a partial signature.", {
+  #refuse(duty: Duty, { code, detail }: RefusalReason, refused: readonly Refused[]): void {
+    this.#refusals.add(refused.length, { duty: duty.type, code });
+    this.#parts.tracker.noted(duty, code);
+    this.#parts.logger.error("The safety gate refused partial signatures.", {
       duty,
-      validator,
-      code: reason.code,
-      reason: reason.detail,
+      validators: refused.map(({ validator }) => validator),
+      code,
+      reason: detail,
     });
   }
 }

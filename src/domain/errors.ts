@@ -148,6 +148,11 @@ export const ERRORS = {
     retryable: false,
     message: "the data directory belongs to another program at the moment",
   },
+  data_dir_lost: {
+    kind: "fault",
+    retryable: false,
+    message: "this process lost its data directory to another program and signs nothing any more",
+  },
   disk_failed: { kind: "fault", retryable: true, message: "a write to the data directory failed" },
   peer_unreachable: {
     kind: "fault",

@@ -11,8 +11,12 @@ import type { Logger } from "../ports/logger.ts";
 import { toHex } from "../util/bytes.ts";
 
 const RETRY_MS: Millis = 1_000;
+/** Between two lines of the log that say the same: nobody is told only once in a night. */
+const REMIND_MS: Millis = 60_000;
 
 type ConnectionParts = {
+  readonly cluster: Cluster;
+  readonly onWaiting: ((reason: string) => void) | undefined;
   readonly beacon: BeaconNode;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -20,11 +24,11 @@ type ConnectionParts = {
 
 /** Asks until the beacon node answers; throws a UsageError when it is on another chain. */
 export async function connectChain(
-  cluster: Cluster,
-  { beacon, clock, logger }: ConnectionParts,
+  { cluster, onWaiting, beacon, clock, logger }: ConnectionParts,
   signal: AbortSignal,
 ): Promise<Chain> {
-  for (let attempt = 1; ; attempt++) {
+  let toldAt = -Infinity;
+  for (;;) {
     try {
       const spec = parseChainSpec(await beacon.spec(signal));
       assertPreset(spec.presetBase);
@@ -33,8 +37,10 @@ export async function connectChain(
       return chain;
     } catch (error) {
       if (!(error instanceof FaultError && error.retryable)) throw error;
-      if (attempt === 1) {
-        logger.warn("The beacon node does not answer yet; asking again until it does.", {
+      onWaiting?.(error.message);
+      if (clock.monotonic() - toldAt >= REMIND_MS) {
+        toldAt = clock.monotonic();
+        logger.warn("The node waits for its beacon node, and starts when it answers.", {
           reason: error.message,
         });
       }

@@ -13,7 +13,10 @@ export type Observations = {
   readonly signedFor: number;
   readonly validators: number;
   readonly isLockHeld: boolean;
-  readonly isStarted: boolean;
+  /** Why the beacon node should not be trusted; null while the cluster agrees with it. */
+  readonly viewProblem: string | null;
+  /** Why nothing can be written; null while it can. */
+  readonly storeProblem: string | null;
 };
 
 export type Health = {
@@ -25,16 +28,17 @@ export function healthOf(seen: Observations): Health {
   const reasons: string[] = [];
   const needed = liveNodesNeeded(seen.nodes, seen.threshold);
   const live = seen.connected.length + 1;
-  if (!seen.isStarted) reasons.push("the node is starting");
   if (live < needed) {
     reasons.push(`${live} of ${seen.nodes} nodes are connected, duties need ${needed}`);
   }
   if (seen.sync === null) reasons.push("no beacon node answers");
   else if (seen.sync.isSyncing) reasons.push("the beacon node is syncing");
   else if (seen.sync.isElOffline) reasons.push("the beacon node's execution client is offline");
+  if (seen.viewProblem !== null) reasons.push(seen.viewProblem);
   if (seen.signedFor < seen.validators) {
     reasons.push(`key shares are loaded for ${seen.signedFor} of ${seen.validators} validators`);
   }
+  if (seen.storeProblem !== null) reasons.push(`nothing is signed: ${seen.storeProblem}`);
   if (!seen.isLockHeld) reasons.push("another process took over this data directory");
   return { isReady: reasons.length === 0, reasons };
 }

@@ -20,10 +20,16 @@ import { openSlashingStore } from "../safety/openSlashingStore.ts";
 import { assert } from "../util/assert.ts";
 import { connectChain } from "./chainConnection.ts";
 import { buildComponents } from "./components.ts";
-import { type Health, healthOf } from "./health.ts";
+import { type Health, healthOf, type Observations } from "./health.ts";
 import { SyncWatch } from "./syncWatch.ts";
+import { ViewWatch } from "./viewWatch.ts";
+import { WatchedStore } from "./watchedStore.ts";
 
-export type NodeConfig = { readonly cluster: Cluster };
+export type NodeConfig = {
+  readonly cluster: Cluster;
+  /** Hears why the node cannot start yet, and again whenever the reason changes. */
+  readonly onWaiting?: (reason: string) => void;
+};
 
 export interface Node {
   readonly chain: Chain;
@@ -45,11 +51,12 @@ export async function createNode(
   ports: Ports,
   signal: AbortSignal,
 ): Promise<Node> {
-  const { cluster } = config;
+  const { cluster, onWaiting } = config;
   assert(ports.identity.nodes === cluster.nodes, "the identity knows every operator");
-  const chain = await connectChain(cluster, ports, signal);
-  const slashing = await openSlashingStore(ports.store, chain.genesisValidatorsRoot);
-  const votes = await VoteGuard.open(ports.store, chain.slotAt(ports.clock.now()));
+  const chain = await connectChain({ ...ports, cluster, onWaiting }, signal);
+  const store = new WatchedStore(ports.store, ports.logger);
+  const slashing = await openSlashingStore(store, chain.genesisValidatorsRoot);
+  const votes = await VoteGuard.open(store, chain.slotAt(ports.clock.now()));
 
   const failure = Promise.withResolvers<unknown>();
   const stopping = new AbortController();
@@ -58,7 +65,8 @@ export async function createNode(
   const deadlines = new Deadlines(ports.clock, chain, kindOf);
   const heads = new HeadFeed(ports.beacon);
   const sync = new SyncWatch(ports, background, stopping.signal);
-  const common = { ...ports, chain, background, deadlines, kindOf, heads };
+  const view = new ViewWatch(ports);
+  const common = { ...ports, store, chain, background, deadlines, kindOf, heads };
   const gate = createSafetyGate({ slashing, lock: ports.lock });
   const { components, courier, stop } = buildComponents({
     ...common,
@@ -70,6 +78,8 @@ export async function createNode(
 
   wire(components);
   track(components);
+  components.fetcher.onFetched((data) => view.fetched(data));
+  components.consensus.onDecided((data) => view.decided(data));
   heads.start(stopping.signal);
   sync.start();
   components.scheduler.start();
@@ -77,7 +87,7 @@ export async function createNode(
     chain,
     failure: failure.promise,
     isSealed: (channel, bytes) => courier.isSealed(channel, bytes),
-    health: () => healthOf(observe(config, ports, sync)),
+    health: () => healthOf(observe({ ...ports, cluster, store, sync, view })),
     stop() {
       stopping.abort(new Cancelled("the node stops"));
       stop();
@@ -85,7 +95,14 @@ export async function createNode(
   };
 }
 
-function observe({ cluster }: NodeConfig, ports: Ports, sync: SyncWatch) {
+type Watched = Ports & {
+  readonly cluster: Cluster;
+  readonly store: WatchedStore;
+  readonly sync: SyncWatch;
+  readonly view: ViewWatch;
+};
+
+function observe({ cluster, store, sync, view, ...ports }: Watched): Observations {
   const peers = Array.from({ length: cluster.nodes }, (_, peer) => peer);
   return {
     nodes: cluster.nodes,
@@ -95,6 +112,7 @@ function observe({ cluster }: NodeConfig, ports: Ports, sync: SyncWatch) {
     signedFor: ports.signer.validators.size,
     validators: cluster.validators.length,
     isLockHeld: ports.lock.isHeld(),
-    isStarted: true,
+    viewProblem: view.problem,
+    storeProblem: store.problem,
   };
 }
