@@ -98,7 +98,7 @@ async function keepAlive(
         onLost(`another program wrote ${path}`);
         return;
       }
-      written = await writeLock(path, options);
+      written = (await renew(path, options)) ?? written;
     }
   } catch (error) {
     if (!signal.aborted) onLost(`${path} cannot be renewed: ${String(error)}`);
@@ -110,6 +110,20 @@ async function readLock(path: string): Promise<string | null> {
     return await readFile(path, "utf8");
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
+    throw error;
+  }
+}
+
+/**
+ * What stands in the file now; null when the disk is full, which is a reason to wait and not to
+ * stop: whatever this node would sign cannot be recorded on that disk either.
+ */
+async function renew(path: string, options: CharonLockOptions): Promise<string | null> {
+  try {
+    return await writeLock(path, options);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : null;
+    if (code === "ENOSPC" || code === "EDQUOT") return null;
     throw error;
   }
 }

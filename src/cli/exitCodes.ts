@@ -7,7 +7,7 @@ export const EXIT_CODES = {
   invalid: 1,
   /** A flag, file or definition is wrong: starting again changes nothing. */
   usage: 64,
-  /** An invariant of this program broke. */
+  /** What must hold did not: a bug, or a second process on this data directory. */
   bug: 70,
   /** The world failed (beacon node, disk, network): starting again may help. */
   fault: 75,
@@ -17,7 +17,7 @@ export type ExitCode = (typeof EXIT_CODES)[keyof typeof EXIT_CODES];
 
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof UsageError) return EXIT_CODES.usage;
-  if (error instanceof FaultError) return EXIT_CODES.fault;
+  if (error instanceof FaultError && error.code !== "data_dir_lost") return EXIT_CODES.fault;
   return EXIT_CODES.bug;
 }
 
