@@ -24,6 +24,8 @@ const HEAD_START_MS = 300;
 const FIRST_RECONNECT_DELAY_MS = 250;
 /** A link that held this long has worked: its next failure is a new one. */
 const LASTING_MS = MAX_RECONNECT_DELAY_MS;
+/** A peer that restarts is back before that; one that is away longer is worth a look. */
+const OUT_OF_REACH_MS = 60_000;
 
 export type PeerLinkOptions = {
   readonly peer: PeerIndex;
@@ -46,10 +48,14 @@ export class PeerLink {
   #path: Path = "none";
   /** Aborted, and replaced, when a connection of the peer arrives. */
   #arrival = new AbortController();
+  #downSince: Millis;
+  /** How much of the outage was told: nothing, that it is, that it lasts. */
+  #told: "nothing" | "down" | "lasting" = "nothing";
 
   constructor(options: PeerLinkOptions) {
     this.#options = options;
     this.#lanes = new Map(CHANNELS.map((name) => [name, new Lane(name, options.traffic)]));
+    this.#downSince = options.clock.monotonic();
   }
 
   get path(): Path {
@@ -73,7 +79,7 @@ export class PeerLink {
         await this.#serve(failures, signal);
       } catch (error) {
         if (error instanceof Bug) throw error;
-        this.#logFailure(failures, error);
+        if (!signal.aborted) this.#tellFailure(error);
       }
       this.#unserve();
       // What breaks again at once is paused for like what never worked.
@@ -112,9 +118,11 @@ export class PeerLink {
     const lost = await this.#openLanes(connection, signal);
     if (this.#served !== connection) throw new Error("replaced by a newer connection");
     this.#setPath("direct");
-    logger.info("Connected to a peer", { address: connection.remoteAddr.toString() });
+    this.#told = "nothing";
+    logger.info("Connected to a peer.", { address: connection.remoteAddr.toString() });
     await untilAborted(AbortSignal.any([lost, signal]));
-    if (!signal.aborted) logger.warn("Lost the connection to a peer");
+    this.#downSince = this.#options.clock.monotonic();
+    if (!signal.aborted) logger.warn("Lost the connection to a peer; connecting again.");
   }
 
   /** The newest open connection, or one that we dial, or the next that the peer opens. */
@@ -125,6 +133,7 @@ export class PeerLink {
       const timeout = AbortSignal.timeout(CONNECT_TIMEOUT_MS);
       const dialling = this.#options.dial(AbortSignal.any([signal, timeout]));
       if (dialling !== null) return dialling;
+      this.#tellFailure(new Error("none of its addresses may be dialled; it has to connect to us"));
       await this.#sleep(MAX_RECONNECT_DELAY_MS, signal);
     }
   }
@@ -182,11 +191,27 @@ export class PeerLink {
     arrival.abort();
   }
 
-  #logFailure(failures: number, error: unknown): void {
-    const fields = { error: error instanceof Error ? error.message : String(error) };
-    // Once for the operator; the repetitions are for those who debug.
-    if (failures === 0) this.#options.logger.warn("No connection to a peer; retrying", fields);
-    else this.#options.logger.debug("No connection to a peer; retrying", fields);
+  /**
+   * Nodes of a cluster start one after the other, so a first failure alarms nobody. One that lasts
+   * is told once; the repetitions are for those who debug.
+   */
+  #tellFailure(error: unknown): void {
+    const { clock, logger } = this.#options;
+    const fields = { reason: error instanceof Error ? error.message : String(error) };
+    const isLasting = clock.monotonic() - this.#downSince >= OUT_OF_REACH_MS;
+    if (isLasting && this.#told !== "lasting") {
+      this.#told = "lasting";
+      logger.warn(
+        "A peer has been out of reach for a minute. Check with its operator that it runs, and its " +
+          "address in --p2p-peers.",
+        fields,
+      );
+    } else if (this.#told === "nothing") {
+      this.#told = "down";
+      logger.info("A peer cannot be reached yet; trying again.", fields);
+    } else {
+      logger.debug("A peer cannot be reached; trying again.", fields);
+    }
   }
 
   /** NET-9: an identity key that is used in two places is the road to a slashing. */
