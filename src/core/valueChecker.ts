@@ -70,8 +70,11 @@ export class ValueChecker {
     const { signal, dispose } = abortAt(clock, until, deadlines.signalOf(data.duty));
     try {
       let own = await fetcher.latest(data.duty, signal);
+      let headSlot: Slot | null | undefined;
       for (;;) {
-        const headSlot = await this.#headSlot(data, own, signal);
+        // No answer takes nothing back: a head that was unknown when the time ran out stays so.
+        const answer = await this.#headSlot(data, own, signal);
+        if (answer !== undefined) headSlot = answer;
         const judgement = kindOf(data.duty).judge(
           data,
           { own: own?.value ?? null, headSlot },

@@ -1,15 +1,14 @@
 /** Whether the node can do its duties now, and if not, what an operator should look at. */
 import type { PeerIndex } from "../domain/keys.ts";
 import { liveNodesNeeded } from "../domain/quorum.ts";
-import type { SyncStatus } from "../ports/beaconNode.ts";
 
 export type Observations = {
   readonly nodes: number;
   readonly threshold: number;
   /** Peers with a direct path. */
   readonly connected: readonly PeerIndex[];
-  /** Null while the beacon node has not answered lately. */
-  readonly sync: SyncStatus | null;
+  /** Why no beacon node can be used; null while one can. */
+  readonly beaconProblem: string | null;
   readonly signedFor: number;
   readonly validators: number;
   readonly isLockHeld: boolean;
@@ -31,9 +30,7 @@ export function healthOf(seen: Observations): Health {
   if (live < needed) {
     reasons.push(`${live} of ${seen.nodes} nodes are connected, duties need ${needed}`);
   }
-  if (seen.sync === null) reasons.push("no beacon node answers");
-  else if (seen.sync.isSyncing) reasons.push("the beacon node is syncing");
-  else if (seen.sync.isElOffline) reasons.push("the beacon node's execution client is offline");
+  if (seen.beaconProblem !== null) reasons.push(seen.beaconProblem);
   if (seen.viewProblem !== null) reasons.push(seen.viewProblem);
   if (seen.signedFor < seen.validators) {
     reasons.push(`key shares are loaded for ${seen.signedFor} of ${seen.validators} validators`);

@@ -64,7 +64,7 @@ export async function createNode(
   const kindOf = (duty: Duty): DutyKind => DUTY_KINDS[duty.type];
   const deadlines = new Deadlines(ports.clock, chain, kindOf);
   const heads = new HeadFeed(ports.beacon);
-  const sync = new SyncWatch(ports, background, stopping.signal);
+  const sync = new SyncWatch({ ...ports, chain, background, signal: stopping.signal });
   const view = new ViewWatch(ports);
   const common = { ...ports, store, chain, background, deadlines, kindOf, heads };
   const gate = createSafetyGate({ slashing, lock: ports.lock });
@@ -108,7 +108,7 @@ function observe({ cluster, store, sync, view, ...ports }: Watched): Observation
     nodes: cluster.nodes,
     threshold: cluster.threshold,
     connected: peers.filter((p) => p !== ports.identity.self && ports.network.path(p) === "direct"),
-    sync: sync.latest,
+    beaconProblem: sync.problem,
     signedFor: ports.signer.validators.size,
     validators: cluster.validators.length,
     isLockHeld: ports.lock.isHeld(),

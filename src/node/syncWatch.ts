@@ -1,49 +1,55 @@
-/** Asks the beacon node once per slot whether it follows the chain. */
-
+/** Asks the beacon node, twice a slot, whether it follows the chain. */
 import type { Background } from "../core/background.ts";
 import { FaultError } from "../domain/errors.ts";
 import type { Millis } from "../domain/units.ts";
+import type { Chain } from "../eth2/chain.ts";
 import type { BeaconNode, SyncStatus } from "../ports/beaconNode.ts";
 import type { Clock } from "../ports/clock.ts";
 
-const INTERVAL_MS: Millis = 6_000;
+type SyncWatchParts = {
+  readonly beacon: BeaconNode;
+  readonly clock: Clock;
+  readonly chain: Chain;
+  readonly background: Background;
+  readonly signal: AbortSignal;
+};
 
 export class SyncWatch {
-  readonly #beacon: BeaconNode;
-  readonly #clock: Clock;
-  readonly #background: Background;
-  readonly #signal: AbortSignal;
-  #latest: SyncStatus | null = null;
+  readonly #parts: SyncWatchParts;
+  #problem: string | null = "the beacon node was not asked yet";
 
-  constructor(
-    ports: { readonly beacon: BeaconNode; readonly clock: Clock },
-    background: Background,
-    signal: AbortSignal,
-  ) {
-    this.#beacon = ports.beacon;
-    this.#clock = ports.clock;
-    this.#background = background;
-    this.#signal = signal;
+  constructor(parts: SyncWatchParts) {
+    this.#parts = parts;
   }
 
-  /** The last answer; null while the beacon node does not answer. */
-  get latest(): SyncStatus | null {
-    return this.#latest;
+  /** Why no beacon node can be used now; null while one can. */
+  get problem(): string | null {
+    return this.#problem;
   }
 
   start(): void {
-    this.#background.run(() => this.#watch());
+    this.#parts.background.run(
+      () => this.#watch(),
+      () => undefined,
+    );
   }
 
   async #watch(): Promise<void> {
+    const { beacon, clock, chain, signal } = this.#parts;
+    const intervalMs: Millis = chain.spec.slotDurationMs / 2;
     for (;;) {
       try {
-        this.#latest = await this.#beacon.syncStatus(this.#signal);
+        this.#problem = problemOf(await beacon.syncStatus(signal));
       } catch (error) {
         if (!(error instanceof FaultError)) throw error;
-        this.#latest = null;
+        this.#problem = error.message;
       }
-      await this.#clock.sleep(INTERVAL_MS, this.#signal);
+      await clock.sleep(intervalMs, signal);
     }
   }
+}
+
+function problemOf({ isSyncing, isElOffline }: SyncStatus): string | null {
+  if (isSyncing) return "the beacon node is syncing";
+  return isElOffline ? "the beacon node's execution client is offline" : null;
 }
