@@ -9,6 +9,8 @@ import { join } from "node:path";
 import { InclusionReader } from "../sim/devchain/inclusion.ts";
 import {
   createCluster,
+  freePorts,
+  type NodeEvent,
   type RunningChain,
   readPubKeys,
   startChain,
@@ -24,8 +26,8 @@ const EXIT_USAGE = 64;
 const INCLUSION_SLOTS = 3;
 /** The first finality of a chain where everybody votes: the end of epoch 4. */
 const FINALITY_EPOCHS = 5;
-/** Four nodes start and connect in that time. */
-const GENESIS_DELAY_S = 15;
+/** Nodes that are up already find the chain and learn their duties in that time. */
+const GENESIS_DELAY_S = 8;
 
 async function main(): Promise<number> {
   const options = parseOptions(process.argv.slice(2));
@@ -47,16 +49,20 @@ async function demo(options: DemoOptions, dir: string, children: Child[]): Promi
   const board = new SlotBoard(options);
   board.say(`creating a ${options.nodes}-node cluster with ${options.validators} validators`);
   const dataDirs = await createCluster(join(dir, "cluster"), options);
+  const ports = await freePorts(options.nodes);
+  const urls = ports.map((port) => `http://127.0.0.1:${port}`);
+  board.say(`${options.nodes} nodes are starting`);
+  const onEvent = (event: NodeEvent): void => board.hear(event);
+  const started = await startNodes({ dataDirs, urls, preset: options.preset, onEvent });
+  const nodes = started.map(({ child }) => child);
+  children.push(...nodes);
+  board.say("the dev chain is starting; genesis is seconds away");
   const chain = await startChain(join(dir, "chain"), readPubKeys(dataDirs[0] ?? ""), {
     ...options,
-    endpoints: options.nodes,
+    ports,
     genesisDelayS: GENESIS_DELAY_S,
   });
   children.push(chain.child);
-  const started = await startNodes(dataDirs, chain.urls, (event) => board.hear(event));
-  const nodes = started.map(({ child }) => child);
-  children.push(...nodes);
-  board.say(`dev chain and ${nodes.length} nodes are starting; genesis is seconds away`);
   const reader = new InclusionReader(chain.urls[0] ?? "", chain.validators);
   await watch({ options, chain, nodes, board, reader });
   const slashings = await readSlashings(chain);

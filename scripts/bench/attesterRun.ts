@@ -64,7 +64,8 @@ export async function runScenario(
   const perSlot = Math.floor(validators / slotsPerEpoch);
   const probe = await FloorProbe.start({ directory, nodes, threshold, validators: perSlot });
   closing.defer(() => probe.stop());
-  const running = await startNodes(dataDirs, Array(nodes).fill(url), () => undefined);
+  const urls = dataDirs.map(() => url);
+  const running = await startNodes({ dataDirs, urls, preset: scenario.preset });
   closing.defer(async () => {
     await Promise.all(running.map(({ child }) => child.stop()));
   });

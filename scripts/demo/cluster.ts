@@ -55,8 +55,8 @@ export type RunningChain = {
 };
 
 export type ChainOptions = Pick<DemoOptions, "preset" | "fork" | "slotMs"> & {
-  /** Beacon APIs, each on a port of its own. */
-  readonly endpoints: number;
+  /** One Beacon API on each; 0 takes a free one. */
+  readonly ports: readonly number[];
   /** From now, so that the nodes can start and connect before the first duty. */
   readonly genesisDelayS: number;
 };
@@ -78,7 +78,7 @@ export async function startChain(
       "--json",
       ...["--preset", options.preset, "--fork", options.fork, "--slot-ms", String(options.slotMs)],
       ...["--validators-file", keysFile, "--plain", String(plainFor(pubKeys.length))],
-      ...["--ports", Array.from({ length: options.endpoints }, () => "0").join(",")],
+      ...["--ports", options.ports.join(",")],
       ...["--genesis-delay", String(options.genesisDelayS)],
     ],
     onLine: (line) => {
@@ -112,21 +112,31 @@ export type NodeEvent = {
   readonly record: Readonly<Record<string, unknown>>;
 };
 
+export type NodeOptions = {
+  readonly dataDirs: readonly string[];
+  /** The beacon node of each, which need not be there yet. */
+  readonly urls: readonly string[];
+  readonly preset: DemoOptions["preset"];
+  /** Gets each line of their JSON logs. */
+  readonly onEvent?: (event: NodeEvent) => void;
+};
 export type RunningNode = { readonly child: Child; readonly monitoringUrl: string };
 
-/** One node per data directory on loopback; `onEvent` gets each line of their JSON logs. */
-export async function startNodes(
-  dataDirs: readonly string[],
-  urls: readonly string[],
-  onEvent: (event: NodeEvent) => void,
-): Promise<readonly RunningNode[]> {
+/** One node per data directory on loopback; resolves once all listen and look for their chain. */
+export async function startNodes(options: NodeOptions): Promise<readonly RunningNode[]> {
+  const { dataDirs, urls, preset, onEvent } = options;
   const ports = await freePorts(2 * dataDirs.length);
   const addressOf = (node: number): string => `/ip4/127.0.0.1/tcp/${ports[node]}`;
   const peers = dataDirs.map((_, node) => `${node}=${addressOf(node)}`).join(",");
-  return dataDirs.map((dir, node) => {
+  const listening: Promise<void>[] = [];
+  const nodes = dataDirs.map((dir, node) => {
     const monitoring = `127.0.0.1:${ports[dataDirs.length + node]}`;
+    const isListening = Promise.withResolvers<void>();
+    listening.push(isListening.promise);
     const child = new Child({
       name: `node ${node}`,
+      // A node asks its beacon node for the preset; here that one is not running yet.
+      env: { LODESTAR_PRESET: preset },
       args: [
         COTERIE,
         "run",
@@ -136,11 +146,23 @@ export async function startNodes(
       ],
       onLine: (line) => {
         const record = parseLine(line);
-        if (record !== null) onEvent({ node, record });
+        if (record === null) return;
+        if (record["msg"] === "The node is starting.") isListening.resolve();
+        onEvent?.({ node, record });
       },
+    });
+    void child.finish().then(() => {
+      isListening.reject(new Error(`node ${node} ended:\n${child.lastLines}`));
     });
     return { child, monitoringUrl: `http://${monitoring}` };
   });
+  try {
+    await Promise.all(listening);
+  } catch (error) {
+    await Promise.all(nodes.map(({ child }) => child.stop()));
+    throw error;
+  }
+  return nodes;
 }
 
 function parseLine(line: string): Readonly<Record<string, unknown>> | null {

@@ -40,7 +40,7 @@ export class LiveChain {
       preset: "minimal",
       fork: "fulu",
       slotMs,
-      endpoints: endpoints + 1,
+      ports: Array.from({ length: endpoints + 1 }, () => 0),
       genesisDelayS,
     });
     return new LiveChain(running, slotMs, running.urls[endpoints] ?? "");
