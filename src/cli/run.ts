@@ -17,6 +17,8 @@ import { createBls } from "../crypto/bls.ts";
 import { createBuiltinSigner } from "../crypto/builtinSigner.ts";
 import { Cancelled, FaultError } from "../domain/errors.ts";
 import { createNode, type Node } from "../node/node.ts";
+import type { InstanceLock } from "../ports/instanceLock.ts";
+import type { KeyValueStore } from "../ports/keyValueStore.ts";
 import type { Logger } from "../ports/logger.ts";
 import type { Metrics } from "../ports/metrics.ts";
 import { holdCharonLock } from "./charonLock.ts";
@@ -52,23 +54,9 @@ async function runNode({ options, logger, stopping }: Run): Promise<void> {
     logger.info("Key shares are being decrypted.", { done, total }),
   );
   for (const warning of dataDir.warnings) logger.warn(warning);
-  const { cluster, identity, identityPath } = dataDir;
-  const onLost = (reason: string): void => stopping.abort(new FaultError("data_dir_lost", reason));
+  const { cluster, identity } = dataDir;
   await using closing = new AsyncDisposableStack();
-
-  const lock = await acquireInstanceLock({
-    directory: options.dataDir,
-    clock: systemClock,
-    random: systemRandom,
-    onLost,
-  });
-  closing.defer(() => lock.release());
-  const charon = { identityPath, lockHash: cluster.lockHash, clock: systemClock, onLost };
-  const charonLock = await holdCharonLock(charon, signal);
-  closing.defer(() => charonLock.release());
-  const store = await openLevel(join(options.dataDir, "db"));
-  closing.defer(() => store.close());
-
+  const { lock, store } = await claimDataDir({ options, dataDir, stopping, closing });
   const metrics = createMetrics({
     cluster_name: cluster.name,
     cluster_hash: cluster.lockHash.slice(2, 9),
@@ -120,6 +108,35 @@ async function runNode({ options, logger, stopping }: Run): Promise<void> {
   closing.defer(() => node?.stop());
   logger.info("The node runs.", { validators: cluster.validators.length });
   throw await Promise.race([node.failure, aborted(signal)]);
+}
+
+type Claim = {
+  readonly options: RunOptions;
+  readonly dataDir: DataDir;
+  readonly stopping: AbortController;
+  readonly closing: AsyncDisposableStack;
+};
+
+/** Both locks before the database: whoever holds them is the only one that may sign. */
+async function claimDataDir({ options, dataDir, stopping, closing }: Claim): Promise<{
+  readonly lock: InstanceLock;
+  readonly store: KeyValueStore;
+}> {
+  const { cluster, identityPath } = dataDir;
+  const onLost = (reason: string): void => stopping.abort(new FaultError("data_dir_lost", reason));
+  const lock = await acquireInstanceLock({
+    directory: options.dataDir,
+    clock: systemClock,
+    random: systemRandom,
+    onLost,
+  });
+  closing.defer(() => lock.release());
+  const charon = { identityPath, lockHash: cluster.lockHash, clock: systemClock, onLost };
+  const charonLock = await holdCharonLock(charon, stopping.signal);
+  closing.defer(() => charonLock.release());
+  const store = await openLevel(join(options.dataDir, "db"));
+  closing.defer(() => store.close());
+  return { lock, store };
 }
 
 type Parts = {

@@ -10,7 +10,7 @@ export const activePreset: string = ACTIVE_PRESET;
 
 /**
  * ETH-2: refuses a chain whose containers have other sizes than the ones loaded. A fault of the
- * moment: when no beacon node answered at the start the preset was a guess, and the next one is not.
+ * moment: where no beacon node answered at the start the preset was a guess, the next one is not.
  */
 export function assertPreset(presetBase: string): void {
   if (presetBase === activePreset) return;

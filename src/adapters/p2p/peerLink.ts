@@ -202,8 +202,8 @@ export class PeerLink {
     if (isLasting && this.#told !== "lasting") {
       this.#told = "lasting";
       logger.warn(
-        "A peer has been out of reach for a minute. Check with its operator that it runs, and its " +
-          "address in --p2p-peers.",
+        "A peer has been out of reach for a minute. Check with its operator that it runs, and " +
+          "its address in --p2p-peers.",
         fields,
       );
     } else if (this.#told === "nothing") {
