@@ -14,6 +14,16 @@ export type ChildOptions = {
   readonly onLine?: (line: string) => void;
 };
 
+/** Processes that still run; whatever ends this one ends them. */
+const running = new Set<ChildProcess>();
+process.once("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+for (const signal of ["SIGTERM", "SIGHUP"] as const) {
+  // Without a handler a signal ends the process past its exit event.
+  process.once(signal, () => process.exit(1));
+}
+
 export class Child {
   readonly name: string;
   readonly #process: ChildProcess;
@@ -34,7 +44,11 @@ export class Child {
         onLine?.(line);
       });
     }
-    this.#exited = once(this.#process, "exit").then(() => undefined);
+    running.add(this.#process);
+    // Its pipes' end comes last: what it said is then complete.
+    this.#exited = once(this.#process, "close").then(() => {
+      running.delete(this.#process);
+    });
   }
 
   get isRunning(): boolean {

@@ -93,6 +93,17 @@ export class LiveCluster {
     await Promise.all(indices.map((index) => this.node(index).untilReady()));
   }
 
+  /** What all nodes logged about a slot's duties, for the message of a failed test. */
+  linesAbout(slot: number): string {
+    return this.nodes
+      .flatMap(({ index, lines }) =>
+        lines
+          .filter((line) => line.includes(`"slot":${slot},`))
+          .map((line) => `node ${index} ${line}`),
+      )
+      .join("\n");
+  }
+
   /** Ends every process that still runs and removes the files. */
   async close(): Promise<void> {
     await Promise.all(this.nodes.map((node) => (node.isRunning ? node.kill() : null)));

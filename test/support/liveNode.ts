@@ -27,6 +27,8 @@ export class LiveNode {
   readonly #options: LiveNodeOptions;
   /** Everything that any life of this node wrote, in order. */
   readonly lines: string[] = [];
+  /** The log records among the lines; an error text is none. */
+  readonly log: LogRecord[] = [];
   #child: Child | null = null;
 
   constructor(options: LiveNodeOptions) {
@@ -66,7 +68,7 @@ export class LiveNode {
       name: `node ${this.index}`,
       args: [MAIN, ...this.argv],
       env,
-      onLine: (line) => this.lines.push(line),
+      onLine: (line) => this.#hear(line),
     });
   }
 
@@ -85,11 +87,6 @@ export class LiveNode {
   /** Resolves when the process has ended, however that came about. */
   async finish(): Promise<number> {
     return this.#running().finish();
-  }
-
-  /** Log records so far; lines that are none (an error text) are left out. */
-  get log(): readonly LogRecord[] {
-    return this.lines.flatMap((line) => (line.startsWith("{") ? JSON.parse(line) : []));
   }
 
   hasLogged(msg: string | RegExp): boolean {
@@ -168,6 +165,11 @@ export class LiveNode {
   /** The last lines, for the message of a failed test. */
   tail(): string {
     return this.lines.slice(-25).join("\n");
+  }
+
+  #hear(line: string): void {
+    this.lines.push(line);
+    if (line.startsWith("{")) this.log.push(JSON.parse(line));
   }
 
   #running(): Child {
