@@ -104,7 +104,7 @@ export class DutyTracker implements Tracker {
     if (track === undefined || !track.at.has("scheduled")) return;
     const last = STEPS.findLast((step) => track.at.has(step)) ?? "scheduled";
     this.#outcomes.add(1, { duty: duty.type, outcome: `stopped_after_${last}` });
-    this.#parts.logger.warn("A duty was missed by this node.", {
+    this.#parts.logger.warn("This node did not complete a duty; the others may have.", {
       duty,
       stoppedAfter: last,
       reasons: [...track.reasons],

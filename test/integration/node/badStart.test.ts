@@ -21,8 +21,10 @@ import { after, before, describe, it } from "node:test";
 import { createCluster, freePorts } from "../../../scripts/demo/cluster.ts";
 import { type Finished, runCommand } from "../../support/command.ts";
 import { LiveChain } from "../../support/liveChain.ts";
+import { LiveNode } from "../../support/liveNode.ts";
 
 const EXIT_USAGE = 64;
+const EXIT_TAKEN = 70;
 const EXIT_FAULT = 75;
 /** No beacon node is needed to find what is wrong with the files: the discard port. */
 const NOWHERE = "http://127.0.0.1:9";
@@ -199,6 +201,29 @@ describe("a node that cannot start", () => {
     assertFailed(finished, { code: EXIT_FAULT, says: /instance\.lock is not readable as a lock/ });
     assert.match(finished.stderr, /Make sure that no node uses this directory, then delete it/);
     assert.equal(readFileSync(path, "utf8"), "not a lock");
+  });
+});
+
+describe("a node whose data directory is taken from it", () => {
+  const dir = mkdtempSync(join(tmpdir(), "coterie-"));
+  after(() => rmSync(dir, { recursive: true, force: true }));
+
+  it("stops at once with 70, which no supervisor should take for a reason to restart", async (t) => {
+    const [dataDir = ""] = await createCluster(join(dir, "own"), { nodes: 4, validators: 1 });
+    const [p2pPort = 0, monitoringPort = 0] = await freePorts(2);
+    const ports = { p2pPort, monitoringPort };
+    const node = new LiveNode({ index: 0, dataDir, endpoints: [NOWHERE], peers: "", ...ports });
+    node.start();
+    t.after(() => node.kill());
+    await node.untilLogged(/waits for its beacon node/);
+    const path = join(dataDir, "instance.lock");
+    const holder = JSON.parse(readFileSync(path, "utf8"));
+    writeFileSync(`${path}.new`, JSON.stringify({ ...holder, token: "00".repeat(16) }));
+    renameSync(`${path}.new`, path);
+    assert.equal(await node.finish(), EXIT_TAKEN, node.tail());
+    assert.match(node.tail(), /error: this process lost its data directory to another program/);
+    assert.match(node.tail(), /instance\.lock holds another process's token/);
+    assert.equal(JSON.parse(readFileSync(path, "utf8")).token, "00".repeat(16), "it is not ours");
   });
 });
 
