@@ -7,6 +7,11 @@ import type { BasisPoints, CommitteeIndex } from "../domain/units.ts";
 import { attestationDataValue } from "./attestationData.ts";
 import type { ForkName } from "./forkNames.ts";
 import { ssz } from "./ssz.ts";
+import {
+  type AttestationReader,
+  COMMITTEE_ATTESTATIONS,
+  SINGLE_ATTESTATIONS,
+} from "./submittedAttestations.ts";
 import type { SignedAttestation } from "./types.ts";
 
 /** A due time: the name of its `config/spec` value, and the specs' value where that is missing. */
@@ -30,22 +35,33 @@ export type Fork = {
   readonly aggregateDue: DueTime;
   /** The item of `POST /eth/v2/beacon/pool/attestations`, as JSON. */
   readonly attestationJson: (attestation: SignedAttestation) => unknown;
+  /** The same list as validator clients submit it. */
+  readonly submittedAttestations: AttestationReader;
   readonly types: (typeof ssz)[ForkName];
 };
 
-type Facts = Pick<Fork, "attestationIndex" | "attestationDue" | "aggregateDue" | "attestationJson">;
+type Facts = Pick<
+  Fork,
+  | "attestationIndex"
+  | "attestationDue"
+  | "aggregateDue"
+  | "attestationJson"
+  | "submittedAttestations"
+>;
 
 const ORIGINAL: Facts = {
   attestationIndex: { agreed: [0], signsCommittee: true },
   attestationDue: { key: "ATTESTATION_DUE_BPS", defaultBps: 3333 },
   aggregateDue: { key: "AGGREGATE_DUE_BPS", defaultBps: 6667 },
   attestationJson: committeeAttestationJson,
+  submittedAttestations: COMMITTEE_ATTESTATIONS,
 };
 /** EIP-7549 moves the committee out of the signed data. */
 const ELECTRA: Facts = {
   ...ORIGINAL,
   attestationIndex: { agreed: [0], signsCommittee: false },
   attestationJson: singleAttestationJson,
+  submittedAttestations: SINGLE_ATTESTATIONS,
 };
 /** EIP-7732: the index says whether the payload was present, and the slot is split anew. */
 const GLOAS: Facts = {
