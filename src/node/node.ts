@@ -21,7 +21,9 @@ import { DutyScheduler } from "../core/scheduler.ts";
 import { ThresholdAggregator } from "../core/signatureAggregator.ts";
 import { type PubShareOf, SignatureVerifier } from "../core/signatureVerifier.ts";
 import { DutySigner } from "../core/signer.ts";
+import { Submissions } from "../core/submissions.ts";
 import { DutyTracker } from "../core/tracker.ts";
+import { DutyValidatorApi } from "../core/validatorApi.ts";
 import { ValueChecker } from "../core/valueChecker.ts";
 import { VoteGuard } from "../core/voteGuard.ts";
 import { track, wire } from "../core/workflow.ts";
@@ -33,6 +35,8 @@ import { DUTY_KINDS } from "../duties/table.ts";
 import type { Chain } from "../eth2/chain.ts";
 import type { Channel } from "../ports/network.ts";
 import type { Ports } from "../ports/ports.ts";
+import type { ValidatorApi } from "../ports/validatorApi.ts";
+import { type Freezes, openFreezes } from "../safety/freezes.ts";
 import { createSafetyGate, type SafetyGate } from "../safety/gate.ts";
 import { openSlashingStore } from "../safety/openSlashingStore.ts";
 import { assert } from "../util/assert.ts";
@@ -45,6 +49,8 @@ export type NodeConfig = { readonly cluster: Cluster };
 
 export interface Node {
   readonly chain: Chain;
+  /** What a validator client may ask; the caller's server carries it. */
+  readonly validatorApi: ValidatorApi;
   health(): Health;
   /** Whether a gossiped frame carries the seal of one of the cluster's operators. */
   isSealed(channel: Channel, bytes: Uint8Array): boolean;
@@ -77,11 +83,13 @@ export async function createNode(
   const heads = new HeadFeed(ports.beacon);
   const sync = new SyncWatch(ports, background, stopping.signal);
   const common = { ...ports, chain, background, deadlines, kindOf, heads };
-  const gate = createSafetyGate({ slashing, lock: ports.lock });
+  const freezes = await openFreezes(ports.store);
+  const gate = createSafetyGate({ slashing, lock: ports.lock, freezes });
   const { components, courier, stop } = buildComponents({
     ...common,
     cluster,
     gate,
+    freezes,
     votes,
     stopping,
   });
@@ -93,6 +101,7 @@ export async function createNode(
   components.scheduler.start();
   return {
     chain,
+    validatorApi: components.validatorApi,
     failure: failure.promise,
     isSealed: (channel, bytes) => courier.isSealed(channel, bytes),
     health: () => healthOf(observe(config, ports, sync)),
@@ -111,6 +120,7 @@ type BuildParts = Ports & {
   readonly kindOf: (duty: Duty) => DutyKind;
   readonly heads: HeadFeed;
   readonly gate: SafetyGate;
+  readonly freezes: Freezes;
   readonly votes: VoteGuard;
   readonly stopping: AbortController;
 };
@@ -129,7 +139,7 @@ function buildComponents(parts: BuildParts): {
   const tracker = new DutyTracker(parts);
   const courier = new Courier({ ...parts, profile, scope });
   const evidence = new Evidence(store, logger, background);
-  const verifier = new SignatureVerifier(bls, pubShareOf(cluster));
+  const verifier = new SignatureVerifier(bls, pubShareOf(cluster), cluster.nodes);
   const validators = new Map(cluster.validators.map(({ pubKey }, index) => [pubKey, index]));
   const reject = (share: ShareIndex, code: RejectionCode): void =>
     courier.reject("partials", peerIndexOf(share), code);
@@ -151,6 +161,15 @@ function buildComponents(parts: BuildParts): {
   const dutyStore = new DecidedDutyStore(deadlines);
   const signer = new DutySigner({ ...parts, scheduler, tracker });
   const admission = new GateAdmission({ ...parts, verifier, tracker });
+  const submissions = new Submissions({ ...parts, scheduler, admission, verifier });
+  const validatorApi = new DutyValidatorApi({
+    ...parts,
+    gater,
+    scheduler,
+    dutyStore,
+    submissions,
+    tracker,
+  });
   const exchange = new DirectExchange({
     ...parts,
     profile,
@@ -185,6 +204,7 @@ function buildComponents(parts: BuildParts): {
       consensus,
       dutyStore,
       signer,
+      validatorApi,
       admission,
       exchange,
       partialSignatures,

@@ -1,0 +1,142 @@
+/**
+ * What a validator client is answered: the value that the cluster decided, within a bounded wait,
+ * and for each signature that it hands in whether it was taken.
+ */
+import type { AttesterDefinition, DutyDefinitions, UnsignedData } from "../domain/data.ts";
+import { type Duty, dutyId } from "../domain/duty.ts";
+import { Cancelled, ERRORS } from "../domain/errors.ts";
+import { VC_WAIT_BPS } from "../domain/limits.ts";
+import { BASIS_POINTS, type CommitteeIndex, type Slot } from "../domain/units.ts";
+import { attestationDataRoot, decodeAttestationData } from "../eth2/attestationData.ts";
+import type { Chain } from "../eth2/chain.ts";
+import { attesterDomain, computeSigningRoot } from "../eth2/signing.ts";
+import type { AttestationData, SubmittedAttestation } from "../eth2/types.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Denial } from "../ports/validatorApi.ts";
+import { assert } from "../util/assert.ts";
+import { err, ok, type Result } from "../util/result.ts";
+import { abortAt } from "./abortAt.ts";
+import type { Deadlines } from "./deadlines.ts";
+import type { DutyGater } from "./dutyGater.ts";
+import type { DutyStore, Scheduler, Signed, SigningApi, Tracker } from "./interfaces.ts";
+import type { Submission, Submissions } from "./submissions.ts";
+
+type ValidatorApiParts = {
+  readonly chain: Chain;
+  readonly clock: Clock;
+  readonly deadlines: Deadlines;
+  readonly gater: DutyGater;
+  readonly scheduler: Scheduler;
+  readonly dutyStore: DutyStore;
+  readonly submissions: Submissions;
+  readonly tracker: Tracker;
+};
+type Indexed<T> = { readonly index: number; readonly item: T };
+
+export class DutyValidatorApi implements SigningApi {
+  readonly #parts: ValidatorApiParts;
+
+  constructor(parts: ValidatorApiParts) {
+    this.#parts = parts;
+  }
+
+  onSigned(handler: (signed: Signed) => void): void {
+    this.#parts.submissions.onSigned(handler);
+  }
+
+  async attestationData(
+    slot: Slot,
+    committee: CommitteeIndex,
+    signal: AbortSignal,
+  ): Promise<Result<AttestationData, Denial>> {
+    const decided = await this.#decided({ slot, type: "attester" }, signal);
+    if (!decided.ok) return decided;
+    const data = decodeAttestationData(decided.value.value);
+    assert(data !== null, "a decided value was checked before");
+    const { fork } = this.#parts.chain.forkAt(data.target.epoch);
+    return ok(fork.attestationIndex.signsCommittee ? { ...data, index: committee } : data);
+  }
+
+  async submitAttestations(
+    attestations: readonly SubmittedAttestation[],
+    signal: AbortSignal,
+  ): Promise<readonly (Denial | null)[]> {
+    const verdicts: (Denial | null)[] = attestations.map(() => null);
+    const indexed = attestations.map((item, index) => ({ index, item }));
+    const bySlot = Map.groupBy(indexed, ({ item }) => item.data.slot);
+    await Promise.all(
+      [...bySlot].map(async ([slot, items]) => {
+        const answers = await this.#submitAt({ slot, type: "attester" }, items, signal);
+        for (const [i, { index }] of items.entries()) verdicts[index] = answers[i] ?? null;
+      }),
+    );
+    return verdicts;
+  }
+
+  async #submitAt(
+    duty: Duty,
+    items: readonly Indexed<SubmittedAttestation>[],
+    signal: AbortSignal,
+  ): Promise<readonly (Denial | null)[]> {
+    const { scheduler, submissions } = this.#parts;
+    const misplaced = this.#misplaced(duty);
+    if (misplaced !== null) return items.map(() => misplaced);
+    const definitions = scheduler.definitions(duty);
+    const parsed = items.map(({ item }) => this.#submissionOf(item, definitions));
+    const known = parsed.flatMap((each) => (each.ok ? [each.value] : []));
+    const decided = known.length === 0 ? null : await this.#decided(duty, signal);
+    const answers = await submissions.submit(duty, decided?.ok ? decided.value : null, known);
+    const next = answers.values();
+    return parsed.map((each) => (each.ok ? (next.next().value ?? null) : each.error));
+  }
+
+  /** The validator that holds the seat, and what it says it signed. */
+  #submissionOf(
+    { data, seat, signature }: SubmittedAttestation,
+    definitions: DutyDefinitions,
+  ): Result<Submission, Denial> {
+    const { chain } = this.#parts;
+    const definition = (definitions as readonly AttesterDefinition[]).find((each) =>
+      seat.kind === "validator"
+        ? each.validatorIndex === seat.validatorIndex
+        : each.committeeIndex === seat.committeeIndex &&
+          each.validatorCommitteeIndex === seat.position,
+    );
+    if (definition === undefined) {
+      const detail = `no validator of the cluster has that seat in slot ${data.slot}`;
+      return err({ code: "unknown_validator", detail });
+    }
+    const { validator, pubKey } = definition;
+    const messageRoot = attestationDataRoot(data);
+    const signingRoot = computeSigningRoot(messageRoot, attesterDomain(chain, data.target.epoch));
+    const slashing = {
+      kind: "attestation" as const,
+      source: data.source.epoch,
+      target: data.target.epoch,
+    };
+    return ok({ task: { validator, pubKey, messageRoot, signingRoot, slashing }, signature });
+  }
+
+  /** VC-2: waits a part of the slot at most, so that the client hears the reason and not nothing. */
+  async #decided(duty: Duty, signal: AbortSignal): Promise<Result<UnsignedData, Denial>> {
+    const { chain, clock, deadlines, dutyStore, tracker } = this.#parts;
+    const misplaced = this.#misplaced(duty);
+    if (misplaced !== null) return err(misplaced);
+    const until = clock.now() + (chain.spec.slotDurationMs * VC_WAIT_BPS) / BASIS_POINTS;
+    const waiting = AbortSignal.any([signal, deadlines.signalOf(duty)]);
+    const { signal: timed, dispose } = abortAt(clock, until, waiting);
+    try {
+      return ok(await dutyStore.awaitData(duty, timed));
+    } catch (error) {
+      if (!(error instanceof Cancelled)) throw error;
+      return err({ code: "undecided", detail: `${dutyId(duty)}: ${tracker.explain(duty)}` });
+    } finally {
+      dispose();
+    }
+  }
+
+  #misplaced(duty: Duty): Denial | null {
+    const code = this.#parts.gater.check(duty);
+    return code === null ? null : { code, detail: `${dutyId(duty)}: ${ERRORS[code].message}` };
+  }
+}
