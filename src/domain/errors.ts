@@ -169,6 +169,11 @@ export const ERRORS = {
     retryable: true,
     message: "the beacon node's answer does not fit the Beacon API",
   },
+  fork_unsupported: {
+    kind: "fault",
+    retryable: false,
+    message: "this release of Coterie cannot do the duty on the chain's fork; update it",
+  },
   beacon_rejected: {
     kind: "fault",
     retryable: false,
