@@ -6,8 +6,7 @@ import type { UnsignedData } from "../domain/data.ts";
 import type { Duty } from "../domain/duty.ts";
 import type { PeerIndex, Root } from "../domain/keys.ts";
 import { MAX_PULLS_PER_PEER, MAX_ROUND } from "../domain/limits.ts";
-import type { BasisPoints, Millis, Round } from "../domain/units.ts";
-import { BASIS_POINTS } from "../domain/units.ts";
+import type { Millis, Round } from "../domain/units.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
 import { QbftInstance } from "../qbft/instance.ts";
 import type {
@@ -20,12 +19,6 @@ import type {
 } from "../qbft/messages.ts";
 import type { ConsensusFrame } from "../wire/profile.ts";
 
-/**
- * VALUE-3: how long a missing value is given to arrive by itself before a peer is asked for it, and then
- * before the next peer is asked: longer than the spread of one broadcast, short against a round.
- */
-const PULL_PATIENCE_BPS: BasisPoints = 100;
-
 export type InstanceParts = {
   readonly duty: Duty;
   readonly nodes: number;
@@ -34,7 +27,11 @@ export type InstanceParts = {
   readonly leaderOf: (round: Round) => PeerIndex;
   /** When the round's timer fires. */
   readonly roundEndsAt: (round: Round) => Millis;
-  readonly slotDurationMs: Millis;
+  /**
+   * VALUE-3: how long a missing value is given to arrive by itself before a peer is asked for it,
+   * and then before the next peer is asked.
+   */
+  readonly pullPatienceMs: Millis;
   readonly clock: Clock;
   readonly sign: (statement: Statement) => SignedStatement;
   /** Calls `send` once votes of this slot may leave; at once when they may already. */
@@ -95,6 +92,11 @@ export class ConsensusInstance {
       }
     }
     this.#enqueue({ kind: "receive", message });
+  }
+
+  /** Takes the bytes of a value that a former life of this node saw decided, to serve peers. */
+  restore(data: UnsignedData): void {
+    this.#keep(data);
   }
 
   /** Takes the bytes of a value that this node asked for; anything else is dropped. */
@@ -210,9 +212,8 @@ export class ConsensusInstance {
   }
 
   #pullLater(value: Root): Timer {
-    const { clock, slotDurationMs } = this.#parts;
-    const patienceMs = (slotDurationMs * PULL_PATIENCE_BPS) / BASIS_POINTS;
-    return clock.at(clock.now() + patienceMs, () => this.#askNext(value));
+    const { clock, pullPatienceMs } = this.#parts;
+    return clock.at(clock.now() + pullPatienceMs, () => this.#askNext(value));
   }
 
   /** One peer at a time: a value can be megabytes. */

@@ -14,7 +14,7 @@ import type {
   Verified,
 } from "../domain/data.ts";
 import type { Duty } from "../domain/duty.ts";
-import type { LockIndex, Root, ShareIndex } from "../domain/keys.ts";
+import type { LockIndex, Root, ShareIndex, Signature } from "../domain/keys.ts";
 import type { SignatureShare } from "../ports/bls.ts";
 import type { ValidatorApi } from "../ports/validatorApi.ts";
 import type { Refused } from "../safety/gate.ts";
@@ -37,7 +37,7 @@ export interface Fetcher {
   refresh(duty: Duty, signal: AbortSignal): Promise<UnsignedData | null>;
 }
 
-/** Agrees with the peers on one value per duty. */
+/** Agrees with the peers on one value per duty; what every node computes alike is agreed at once. */
 export interface Consensus {
   /** Joins the duty's instance, so that its round timer runs before a value is there. */
   participate(duty: Duty): void;
@@ -111,6 +111,13 @@ export interface SignatureAggregator {
   onAggregated(handler: (set: Verified<AggregatedSet>) => void): void;
 }
 
+/** Keeps group signatures for the duties that build on them, e.g. a proposal on its randao. */
+export interface AggregatedSignatureStore {
+  store(set: Verified<AggregatedSet>): void;
+  /** Resolves once the signature is there; rejects at the duty's deadline or with the signal. */
+  awaitSignature(duty: Duty, validator: LockIndex, signal: AbortSignal): Promise<Signature>;
+}
+
 /** Hands group signatures to the beacon node, again and again until it takes them. */
 export interface Broadcaster {
   broadcast(set: Verified<AggregatedSet>): void;
@@ -156,6 +163,7 @@ export type Components = {
   readonly exchange: PartialSignatureExchange;
   readonly partialSignatures: PartialSignatureStore;
   readonly aggregator: SignatureAggregator;
+  readonly aggregatedSignatures: AggregatedSignatureStore;
   readonly broadcaster: Broadcaster;
   readonly tracker: Tracker;
 };

@@ -19,7 +19,8 @@ export function wire(c: Components): void {
   c.exchange.onReceived((set) => c.partialSignatures.storeReceived(set));
   c.partialSignatures.onThreshold((duty, groups) => c.aggregator.aggregate(duty, groups));
 
-  // Submit the group signatures.
+  // Submit the group signatures, and keep them for the duties that build on them.
+  c.aggregator.onAggregated((set) => c.aggregatedSignatures.store(set));
   c.aggregator.onAggregated((set) => c.broadcaster.broadcast(set));
 }
 

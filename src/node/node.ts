@@ -4,11 +4,13 @@
  */
 import type { Cluster } from "../cluster/cluster.ts";
 import { GateAdmission } from "../core/admission.ts";
+import { MemoryAggregatedSignatureStore } from "../core/aggregatedSignatureStore.ts";
 import { Background } from "../core/background.ts";
 import { BeaconBroadcaster } from "../core/broadcaster.ts";
 import { QbftConsensus } from "../core/consensus.ts";
 import { Courier } from "../core/courier.ts";
 import { Deadlines } from "../core/deadlines.ts";
+import { DecidedArchive } from "../core/decidedArchive.ts";
 import { DutyGater } from "../core/dutyGater.ts";
 import { DecidedDutyStore } from "../core/dutyStore.ts";
 import { Evidence } from "../core/evidence.ts";
@@ -43,6 +45,7 @@ import { assert } from "../util/assert.ts";
 import { nativeProfile } from "../wire/nativeProfile.ts";
 import { connectChain } from "./chainConnection.ts";
 import { type Health, healthOf } from "./health.ts";
+import { startProposerPreparer } from "./proposerPreparer.ts";
 import { SyncWatch } from "./syncWatch.ts";
 
 export type NodeConfig = { readonly cluster: Cluster };
@@ -80,6 +83,8 @@ export async function createNode(
   const background = new Background(failure.resolve);
   const kindOf = (duty: Duty): DutyKind => DUTY_KINDS[duty.type];
   const deadlines = new Deadlines(ports.clock, chain, kindOf);
+  const { valueRoot } = nativeProfile;
+  const archive = await DecidedArchive.open({ ...ports, deadlines, valueRoot });
   const heads = new HeadFeed(ports.beacon);
   const sync = new SyncWatch(ports, background, stopping.signal);
   const common = { ...ports, chain, background, deadlines, kindOf, heads };
@@ -91,6 +96,7 @@ export async function createNode(
     gate,
     freezes,
     votes,
+    archive,
     stopping,
   });
 
@@ -98,6 +104,7 @@ export async function createNode(
   track(components);
   heads.start(stopping.signal);
   sync.start();
+  startProposerPreparer({ ...common, cluster, signal: stopping.signal });
   components.scheduler.start();
   return {
     chain,
@@ -122,6 +129,7 @@ type BuildParts = Ports & {
   readonly gate: SafetyGate;
   readonly freezes: Freezes;
   readonly votes: VoteGuard;
+  readonly archive: DecidedArchive;
   readonly stopping: AbortController;
 };
 
@@ -140,13 +148,23 @@ function buildComponents(parts: BuildParts): {
   const courier = new Courier({ ...parts, profile, scope });
   const evidence = new Evidence(store, logger, background);
   const verifier = new SignatureVerifier(bls, pubShareOf(cluster), cluster.nodes);
-  const validators = new Map(cluster.validators.map(({ pubKey }, index) => [pubKey, index]));
   const reject = (share: ShareIndex, code: RejectionCode): void =>
     courier.reject("partials", peerIndexOf(share), code);
 
-  const scheduler = new DutyScheduler({ ...parts, validators, signal: parts.stopping.signal });
+  const scheduler = new DutyScheduler({
+    ...parts,
+    validators: cluster.validators,
+    resumed: parts.archive.duties,
+    signal: parts.stopping.signal,
+  });
+  const aggregatedSignatures = new MemoryAggregatedSignatureStore(deadlines);
   const gater = new DutyGater({ ...parts, scheduler });
-  const fetcher = new BeaconFetcher({ ...parts, tracker, valueRoot: profile.valueRoot });
+  const fetcher = new BeaconFetcher({
+    ...parts,
+    tracker,
+    valueRoot: profile.valueRoot,
+    awaitSignature: (...query) => aggregatedSignatures.awaitSignature(...query),
+  });
   const checker = new ValueChecker({ ...parts, scheduler, fetcher });
   const consensus = new QbftConsensus({
     ...parts,
@@ -209,6 +227,7 @@ function buildComponents(parts: BuildParts): {
       exchange,
       partialSignatures,
       aggregator,
+      aggregatedSignatures,
       broadcaster,
       tracker,
     },

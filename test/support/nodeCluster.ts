@@ -22,6 +22,7 @@ import type { Chain } from "../../src/eth2/chain.ts";
 import { createNode, type Node } from "../../src/node/node.ts";
 import type { Ports } from "../../src/ports/ports.ts";
 import { openSlashingStore } from "../../src/safety/openSlashingStore.ts";
+import { FEE_RECIPIENT, GAS_LIMIT } from "./blocks.ts";
 import { FakeBeacon } from "./fakeBeacon.ts";
 import { MemoryHub } from "./memoryNetwork.ts";
 import { MemoryStore } from "./memoryStore.ts";
@@ -40,10 +41,8 @@ export type Member = {
 
 export type HistoryRecord = {
   readonly validator: LockIndex;
-  readonly source: Epoch;
-  readonly target: Epoch;
   readonly signingRoot: Root;
-};
+} & ({ readonly source: Epoch; readonly target: Epoch } | { readonly slot: Slot });
 
 const bytesFrom = (seed: number): Uint8Array => new Uint8Array(32).fill(seed);
 /** The same bytes in every run: these keys guard nothing. */
@@ -79,7 +78,8 @@ export class NodeCluster {
       lockIndex,
       pubKey,
       pubShares: shares.map((share) => pubShareOf(publicKeyOf(share))),
-      feeRecipient: "0x" as const,
+      feeRecipient: FEE_RECIPIENT,
+      targetGasLimit: GAS_LIMIT,
     }));
     this.cluster = {
       name: "test",
@@ -162,17 +162,23 @@ export class NodeCluster {
     await this.clock.runUntil(this.chain.slotStart(slot + 1) - 1);
   }
 
+  /** Has validator `position` of the cluster propose in `slot`, as every beacon node sees it. */
+  proposeIn(slot: Slot, position = 0): void {
+    for (const { beacon } of this.members) beacon.proposers.set(slot, position);
+  }
+
   /** The slashing history on a node's disk, for what a test wants it to have signed before. */
   async withHistory(self: PeerIndex, records: readonly HistoryRecord[]): Promise<void> {
     const { store } = this.member(self);
     const slashing = await openSlashingStore(store, this.chain.genesisValidatorsRoot);
-    for (const { validator, source, target, signingRoot } of records) {
+    for (const { validator, signingRoot, ...message } of records) {
       const pubKey = this.cluster.validators[validator]?.pubKey;
       assert(pubKey !== undefined, "the validator is in the lock");
       const verdict = await slashing.transact((transaction) =>
         transaction.record({
           pubKey,
-          slashing: { kind: "attestation", source, target },
+          slashing:
+            "slot" in message ? { kind: "block", ...message } : { kind: "attestation", ...message },
           signingRoot,
           origin: "own",
           shareIndex: self + 1,
