@@ -15,13 +15,5 @@ export interface BeaconUpstreams {
    * Calls `attempt` with the best beacon node of the cluster's chain and, each time it throws
    * `FaultError`, with the next; the last fault is thrown. Throws `signal.reason` once that aborts.
    */
-  attempt<T>(
-    attempt: (upstream: BeaconUpstream, signal: AbortSignal) => Promise<T>,
-    signal: AbortSignal,
-  ): Promise<T>;
-  /** Calls `attempt` with every one of them; resolves when one succeeded, throws when none did. */
-  attemptAll<T>(
-    attempt: (upstream: BeaconUpstream, signal: AbortSignal) => Promise<T>,
-    signal: AbortSignal,
-  ): Promise<T>;
+  attempt<T>(attempt: (upstream: BeaconUpstream) => Promise<T>, signal: AbortSignal): Promise<T>;
 }
