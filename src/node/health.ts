@@ -32,7 +32,8 @@ export function healthOf(seen: Observations): Health {
   if (seen.sync === null) reasons.push("no beacon node answers");
   else if (seen.sync.isSyncing) reasons.push("the beacon node is syncing");
   else if (seen.sync.isElOffline) reasons.push("the beacon node's execution client is offline");
-  if (seen.signedFor < seen.validators) {
+  // Without any, a validator client holds the key shares.
+  if (seen.signedFor > 0 && seen.signedFor < seen.validators) {
     reasons.push(`key shares are loaded for ${seen.signedFor} of ${seen.validators} validators`);
   }
   if (!seen.isLockHeld) reasons.push("another process took over this data directory");
