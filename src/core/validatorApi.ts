@@ -5,17 +5,20 @@
 import type { AttesterDefinition, DutyDefinitions, UnsignedData } from "../domain/data.ts";
 import { type Duty, dutyId } from "../domain/duty.ts";
 import { Cancelled, ERRORS } from "../domain/errors.ts";
+import type { Signature } from "../domain/keys.ts";
 import { VC_WAIT_BPS } from "../domain/limits.ts";
 import { BASIS_POINTS, type CommitteeIndex, type Slot } from "../domain/units.ts";
+import type { DutyKind } from "../duties/kind.ts";
 import { attestationDataRoot, decodeAttestationData } from "../eth2/attestationData.ts";
+import { decodeProposal, type Proposal, type SubmittedBlock } from "../eth2/blocks.ts";
 import type { Chain } from "../eth2/chain.ts";
-import { attesterDomain, computeSigningRoot } from "../eth2/signing.ts";
+import { attesterDomain, computeSigningRoot, proposerDomain } from "../eth2/signing.ts";
 import type { AttestationData, SubmittedAttestation } from "../eth2/types.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Denial } from "../ports/validatorApi.ts";
 import { assert } from "../util/assert.ts";
 import { err, ok, type Result } from "../util/result.ts";
-import { abortAt } from "./abortAt.ts";
+import { abortAt, type TimedSignal } from "./abortAt.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { DutyGater } from "./dutyGater.ts";
 import type { DutyStore, Scheduler, Signed, SigningApi, Tracker } from "./interfaces.ts";
@@ -29,6 +32,7 @@ type ValidatorApiParts = {
   readonly scheduler: Scheduler;
   readonly dutyStore: DutyStore;
   readonly submissions: Submissions;
+  readonly kindOf: (duty: Duty) => DutyKind;
   readonly tracker: Tracker;
 };
 type Indexed<T> = { readonly index: number; readonly item: T };
@@ -71,6 +75,55 @@ export class DutyValidatorApi implements SigningApi {
       }),
     );
     return verdicts;
+  }
+
+  async proposal(
+    slot: Slot,
+    reveal: Signature,
+    signal: AbortSignal,
+  ): Promise<Result<Proposal, Denial>> {
+    const { chain, scheduler, submissions, kindOf } = this.#parts;
+    const wait = this.#startWaiting(signal);
+    try {
+      const duty: Duty = { slot, type: "randao" };
+      const computed = await this.#decidedBy(duty, wait.signal);
+      if (!computed.ok) return computed;
+      const tasks = kindOf(duty).tasks(computed.value, scheduler.definitions(duty), chain);
+      const own = tasks.map((task) => ({ task, signature: reveal }));
+      const [denial] = await submissions.submit(duty, computed.value, own);
+      if (denial) return err(denial);
+      const decided = await this.#decidedBy({ slot, type: "proposer" }, wait.signal);
+      if (!decided.ok) return decided;
+      const proposal = decodeProposal(chain.forkAt(chain.epochOf(slot)).fork, decided.value.value);
+      assert(proposal !== null, "a decided value was checked before");
+      return ok(proposal);
+    } finally {
+      wait.dispose();
+    }
+  }
+
+  async submitBlock(block: SubmittedBlock, signal: AbortSignal): Promise<Denial | null> {
+    const { chain, scheduler, submissions } = this.#parts;
+    const { slot, proposerIndex, root: messageRoot, signature } = block;
+    const duty: Duty = { slot, type: "proposer" };
+    const misplaced = this.#misplaced(duty);
+    if (misplaced !== null) return misplaced;
+    const proposer = scheduler
+      .definitions(duty)
+      .find(({ validatorIndex }) => validatorIndex === proposerIndex);
+    if (proposer === undefined) {
+      const detail = `validator ${proposerIndex} does not propose in slot ${slot}`;
+      return { code: "unknown_validator", detail };
+    }
+    const { validator, pubKey } = proposer;
+    const domain = proposerDomain(chain, chain.epochOf(slot));
+    const signingRoot = computeSigningRoot(messageRoot, domain);
+    const slashing = { kind: "block" as const, slot };
+    const task = { validator, pubKey, messageRoot, signingRoot, slashing };
+    const decided = await this.#decided(duty, signal);
+    const data = decided.ok ? decided.value : null;
+    const [denial] = await submissions.submit(duty, data, [{ task, signature }]);
+    return denial ?? null;
   }
 
   async #submitAt(
@@ -117,21 +170,32 @@ export class DutyValidatorApi implements SigningApi {
     return ok({ task: { validator, pubKey, messageRoot, signingRoot, slashing }, signature });
   }
 
-  /** VC-2: waits a part of the slot at most, so that the client hears the reason and not nothing. */
   async #decided(duty: Duty, signal: AbortSignal): Promise<Result<UnsignedData, Denial>> {
-    const { chain, clock, deadlines, dutyStore, tracker } = this.#parts;
+    const wait = this.#startWaiting(signal);
+    try {
+      return await this.#decidedBy(duty, wait.signal);
+    } finally {
+      wait.dispose();
+    }
+  }
+
+  /** VC-2: a part of the slot at most, so that the client hears the reason and not nothing. */
+  #startWaiting(signal: AbortSignal): TimedSignal {
+    const { chain, clock } = this.#parts;
+    const waitMs = Math.floor((chain.spec.slotDurationMs * VC_WAIT_BPS) / BASIS_POINTS);
+    return abortAt(clock, clock.now() + waitMs, signal);
+  }
+
+  async #decidedBy(duty: Duty, wait: AbortSignal): Promise<Result<UnsignedData, Denial>> {
+    const { deadlines, dutyStore, tracker } = this.#parts;
     const misplaced = this.#misplaced(duty);
     if (misplaced !== null) return err(misplaced);
-    const until = clock.now() + (chain.spec.slotDurationMs * VC_WAIT_BPS) / BASIS_POINTS;
-    const waiting = AbortSignal.any([signal, deadlines.signalOf(duty)]);
-    const { signal: timed, dispose } = abortAt(clock, until, waiting);
+    const signal = AbortSignal.any([wait, deadlines.signalOf(duty)]);
     try {
-      return ok(await dutyStore.awaitData(duty, timed));
+      return ok(await dutyStore.awaitData(duty, signal));
     } catch (error) {
       if (!(error instanceof Cancelled)) throw error;
       return err({ code: "undecided", detail: `${dutyId(duty)}: ${tracker.explain(duty)}` });
-    } finally {
-      dispose();
     }
   }
 

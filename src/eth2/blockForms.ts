@@ -27,11 +27,15 @@ export type BlockForm = {
   serialize(contents: BlockContents): Uint8Array;
   /** Hash tree root of the block alone: a blinded block has the root of its full one. */
   blockRoot(contents: BlockContents): Uint8Array;
+  json(contents: BlockContents): unknown;
   signedSsz(contents: BlockContents, signature: Signature): Uint8Array;
   signedJson(contents: BlockContents, signature: Signature): unknown;
+  /** What a client signed; the rest of what it sends with the block is known from the decision. */
+  readSignedSsz(bytes: Uint8Array): SignedBlockValue;
+  readSignedJson(json: unknown): SignedBlockValue;
 };
 
-type SignedBlockValue = { message: BlockValue; signature: Uint8Array };
+export type SignedBlockValue = { message: BlockValue; signature: Uint8Array };
 type SignedContents = Omit<BlockContents, "block"> & { signedBlock: SignedBlockValue };
 
 /** The block travels alone. */
@@ -45,8 +49,11 @@ export function bareForm(types: {
     fromJson: (json) => bare(types.block.fromJson(json)),
     serialize: ({ block }) => types.block.serialize(block),
     blockRoot: ({ block }) => types.block.hashTreeRoot(block),
+    json: ({ block }) => types.block.toJson(block),
     signedSsz: ({ block }, signature) => types.signed.serialize({ message: block, signature }),
     signedJson: ({ block }, signature) => types.signed.toJson({ message: block, signature }),
+    readSignedSsz: (bytes) => types.signed.deserialize(bytes),
+    readSignedJson: (json) => types.signed.fromJson(json),
   };
 }
 
@@ -66,7 +73,10 @@ export function contentsForm(types: {
     fromJson: (json) => types.contents.fromJson(json),
     serialize: (contents) => types.contents.serialize(contents),
     blockRoot: ({ block }) => types.block.hashTreeRoot(block),
+    json: (contents) => types.contents.toJson(contents),
     signedSsz: (contents, signature) => types.signed.serialize(signed(contents, signature)),
     signedJson: (contents, signature) => types.signed.toJson(signed(contents, signature)),
+    readSignedSsz: (bytes) => types.signed.deserialize(bytes).signedBlock,
+    readSignedJson: (json) => types.signed.fromJson(json).signedBlock,
   };
 }

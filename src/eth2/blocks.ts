@@ -45,7 +45,17 @@ export type Proposal = ProducedBlock & {
   readonly gasLimit: number | null;
   /** Whether each blob that the block commits to is there with its proofs. */
   readonly isComplete: boolean;
+  /** The Beacon API's JSON of {@link ProducedBlock.ssz}. */
+  json(): unknown;
   sign(signature: Signature): SignedBlock;
+};
+
+/** What is compared of a block that a validator client signed. */
+export type SubmittedBlock = {
+  readonly slot: Slot;
+  readonly proposerIndex: ValidatorIndex;
+  readonly root: Root;
+  readonly signature: Signature;
 };
 
 const WEI_BYTES = 32;
@@ -61,6 +71,19 @@ export function blockSszFromJson(fork: ForkName, isBlinded: boolean, json: unkno
   const form = formOf(FORKS[fork], isBlinded);
   if (form === null) throw new TypeError(`${fork} has no such form of a block`);
   return form.serialize(form.fromJson(json));
+}
+
+/** Throws a plain error for a body that is no signed block of this fork and form. */
+export function readSubmittedBlock(
+  { fork, isBlinded }: Pick<ProducedBlock, "fork" | "isBlinded">,
+  body: { readonly ssz: Uint8Array } | { readonly json: unknown },
+): SubmittedBlock {
+  const form = formOf(FORKS[fork], isBlinded);
+  if (form === null) throw new TypeError(`${fork} has no such form of a block`);
+  const { message, signature } =
+    "ssz" in body ? form.readSignedSsz(body.ssz) : form.readSignedJson(body.json);
+  const root = rootOf(form.blockRoot({ block: message, kzgProofs: [], blobs: [] }));
+  return { slot: message.slot, proposerIndex: message.proposerIndex, root, signature };
 }
 
 export function encodeProposal(produced: ProducedBlock): Uint8Array {
@@ -110,6 +133,7 @@ function decode(fork: Fork, value: Uint8Array): Proposal | null {
     feeRecipient: payload === undefined ? null : toHex(payload.feeRecipient),
     gasLimit: payload?.gasLimit ?? header?.gasLimit ?? null,
     isComplete: isBlinded || hasBlobs(contents, fork.blocks?.proofsPerBlob ?? 0),
+    json: () => form.json(contents),
     sign: (signature) => ({
       fork: fork.name,
       isBlinded,

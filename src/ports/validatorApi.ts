@@ -1,6 +1,8 @@
 /** What a validator client may ask of the node, whatever protocol carries it. */
 import type { ErrorCode } from "../domain/errors.ts";
+import type { Signature } from "../domain/keys.ts";
 import type { CommitteeIndex, Slot } from "../domain/units.ts";
+import type { Proposal, SubmittedBlock } from "../eth2/blocks.ts";
 import type { AttestationData, SubmittedAttestation } from "../eth2/types.ts";
 import type { Result } from "../util/result.ts";
 
@@ -22,4 +24,11 @@ export interface ValidatorApi {
     attestations: readonly SubmittedAttestation[],
     signal: AbortSignal,
   ): Promise<readonly (Denial | null)[]>;
+  /**
+   * The block that the cluster decided for the slot, once t operators' clients have signed the
+   * randao reveal that it carries; `reveal` is this client's share of it. Waits as above.
+   */
+  proposal(slot: Slot, reveal: Signature, signal: AbortSignal): Promise<Result<Proposal, Denial>>;
+  /** The signature of a client's key share over the decided block; null when it was taken. */
+  submitBlock(block: SubmittedBlock, signal: AbortSignal): Promise<Denial | null>;
 }

@@ -13,6 +13,7 @@ import {
   denialReply,
   HttpProblem,
   jsonReply,
+  parseFork,
   parseNumber,
   type Reply,
   readBody,
@@ -34,10 +35,9 @@ export async function getAttestationData(request: VcRequest, parts: RouteParts):
 
 /** Version 1 of the route names no fork and means the first one's container. */
 export async function submitAttestations(request: VcRequest, parts: RouteParts): Promise<Reply> {
-  const { headers, params, signal } = request;
+  const { params, signal } = request;
   const api = runningApi(parts);
-  const fork =
-    params["version"] === "v1" ? FORK_NAMES[0] : parseFork(headers["eth-consensus-version"]);
+  const fork = params["version"] === "v1" ? FORK_NAMES[0] : parseFork(request);
   const items = await readItems(request, fork);
   const valid = items.flatMap((item) => (item.ok ? [item.value] : []));
   const answers = (await api.submitAttestations(valid, signal)).values();
@@ -47,13 +47,6 @@ export async function submitAttestations(request: VcRequest, parts: RouteParts):
       return { code: item.error.code, detail: item.error.detail ?? "" };
     }),
   );
-}
-
-/** Throws {@link HttpProblem} 400 for a header that names no fork we know. */
-function parseFork(header: string | string[] | undefined): ForkName {
-  const fork = FORK_NAMES.find((name) => name === String(header).toLowerCase());
-  if (fork !== undefined) return fork;
-  throw new HttpProblem(400, `Eth-Consensus-Version must be one of ${FORK_NAMES.join(", ")}`);
 }
 
 async function readItems(

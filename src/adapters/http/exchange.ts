@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { ERRORS, type ErrorCode, httpStatusOf } from "../../domain/errors.ts";
 import { MAX_JSON_DEPTH } from "../../domain/limits.ts";
+import { FORK_NAMES, type ForkName } from "../../eth2/forkNames.ts";
 import type { Denial } from "../../ports/validatorApi.ts";
 import { parseQuotedJson } from "../../util/json.ts";
 import { MEDIA_TYPES, requestFormat, responseFormat, type WireFormat } from "./negotiation.ts";
@@ -117,6 +118,14 @@ export function parseNumber(name: string, text: string | null): number {
   const number = /^\d{1,16}$/.test(text ?? "") ? Number(text) : Number.NaN;
   if (Number.isSafeInteger(number)) return number;
   throw new HttpProblem(400, `${name} must be a decimal number`);
+}
+
+/** The fork whose containers the body holds; throws {@link HttpProblem} 400 for none we know. */
+export function parseFork({ headers }: VcRequest): ForkName {
+  const header = String(headers["eth-consensus-version"]).toLowerCase();
+  const fork = FORK_NAMES.find((name) => name === header);
+  if (fork !== undefined) return fork;
+  throw new HttpProblem(400, `Eth-Consensus-Version must be one of ${FORK_NAMES.join(", ")}`);
 }
 
 function describeDenial({ code, detail }: Denial): string {

@@ -1,5 +1,6 @@
 /** Every route that the node answers itself; the write policy decides about all others. */
 import { getAttestationData, submitAttestations } from "./attestationRoutes.ts";
+import { getProposal, submitBlock } from "./blockRoutes.ts";
 import type { Reply, VcRequest } from "./exchange.ts";
 import { getValidator, listDutiesOf, listProposers, listValidators } from "./keyRoutes.ts";
 import { READY_PATHS } from "./readyAnswers.ts";
@@ -34,6 +35,8 @@ const ROUTES: readonly Route[] = [
   route("GET", "/eth/{version:v1|v2}/validator/duties/proposer/{epoch}", listProposers),
   route("GET", "/eth/v1/validator/attestation_data", getAttestationData),
   route("POST", "/eth/{version:v1|v2}/beacon/pool/attestations", submitAttestations),
+  route("GET", "/eth/v3/validator/blocks/{slot}", getProposal),
+  route("POST", "/eth/v2/beacon/{form:blocks|blinded_blocks}", submitBlock),
   route("POST", "/eth/v1/validator/prepare_beacon_proposer", prepareProposers),
   route("POST", "/eth/v1/validator/register_validator", registerValidators),
 ];

@@ -13,7 +13,7 @@ import {
 } from "node:http";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
 import type { Cluster } from "../../cluster/cluster.ts";
-import { Cancelled, FaultError } from "../../domain/errors.ts";
+import { Cancelled, FaultError, UsageError } from "../../domain/errors.ts";
 import type { PeerIndex } from "../../domain/keys.ts";
 import { MAX_VC_BODY_BYTES, MAX_VC_CONNECTIONS } from "../../domain/limits.ts";
 import type { Millis } from "../../domain/units.ts";
@@ -101,7 +101,14 @@ function createListener(
     maxHeaderSize: MAX_HEADER_BYTES,
   };
   if (tls === null) return createServer(limits, listener);
-  return createTlsServer({ ...limits, ...tls }, listener);
+  try {
+    return createTlsServer({ ...limits, ...tls }, listener);
+  } catch (cause) {
+    throw new UsageError("the certificate and key for the Beacon API cannot be used", {
+      fix: "give PEM files that belong together, the key without a password",
+      cause,
+    });
+  }
 }
 
 class Service {
