@@ -4,7 +4,7 @@
  */
 import type { AttesterDefinition, DutyDefinitions, UnsignedData } from "../domain/data.ts";
 import { type Duty, dutyId } from "../domain/duty.ts";
-import { Cancelled, ERRORS } from "../domain/errors.ts";
+import { Cancelled } from "../domain/errors.ts";
 import type { Signature } from "../domain/keys.ts";
 import { VC_WAIT_BPS } from "../domain/limits.ts";
 import { BASIS_POINTS, type CommitteeIndex, type Slot } from "../domain/units.ts";
@@ -201,6 +201,6 @@ export class DutyValidatorApi implements SigningApi {
 
   #misplaced(duty: Duty): Denial | null {
     const code = this.#parts.gater.check(duty);
-    return code === null ? null : { code, detail: `${dutyId(duty)}: ${ERRORS[code].message}` };
+    return code === null ? null : { code, detail: dutyId(duty) };
   }
 }
