@@ -85,7 +85,7 @@ export class QbftConsensus implements Consensus {
     const instance = this.#instanceOf(duty);
     const decided = this.#parts.archive.find(duty);
     if (instance === null || decided === null) return;
-    // FLOW-11: it goes on from the decision of its former life, and serves its bytes to peers.
+    // FLOW-10: it goes on from the decision of its former life, and serves its bytes to peers.
     instance.restore(decided);
     this.#decided.emit(decided);
   }
@@ -158,7 +158,7 @@ export class QbftConsensus implements Consensus {
     });
   }
 
-  /** FLOW-11; not waited for: whatever is signed meanwhile has a record of its own. */
+  /** FLOW-10; not waited for: whatever is signed meanwhile has a record of its own. */
   #keep(kind: AgreedDuty, data: UnsignedData): void {
     const { archive, background, tracker } = this.#parts;
     if (!kind.isDurable) return;

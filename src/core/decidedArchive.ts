@@ -1,5 +1,5 @@
 /**
- * Decided values that must survive a restart (FLOW-11): a block has no second chance, and a node
+ * Decided values that must survive a restart (FLOW-10): a block has no second chance, and a node
  * that lost it could neither sign nor publish it. Kept on disk until the duty's deadline.
  */
 import type { UnsignedData } from "../domain/data.ts";

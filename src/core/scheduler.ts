@@ -34,7 +34,7 @@ type SchedulerParts = {
   readonly kindOf: (duty: Duty) => DutyKind;
   /** The cluster's, in lock order. */
   readonly validators: readonly DistributedValidator[];
-  /** Duties of the node's former life that go on where they stopped (FLOW-11). */
+  /** Duties of the node's former life that go on where they stopped (FLOW-10). */
   readonly resumed: readonly Duty[];
   readonly heads: HeadFeed;
   readonly signal: AbortSignal;

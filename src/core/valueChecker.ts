@@ -76,8 +76,13 @@ export class ValueChecker {
     try {
       if (!kind.needsOwnData && from > clock.now()) await clock.sleep(from - clock.now(), signal);
       let own = await fetcher.latest(data.duty, kind.needsOwnData ? signal : AT_ONCE);
+      let headSlot: Slot | null | undefined;
       for (;;) {
-        const headSlot = await this.#headSlot(data, own, { kind, signal });
+        // Our own beacon node says the same: it knows the head.
+        const isOurs = own?.root === data.root;
+        const answer = isOurs ? undefined : await this.#headSlot(data, kind, signal);
+        // No answer takes nothing back: a head that was unknown when the time ran out stays so.
+        if (isOurs || answer !== undefined) headSlot = answer;
         const judgement = kind.judge(data, { own: own?.value ?? null, headSlot }, context);
         if (judgement.kind === "accept") return { accepted: true };
         if (judgement.kind === "refuse" || signal.aborted) return refused(judgement.reason);
@@ -92,11 +97,9 @@ export class ValueChecker {
   /** Slot of the head that the value names; undefined when our beacon node does not answer. */
   async #headSlot(
     data: UnsignedData,
-    own: UnsignedData | null,
-    { kind, signal }: { readonly kind: AgreedDuty; readonly signal: AbortSignal },
+    kind: AgreedDuty,
+    signal: AbortSignal,
   ): Promise<Slot | null | undefined> {
-    // Our own beacon node says the same: it knows the head.
-    if (own?.root === data.root) return undefined;
     const head = kind.attestedHead(data, this.#parts.chain);
     if (head === null || signal.aborted) return undefined;
     try {

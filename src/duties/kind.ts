@@ -71,7 +71,7 @@ interface AnyDuty<D extends DutyDefinition> {
 /** A duty whose value the cluster agrees on, and whose signatures the beacon node is handed. */
 export interface AgreedDuty<D extends DutyDefinition = DutyDefinition> extends AnyDuty<D> {
   readonly consensus: "agree";
-  /** Whether a decided value is kept on disk, so that it survives a restart (FLOW-11). */
+  /** Whether a decided value is kept on disk, so that it survives a restart (FLOW-10). */
   readonly isDurable: boolean;
   /** VALUE-3: how long a missing value is given to arrive by itself before a peer is asked. */
   readonly pullPatienceBps: BasisPoints;

@@ -8,9 +8,10 @@ import { createBls } from "../../src/crypto/bls.ts";
 import { createBuiltinSigner } from "../../src/crypto/builtinSigner.ts";
 import { createIdentity } from "../../src/crypto/identity.ts";
 import { k1PublicKey } from "../../src/crypto/k1.ts";
-import { parseSecretKey } from "../../src/crypto/points.ts";
+import { parseSecretKey, type SigningKey } from "../../src/crypto/points.ts";
 import { splitSecret } from "../../src/crypto/threshold.ts";
 import {
+  bytesOf,
   type LockIndex,
   type PeerIndex,
   pubKeyOf,
@@ -167,6 +168,11 @@ export class NodeCluster {
     for (const { beacon } of this.members) beacon.proposers.set(slot, position);
   }
 
+  /** What the whole key of a validator signs: no node holds it. */
+  signAs(validator: LockIndex, signingRoot: Root): Uint8Array {
+    return keyOf(groupSecret(validator)).sign(bytesOf(signingRoot));
+  }
+
   /** The slashing history on a node's disk, for what a test wants it to have signed before. */
   async withHistory(self: PeerIndex, records: readonly HistoryRecord[]): Promise<void> {
     const { store } = this.member(self);
@@ -195,7 +201,7 @@ export class NodeCluster {
 }
 
 function groupKey(validator: number, threshold: number, nodes: number) {
-  const secret = bytesFrom(0x20 + validator);
+  const secret = groupSecret(validator);
   const shares = splitSecret({ secret, threshold, shares: nodes, random });
   assert(shares !== null, "the secret is a key");
   return {
@@ -204,8 +210,16 @@ function groupKey(validator: number, threshold: number, nodes: number) {
   };
 }
 
+function groupSecret(validator: LockIndex): Uint8Array {
+  return bytesFrom(0x20 + validator);
+}
+
 function publicKeyOf(secret: Uint8Array): Uint8Array {
+  return keyOf(secret).publicKey;
+}
+
+function keyOf(secret: Uint8Array): SigningKey {
   const key = parseSecretKey(secret);
   assert(key !== null, "the secret is a key");
-  return key.publicKey;
+  return key;
 }

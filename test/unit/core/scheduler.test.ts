@@ -162,7 +162,7 @@ describe("proposals", () => {
     assert.equal(proposalAt(5).length, 2);
   });
 
-  test("FLOW-11: a duty of a former life goes on after its slot, but not past its deadline", async () => {
+  test("FLOW-10: a duty of a former life goes on after its slot, but not past its deadline", async () => {
     const startsAt = chain.slotStart(8) + 2_000;
     const resumed: Duty[] = [7, 6].map((slot) => ({ slot, type: "proposer" }));
     setUp({ startsAt, resumed });
