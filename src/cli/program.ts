@@ -5,6 +5,7 @@
 import { Command, CommanderError } from "commander";
 import { readTextFile } from "../adapters/system/files.ts";
 import { UsageError } from "../domain/errors.ts";
+import { COMBINE_OPTIONS, parseCombineOptions } from "./combineOptions.ts";
 import {
   CONTRACT_WALLETS,
   parseContractWallets,
@@ -13,7 +14,11 @@ import {
   type RunOptions,
 } from "./config.ts";
 import { readConfigFile } from "./configFile.ts";
-import { CREATE_CLUSTER_OPTIONS, parseCreateClusterOptions } from "./createClusterOptions.ts";
+import {
+  CREATE_CLUSTER_OPTIONS,
+  listKeysToSplit,
+  parseCreateClusterOptions,
+} from "./createClusterOptions.ts";
 import { describeError, EXIT_CODES, type ExitCode, exitCodeOf } from "./exitCodes.ts";
 import { addOptions, type OptionSpec, type RawOptions, resolveOptions } from "./options.ts";
 import { askPreset, usePreset } from "./preset.ts";
@@ -70,6 +75,7 @@ function buildProgram(finish: (outcome: ExitCode) => void): Command {
     });
   addRun(program, withAction);
   addCreate(program, withAction);
+  addCombine(program, withAction);
   addInspection(program, withAction);
   return program;
 }
@@ -98,11 +104,24 @@ function addCreate(program: Command, withAction: WithAction): void {
   });
   const cluster = create
     .command("cluster")
-    .description("split fresh validator keys among nodes on this machine, for tests and demos");
+    .description("split validator keys, new or existing, among nodes on this machine");
   withAction(addOptions(cluster, CREATE_CLUSTER_OPTIONS), async () => {
-    const options = parseCreateClusterOptions(rawOptions(cluster, CREATE_CLUSTER_OPTIONS));
+    const raw = rawOptions(cluster, CREATE_CLUSTER_OPTIONS);
+    const options = parseCreateClusterOptions(raw, await listKeysToSplit(raw));
     const { createClusterFiles } = await import("./createCluster.ts");
     await createClusterFiles(options);
+    return EXIT_CODES.ok;
+  });
+}
+
+function addCombine(program: Command, withAction: WithAction): void {
+  const command = program
+    .command("combine")
+    .description("make the whole keys of a stopped cluster from enough operators' key shares");
+  withAction(addOptions(command, COMBINE_OPTIONS), async () => {
+    const options = parseCombineOptions(rawOptions(command, COMBINE_OPTIONS));
+    const { combine } = await import("./combine.ts");
+    await combine(options);
     return EXIT_CODES.ok;
   });
 }
