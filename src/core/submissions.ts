@@ -37,15 +37,15 @@ type Budget = { left: number };
 
 type SubmissionParts = {
   readonly chain: Chain;
-  readonly identity: Identity;
+  readonly identity: Pick<Identity, "self">;
   /** Validators that this node signs for itself. */
   readonly signer: PartialSigner;
-  readonly scheduler: Scheduler;
+  readonly scheduler: Pick<Scheduler, "definitions">;
   readonly admission: Admission;
   readonly verifier: SignatureVerifier;
   readonly gate: SafetyGate;
   readonly freezes: Freezes;
-  readonly kindOf: (duty: Duty) => DutyKind;
+  readonly kindOf: (duty: Duty) => Pick<DutyKind, "tasks">;
   readonly logger: Logger;
   readonly metrics: Metrics;
 };
