@@ -1,6 +1,6 @@
 /**
- * What a stopped cluster signed, as far as its parts on this machine know (KEYS-5): the history file
- * that its operator exported and the slashing stores of the data directories at hand.
+ * What a stopped cluster signed, as far as its parts on this machine know (KEYS-5): the history
+ * file that its operator exported and the slashing stores of the data directories at hand.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";

@@ -1,6 +1,6 @@
 /**
- * `coterie create cluster`: a trusted dealer, for tests and demos and for splitting keys that exist.
- * Every node gets one complete data directory; all are built aside and appear whole (CLI-9).
+ * `coterie create cluster`: a trusted dealer, for tests, demos and splitting keys that exist. Every
+ * node gets one complete data directory; all of them are built aside and appear whole (CLI-9).
  */
 import { access, mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { join } from "node:path";

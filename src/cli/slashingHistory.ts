@@ -137,7 +137,9 @@ function expectedRoot(
   const root = known ?? given;
   if (root !== null) return root;
   throw new UsageError(`the chain with fork version ${forkVersion} is a private one`, {
-    fix: "give its root to --testnet-genesis-validators-root; a beacon node says it at eth/v1/beacon/genesis",
+    fix:
+      "give its root to --testnet-genesis-validators-root; a beacon node tells it at " +
+      "/eth/v1/beacon/genesis",
   });
 }
 

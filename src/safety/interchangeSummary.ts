@@ -1,7 +1,7 @@
 /**
  * What an interchange file (EIP-3076) comes to: per key the highest message, and the smallest file
- * that says as much. A key that moves needs no more, for whoever imports it refuses everything up to
- * there (SLASH-12).
+ * that says as much. A key that moves needs no more, for whoever imports it refuses everything up
+ * to there (SLASH-12).
  */
 import type { PubKey, Root } from "../domain/keys.ts";
 import { ok, type Result } from "../util/result.ts";
