@@ -5,6 +5,7 @@
 import { Command, CommanderError } from "commander";
 import { readTextFile } from "../adapters/system/files.ts";
 import { UsageError } from "../domain/errors.ts";
+import { adoptCharonEnvironment } from "./charonEnvironment.ts";
 import { COMBINE_OPTIONS, parseCombineOptions } from "./combineOptions.ts";
 import {
   CONTRACT_WALLETS,
@@ -106,7 +107,8 @@ function addCreate(program: Command, withAction: WithAction): void {
     .command("cluster")
     .description("split validator keys, new or existing, among nodes on this machine");
   withAction(addOptions(cluster, CREATE_CLUSTER_OPTIONS), async () => {
-    const raw = rawOptions(cluster, CREATE_CLUSTER_OPTIONS);
+    const sources = { environment: environmentFor(CREATE_CLUSTER_OPTIONS), file: {} };
+    const raw = resolveOptions(cluster, CREATE_CLUSTER_OPTIONS, sources);
     const options = parseCreateClusterOptions(raw, await listKeysToSplit(raw));
     const { createClusterFiles } = await import("./createCluster.ts");
     await createClusterFiles(options);
@@ -119,7 +121,8 @@ function addCombine(program: Command, withAction: WithAction): void {
     .command("combine")
     .description("make the whole keys of a stopped cluster from enough operators' key shares");
   withAction(addOptions(command, COMBINE_OPTIONS), async () => {
-    const options = parseCombineOptions(rawOptions(command, COMBINE_OPTIONS));
+    const sources = { environment: environmentFor(COMBINE_OPTIONS), file: {} };
+    const options = parseCombineOptions(resolveOptions(command, COMBINE_OPTIONS, sources));
     const { combine } = await import("./combine.ts");
     await combine(options);
     return EXIT_CODES.ok;
@@ -157,7 +160,7 @@ function addInspection(program: Command, withAction: WithAction): void {
 async function readRunOptions(command: Command): Promise<RunOptions> {
   const configPath = rawOptions(command, [CONFIG])[CONFIG.name];
   const file = configPath === undefined ? {} : await readConfigFile(configPath);
-  const sources = { environment: process.env, file };
+  const sources = { environment: environmentFor(RUN_OPTIONS), file };
   const raw = resolveOptions(command, RUN_OPTIONS, sources);
   return parseRunOptions(raw, (path) =>
     readTextFile(path, {
@@ -165,6 +168,13 @@ async function readRunOptions(command: Command): Promise<RunOptions> {
       missingFix: "give --p2p-peers a list, or the path of a file with one address per line",
     }),
   );
+}
+
+/** CLI-10: Charon's variables count too, and are named on standard error. */
+function environmentFor(specs: readonly OptionSpec[]): NodeJS.ProcessEnv {
+  const { environment, notices } = adoptCharonEnvironment(process.env, specs);
+  for (const notice of notices) process.stderr.write(`notice: ${notice}\n`);
+  return environment;
 }
 
 function rawOptions(command: Command, specs: readonly OptionSpec[]): RawOptions {
