@@ -96,6 +96,7 @@ export class SlotBoard {
       return;
     }
     const { expected, included, rightHead, excused, meanDistance } = verdict;
+    const { justifiedEpoch, finalizedEpoch } = verdict;
     const lines = [
       "",
       `duties due          ${expected}`,
@@ -104,7 +105,7 @@ export class SlotBoard {
       `mean distance       ${meanDistance.toFixed(2)} slots`,
       `blocks due          ${verdict.proposalsDue}`,
       `on chain as agreed  ${verdict.proposalsOurs}`,
-      `chain               justified ${verdict.justifiedEpoch}, finalized ${verdict.finalizedEpoch}`,
+      `chain               justified ${justifiedEpoch}, finalized ${finalizedEpoch}`,
       ...(excused > 0 ? [`lost to the kill    ${excused}, all in the slot of the kill`] : []),
       ...verdict.failures.map((failure) => styleText("red", failure)),
       verdict.failures.length === 0

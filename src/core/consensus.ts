@@ -210,6 +210,7 @@ export class QbftConsensus implements Consensus {
     const decoded = this.#parts.profile.decodeConsensus(bytes);
     if (!decoded.ok) return decoded.error.code;
     const frame = decoded.value;
+    // RANDAO-3: no honest node wants a vote on what every node computes.
     if (this.#parts.kindOf(frame.duty).consensus === "none") return "malformed";
     const misplaced = this.#parts.gater.check(frame.duty);
     if (misplaced !== null) return misplaced;

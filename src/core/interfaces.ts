@@ -37,7 +37,7 @@ export interface Fetcher {
   refresh(duty: Duty, signal: AbortSignal): Promise<UnsignedData | null>;
 }
 
-/** Agrees with the peers on one value per duty; what every node computes alike is agreed at once. */
+/** Agrees with the peers on a duty's value; what every node computes alike is agreed at once. */
 export interface Consensus {
   /** Joins the duty's instance, so that its round timer runs before a value is there. */
   participate(duty: Duty): void;

@@ -45,6 +45,16 @@ export type HistoryRecord = {
   readonly signingRoot: Root;
 } & ({ readonly source: Epoch; readonly target: Epoch } | { readonly slot: Slot });
 
+type ClusterOptions = {
+  readonly nodes?: number;
+  readonly threshold?: number;
+  readonly validators?: number;
+  /** Changes a node's ports before it starts: faults and adversaries are put in here. */
+  readonly adapt?: (ports: Ports, node: PeerIndex) => Ports;
+  /** A mutant of the node, where a test shows that a guard matters. */
+  readonly createNode?: typeof createNode;
+};
+
 const bytesFrom = (seed: number): Uint8Array => new Uint8Array(32).fill(seed);
 /** The same bytes in every run: these keys guard nothing. */
 const random = { bytes: (length: number) => new Uint8Array(length).fill(0x5a) };
@@ -58,17 +68,7 @@ export class NodeCluster {
   readonly #stopping = new AbortController();
   readonly #createNode: typeof createNode;
 
-  constructor(
-    options: {
-      readonly nodes?: number;
-      readonly threshold?: number;
-      readonly validators?: number;
-      /** Changes a node's ports before it starts: faults and adversaries are put in here. */
-      readonly adapt?: (ports: Ports, node: PeerIndex) => Ports;
-      /** A mutant of the node, where a test shows that a guard matters. */
-      readonly createNode?: typeof createNode;
-    } = {},
-  ) {
+  constructor(options: ClusterOptions = {}) {
     const { nodes = 4, threshold = 3, validators = 1, adapt = (ports: Ports) => ports } = options;
     this.#createNode = options.createNode ?? createNode;
     const identityKeys = Array.from({ length: nodes }, (_, node) => bytesFrom(node + 1));

@@ -1,4 +1,4 @@
-/** Block proposals with the danger present: the leader lies, a history conflicts, a node is misled. */
+/** Block proposals with the danger present: the leader lies, or a history conflicts. */
 import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
@@ -320,7 +320,7 @@ describe("a validator that signed another block of the slot before", () => {
     assert.equal(new Set(published(others).map(({ root }) => root)).size, 1);
   });
 
-  test("signs the second block without the double-proposal rule: the guard is what stops it", async () => {
+  test("signs the second block without the double-proposal rule, its guard", async () => {
     await start([
       {
         file: "src/safety/rules.ts",

@@ -64,7 +64,7 @@ describe("one proposer duty, from the randao to every beacon node", () => {
     assert.equal(block.isBlinded, false);
   });
 
-  test("RANDAO-2: the block is built with the validator's own reveal, before its slot began", async () => {
+  test("RANDAO-2: the block carries the reveal that was combined before its slot", async () => {
     await start();
     await runTo(SLOT - 1);
     const before = cluster.members.map(({ metrics }) =>
@@ -129,7 +129,7 @@ describe("one proposer duty, from the randao to every beacon node", () => {
     assertOneValidBlock(3);
   });
 
-  test("BLOCK-7: a beacon node that has the block already and refuses it again is no failure", async () => {
+  test("BLOCK-7: a beacon node that has the block already may refuse it again", async () => {
     await start();
     const { beacon, metrics } = cluster.member(LEADER);
     beacon.faults.refusesBlocks = true;

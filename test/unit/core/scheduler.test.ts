@@ -96,7 +96,7 @@ describe("the scheduler (FLOW-2, FLOW-3)", () => {
     assert.deepEqual(scheduler.definitions({ slot: 5, type: "attester" }), []);
   });
 
-  test("asks a beacon node that is away until it answers, and catches the running slot", async () => {
+  test("asks a beacon node that is away until it answers, for the running slot", async () => {
     beacon.faults.isOffline = true;
     scheduler.start();
     await clock.runUntil(chain.slotStart(1) + dueMs + 10);
@@ -150,7 +150,7 @@ describe("proposals", () => {
     assert.deepEqual(proposalAt(0), []);
   });
 
-  test("FLOW-2: proposers are asked for again when the last block before the epoch is another", async () => {
+  test("FLOW-2: proposers are asked for again when the epoch hangs on another block", async () => {
     scheduler.start();
     await clock.runUntil(chain.slotStart(1));
     beacon.proposers.set(5, 0);
@@ -162,7 +162,7 @@ describe("proposals", () => {
     assert.equal(proposalAt(5).length, 2);
   });
 
-  test("FLOW-10: a duty of a former life goes on after its slot, but not past its deadline", async () => {
+  test("FLOW-10: a duty of a former life goes on after its slot, until its deadline", async () => {
     const startsAt = chain.slotStart(8) + 2_000;
     const resumed: Duty[] = [7, 6].map((slot) => ({ slot, type: "proposer" }));
     setUp({ startsAt, resumed });
