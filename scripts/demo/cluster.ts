@@ -111,7 +111,7 @@ export async function startNodes(
   urls: readonly string[],
   onEvent: (event: NodeEvent) => void,
 ): Promise<readonly Child[]> {
-  const ports = await freePorts(2 * dataDirs.length);
+  const ports = await freePorts(3 * dataDirs.length);
   const addressOf = (node: number): string => `/ip4/127.0.0.1/tcp/${ports[node]}`;
   const peers = dataDirs.map((_, node) => `${node}=${addressOf(node)}`).join(",");
   return dataDirs.map(
@@ -121,9 +121,11 @@ export async function startNodes(
         args: [
           COTERIE,
           "run",
-          ...["--data-dir", dir, "--beacon-node-endpoints", urls[node] ?? ""],
+          ...["--data-dir", dir, "--signer", "builtin"],
+          ...["--beacon-node-endpoints", urls[node] ?? ""],
           ...["--p2p-tcp-address", `127.0.0.1:${ports[node]}`, "--p2p-peers", peers],
           ...["--monitoring-address", `127.0.0.1:${ports[dataDirs.length + node]}`],
+          ...["--validator-api-address", `127.0.0.1:${ports[2 * dataDirs.length + node]}`],
           ...["--log-format", "json"],
         ],
         onLine: (line) => {
