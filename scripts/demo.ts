@@ -72,6 +72,7 @@ async function demo(options: DemoOptions, dir: string, children: Child[]): Promi
     killSlot: options.kill?.slot ?? null,
     mustFinalize: options.slots >= FINALITY_EPOCHS * slotsPerEpoch,
     slashings,
+    publishedRoots: board.publishedRoots,
   });
   board.conclude(verdict);
   return verdict.failures.length === 0 ? 0 : 1;
@@ -97,11 +98,17 @@ async function watch({ options, chain, nodes, board, reader }: Running): Promise
     await sleepUntil(startOf(slot + 1) - 50);
     await reader.update();
     assertAlive(nodes, chain.child, options);
-    const { justifiedEpoch, finalizedEpoch, attestations } = await reader.report({
+    const { justifiedEpoch, finalizedEpoch, attestations, proposals } = await reader.report({
       fromSlot: Math.max(1, slot - 1),
-      toSlot: slot - 1,
+      toSlot: slot,
     });
-    board.showSlot({ slot, justifiedEpoch, finalizedEpoch, previous: attestations });
+    board.showSlot({
+      slot,
+      justifiedEpoch,
+      finalizedEpoch,
+      previous: attestations.filter((row) => row.slot === slot - 1),
+      proposal: proposals.find((row) => row.slot === slot),
+    });
   }
 }
 

@@ -10,6 +10,7 @@ import { openLevel } from "../../src/adapters/storage/level.ts";
 import type { PartialSignatureSet, SigningTask, Verified } from "../../src/domain/data.ts";
 import type { PubKey, Root } from "../../src/domain/keys.ts";
 import type { KeyValueStore, StoreOperation } from "../../src/ports/keyValueStore.ts";
+import { Freezes } from "../../src/safety/freezes.ts";
 import { createSafetyGate } from "../../src/safety/gate.ts";
 import { openSlashingStore } from "../../src/safety/openSlashingStore.ts";
 import { assert } from "../../src/util/assert.ts";
@@ -46,7 +47,11 @@ async function measure(directory: string, validators: number): Promise<Samples> 
   const raw = await openLevel(join(directory, "raw"));
   const recorder = recorderOf(disk);
   const slashing = await openSlashingStore(recorder.store, CHAIN);
-  const gate = createSafetyGate({ slashing, lock: { isHeld: () => true } });
+  const gate = createSafetyGate({
+    slashing,
+    lock: { isHeld: () => true },
+    freezes: new Freezes(recorder.store, new Map()),
+  });
   const samples: Samples = { admitMs: [], batchMs: [] };
   for (let epoch = 1; epoch <= WARM_UP + ROUNDS; epoch++) {
     const tasks = tasksOf(validators, epoch);

@@ -125,7 +125,7 @@ export type RunningNode = { readonly child: Child; readonly monitoringUrl: strin
 /** One node per data directory on loopback; resolves once all listen and look for their chain. */
 export async function startNodes(options: NodeOptions): Promise<readonly RunningNode[]> {
   const { dataDirs, urls, preset, onEvent } = options;
-  const ports = await freePorts(2 * dataDirs.length);
+  const ports = await freePorts(3 * dataDirs.length);
   const addressOf = (node: number): string => `/ip4/127.0.0.1/tcp/${ports[node]}`;
   const peers = dataDirs.map((_, node) => `${node}=${addressOf(node)}`).join(",");
   const listening: Promise<void>[] = [];
@@ -140,9 +140,12 @@ export async function startNodes(options: NodeOptions): Promise<readonly Running
       args: [
         COTERIE,
         "run",
-        ...["--data-dir", dir, "--beacon-node-endpoints", urls[node] ?? ""],
+        ...["--data-dir", dir, "--signer", "builtin"],
+        ...["--beacon-node-endpoints", urls[node] ?? ""],
         ...["--p2p-tcp-address", `127.0.0.1:${ports[node]}`, "--p2p-peers", peers],
-        ...["--monitoring-address", monitoring, "--log-format", "json"],
+        ...["--monitoring-address", monitoring],
+        ...["--validator-api-address", `127.0.0.1:${ports[2 * dataDirs.length + node]}`],
+        ...["--log-format", "json"],
       ],
       onLine: (line) => {
         const record = parseLine(line);

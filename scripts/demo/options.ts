@@ -16,7 +16,7 @@ export type DemoOptions = {
 export const HELP = `npm run demo -- [options]
 A dev chain and four nodes as processes on this machine; a 3-of-4 cluster attests, and what got
 on chain is counted from block bodies against the duties that were due.
-  --validators N   distributed validators, all active from genesis (4)
+  --validators N   distributed validators, all active from genesis (8)
   --slots N        slots to run (44: long enough to finalize)
   --slot-ms N      length of a slot in milliseconds (2000)
   --fork NAME      fork at genesis: electra or fulu (fulu)
@@ -51,7 +51,7 @@ function parse(args: readonly string[]) {
     return parseArgs({
       args: [...args],
       options: {
-        validators: { type: "string", default: "4" },
+        validators: { type: "string", default: "8" },
         slots: { type: "string", default: "44" },
         "slot-ms": { type: "string", default: "2000" },
         fork: { type: "string", default: "fulu" },

@@ -24,6 +24,8 @@ export interface ProposalRow {
   readonly slot: number;
   readonly validatorIndex: number;
   readonly isProposed: boolean;
+  /** Root of the slot's canonical block; null without one. */
+  readonly root: string | null;
 }
 
 export interface InclusionReport {
@@ -115,7 +117,8 @@ export class InclusionReader {
       for (const [slot, validatorIndex] of duties.proposers) {
         // Slot 0 is genesis: it has a proposer on paper, and nobody can propose it.
         if (slot === 0 || !inRange(slot) || !this.#watched.has(validatorIndex)) continue;
-        proposals.push({ slot, validatorIndex, isProposed: this.#blocks.has(slot) });
+        const root = this.#blocks.get(slot)?.root ?? null;
+        proposals.push({ slot, validatorIndex, isProposed: root !== null, root });
       }
     }
     const checkpoints = await this.#readCheckpoints("head");

@@ -57,6 +57,21 @@ export async function holdCharonLock(
   return { release: () => stopping.abort() };
 }
 
+/**
+ * Whether a program, ours or Charon, used the identity key within the last two epochs: who, and in
+ * how many milliseconds that will be over. Null when none did, as far as the file beside it says.
+ */
+export async function recentUse(
+  identityPath: string,
+  now: Millis,
+): Promise<{ readonly command: string; readonly leftMs: Millis } | null> {
+  const found = await readLock(`${identityPath}.lock`);
+  const content = found === null ? null : parseContent(found);
+  if (content === null) return null;
+  const leftMs = MIGRATION_MS - (now - content.timestamp);
+  return leftMs > 0 ? { command: content.command, leftMs } : null;
+}
+
 async function requireFree(
   path: string,
   { clock, lockHash }: CharonLockOptions,

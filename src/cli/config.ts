@@ -11,17 +11,25 @@ export type HostAndPort = { readonly host: string; readonly port: number };
 /** A peer's libp2p address that is tried besides those in its ENR. */
 export type PeerAddress = { readonly peer: PeerIndex; readonly multiaddr: string };
 
+/** Where validator clients reach this node, and what protects the way. */
+export type ValidatorApiSettings = HostAndPort & {
+  readonly tls: { readonly certFile: string; readonly keyFile: string } | null;
+  readonly tokenFile: string | null;
+};
+
 export type RunOptions = {
   readonly dataDir: string;
   readonly lockFile: string;
   /** Null: `enr-private-key` of the data directory, or Charon's `charon-enr-private-key`. */
   readonly privateKeyFile: string | null;
-  readonly validatorKeysDir: string;
+  /** Null where the validator client holds the key shares. */
+  readonly validatorKeysDir: string | null;
   readonly beaconNodeEndpoints: readonly string[];
   /** Multiaddresses that libp2p listens on. */
   readonly p2pListen: readonly string[];
   readonly p2pPeers: readonly PeerAddress[];
   readonly monitoringAddress: HostAndPort;
+  readonly validatorApi: ValidatorApiSettings;
   readonly logLevel: (typeof LOG_LEVELS)[number];
   readonly logFormat: "auto" | "json" | "console";
   /** Operators' and creator's addresses that are contracts, lower case: see verifyLock. */
@@ -43,9 +51,15 @@ export const RUN_OPTIONS = [
     help: "identity key; enr-private-key or charon-enr-private-key of the data dir",
   },
   {
+    name: "signer",
+    value: "who",
+    default: "vc",
+    help: "vc: a validator client holds the key shares; builtin: this node does",
+  },
+  {
     name: "validator-keys-dir",
     value: "dir",
-    help: "share keystores with their passwords; validator_keys of the data dir",
+    help: "with --signer builtin: share keystores and passwords; validator_keys of the data dir",
   },
   { name: "beacon-node-endpoints", value: "urls", help: "beacon nodes, comma separated; required" },
   {
@@ -64,6 +78,23 @@ export const RUN_OPTIONS = [
     value: "host:port",
     default: "127.0.0.1:3620",
     help: "livez, readyz and metrics",
+  },
+  {
+    name: "validator-api-address",
+    value: "host:port",
+    default: "127.0.0.1:3600",
+    help: "Beacon API for the validator client",
+  },
+  {
+    name: "validator-api-tls-cert-file",
+    value: "file",
+    help: "serve the Beacon API over TLS with this PEM certificate",
+  },
+  { name: "validator-api-tls-key-file", value: "file", help: "PEM key of that certificate" },
+  {
+    name: "validator-api-token-file",
+    value: "file",
+    help: "ask validator clients for this bearer token",
   },
   { name: "log-level", value: "level", default: "info", help: LOG_LEVELS.join(", ") },
   {
@@ -102,11 +133,16 @@ const runSchema = z.object({
   "data-dir": z.string(),
   "lock-file": z.string().optional(),
   "private-key-file": z.string().optional(),
+  signer: z.enum(["vc", "builtin"], "is vc or builtin"),
   "validator-keys-dir": z.string().optional(),
   "beacon-node-endpoints": list.pipe(z.array(endpoint).min(1, "names no beacon node")),
   "p2p-tcp-address": hostAndPort,
   "p2p-peers": z.string().optional(),
   "monitoring-address": hostAndPort,
+  "validator-api-address": hostAndPort,
+  "validator-api-tls-cert-file": z.string().optional(),
+  "validator-api-tls-key-file": z.string().optional(),
+  "validator-api-token-file": z.string().optional(),
   "log-level": z.enum(LOG_LEVELS, `is one of ${LOG_LEVELS.join(", ")}`),
   "log-format": z.enum(["auto", "json", "console"], "is auto, json or console"),
   "contract-wallets": z.string().optional(),
@@ -128,14 +164,41 @@ export async function parseRunOptions(
     dataDir,
     lockFile: values["lock-file"] ?? join(dataDir, "cluster-lock.json"),
     privateKeyFile: values["private-key-file"] ?? null,
-    validatorKeysDir: values["validator-keys-dir"] ?? join(dataDir, "validator_keys"),
+    validatorKeysDir: validatorKeysDir(values),
     beaconNodeEndpoints: values["beacon-node-endpoints"],
     p2pListen: [tcpMultiaddr(values["p2p-tcp-address"])],
     p2pPeers: await parsePeers(values["p2p-peers"] ?? "", readPeersFile),
     monitoringAddress: values["monitoring-address"],
+    validatorApi: validatorApiSettings(values),
     logLevel: values["log-level"],
     logFormat: values["log-format"],
     contractWallets: parseContractWallets(values["contract-wallets"]),
+  };
+}
+
+type RunValues = z.infer<typeof runSchema>;
+
+function validatorKeysDir(values: RunValues): string | null {
+  const named = values["validator-keys-dir"];
+  if (values.signer === "builtin") return named ?? join(values["data-dir"], "validator_keys");
+  if (named === undefined) return null;
+  throw new UsageError("--validator-keys-dir is of no use with --signer vc", {
+    fix: "add --signer builtin, or leave the key shares to the validator client",
+  });
+}
+
+function validatorApiSettings(values: RunValues): ValidatorApiSettings {
+  const certFile = values["validator-api-tls-cert-file"];
+  const keyFile = values["validator-api-tls-key-file"];
+  if ((certFile === undefined) !== (keyFile === undefined)) {
+    throw new UsageError(
+      "--validator-api-tls-cert-file and --validator-api-tls-key-file come together",
+    );
+  }
+  return {
+    ...values["validator-api-address"],
+    tls: certFile === undefined || keyFile === undefined ? null : { certFile, keyFile },
+    tokenFile: values["validator-api-token-file"] ?? null,
   };
 }
 

@@ -2,7 +2,16 @@
 import { UsageError } from "../domain/errors.ts";
 import { MAX_NODES, MAX_VALIDATORS, MIN_NODES } from "../domain/limits.ts";
 import { isSafeThreshold, quorum } from "../domain/quorum.ts";
+import { listKeystores } from "./keystoreFiles.ts";
 import type { OptionSpec, RawOptions } from "./options.ts";
+import { HISTORY_OPTIONS, type HistorySource, parseHistorySource } from "./slashingHistory.ts";
+
+/** Keys that exist already and are split instead of new ones. */
+export type SplitOptions = {
+  /** Paths, one keystore for each validator. */
+  readonly keystores: readonly string[];
+  readonly history: HistorySource;
+};
 
 export type CreateClusterOptions = {
   readonly name: string;
@@ -16,6 +25,8 @@ export type CreateClusterOptions = {
   readonly feeRecipients: readonly `0x${string}`[];
   readonly withdrawalAddresses: readonly `0x${string}`[];
   readonly hasInsecureKeys: boolean;
+  /** Null: new keys are made. */
+  readonly split: SplitOptions | null;
 };
 
 export const CREATE_CLUSTER_OPTIONS = [
@@ -28,7 +39,11 @@ export const CREATE_CLUSTER_OPTIONS = [
   },
   { name: "nodes", value: "n", default: "4", help: `operators, ${MIN_NODES} to ${MAX_NODES}` },
   { name: "threshold", value: "t", help: "key shares that sign; two thirds of the nodes" },
-  { name: "num-validators", value: "count", default: "1", help: "distributed validators" },
+  {
+    name: "num-validators",
+    value: "count",
+    help: "distributed validators; 1, or as many as there are keys to split",
+  },
   { name: "network", value: "name", help: "mainnet, hoodi, sepolia, gnosis or chiado" },
   {
     name: "testnet-fork-version",
@@ -49,6 +64,13 @@ export const CREATE_CLUSTER_OPTIONS = [
     name: "insecure-keys",
     help: "weak keystore encryption, fast to open; test networks only",
   },
+  { name: "split-existing-keys", help: "split keys that exist already instead of new ones" },
+  {
+    name: "split-keys-dir",
+    value: "dir",
+    help: "their keystores keystore-*.json with passwords in .txt files of the same name",
+  },
+  ...HISTORY_OPTIONS,
 ] as const satisfies readonly OptionSpec[];
 
 /** Genesis fork versions of public chains (their published configurations). */
@@ -63,8 +85,23 @@ const FORK_VERSIONS: ReadonlyMap<string, `0x${string}`> = new Map([
 const PRECIOUS = ["mainnet", "gnosis"];
 const ZERO_ADDRESS = `0x${"0".repeat(40)}`;
 
-/** Throws UsageError naming the flag. */
-export function parseCreateClusterOptions(raw: RawOptions): CreateClusterOptions {
+/** Keystores to split; null where new keys are made. Throws UsageError naming the flag. */
+export async function listKeysToSplit(raw: RawOptions): Promise<readonly string[] | null> {
+  const dir = raw["split-keys-dir"];
+  if ((raw["split-existing-keys"] === undefined) !== (dir === undefined)) {
+    throw new UsageError("--split-existing-keys and --split-keys-dir belong together", {
+      fix: "give both to split existing keys, neither to make new ones",
+    });
+  }
+  const fix = "name the folder of the keystores with --split-keys-dir";
+  return dir === undefined ? null : listKeystores(dir, fix);
+}
+
+/** Throws UsageError naming the flag. `keystores` are those of {@link listKeysToSplit}. */
+export function parseCreateClusterOptions(
+  raw: RawOptions,
+  keystores: readonly string[] | null,
+): CreateClusterOptions {
   const nodes = integer(raw, "nodes", { min: MIN_NODES, max: MAX_NODES });
   const limits = { min: 2, max: nodes };
   const threshold =
@@ -74,7 +111,7 @@ export function parseCreateClusterOptions(raw: RawOptions): CreateClusterOptions
       fix: `choose ${quorum(nodes)}`,
     });
   }
-  const validators = integer(raw, "num-validators", { min: 1, max: MAX_VALIDATORS });
+  const validators = countValidators(raw, keystores);
   const hasInsecureKeys = raw["insecure-keys"] !== undefined;
   const network = raw["network"];
   if (hasInsecureKeys && network !== undefined && PRECIOUS.includes(network)) {
@@ -90,7 +127,32 @@ export function parseCreateClusterOptions(raw: RawOptions): CreateClusterOptions
     feeRecipients: addresses(raw, "fee-recipient-addresses", validators),
     withdrawalAddresses: addresses(raw, "withdrawal-addresses", validators),
     hasInsecureKeys,
+    split: parseSplit(raw, keystores),
   };
+}
+
+function countValidators(raw: RawOptions, keystores: readonly string[] | null): number {
+  const limits = { min: 1, max: MAX_VALIDATORS };
+  const given = raw["num-validators"] === undefined ? null : integer(raw, "num-validators", limits);
+  if (keystores === null) return given ?? 1;
+  if (keystores.length > MAX_VALIDATORS) {
+    throw new UsageError(`${keystores.length} keys are more than one cluster holds`, {
+      fix: `split at most ${MAX_VALIDATORS} at a time`,
+    });
+  }
+  if (given === null || given === keystores.length) return keystores.length;
+  throw new UsageError(`--num-validators ${given}: there are ${keystores.length} keys to split`, {
+    fix: "leave it out",
+  });
+}
+
+function parseSplit(raw: RawOptions, keystores: readonly string[] | null): SplitOptions | null {
+  if (keystores !== null) return { keystores, history: parseHistorySource(raw) };
+  const misplaced = HISTORY_OPTIONS.find(({ name }) => raw[name] !== undefined);
+  if (misplaced === undefined) return null;
+  throw new UsageError(`--${misplaced.name}: new keys have no history`, {
+    fix: "leave it out, or split existing keys with --split-existing-keys",
+  });
 }
 
 function forkVersionOf(raw: RawOptions): `0x${string}` {

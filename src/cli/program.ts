@@ -5,6 +5,8 @@
 import { Command, CommanderError } from "commander";
 import { readTextFile } from "../adapters/system/files.ts";
 import { UsageError } from "../domain/errors.ts";
+import { adoptCharonEnvironment } from "./charonEnvironment.ts";
+import { COMBINE_OPTIONS, parseCombineOptions } from "./combineOptions.ts";
 import {
   CONTRACT_WALLETS,
   parseContractWallets,
@@ -13,7 +15,11 @@ import {
   type RunOptions,
 } from "./config.ts";
 import { readConfigFile } from "./configFile.ts";
-import { CREATE_CLUSTER_OPTIONS, parseCreateClusterOptions } from "./createClusterOptions.ts";
+import {
+  CREATE_CLUSTER_OPTIONS,
+  listKeysToSplit,
+  parseCreateClusterOptions,
+} from "./createClusterOptions.ts";
 import { describeError, EXIT_CODES, type ExitCode, exitCodeOf } from "./exitCodes.ts";
 import { addOptions, type OptionSpec, type RawOptions, resolveOptions } from "./options.ts";
 import { askPreset, usePreset } from "./preset.ts";
@@ -70,6 +76,7 @@ function buildProgram(finish: (outcome: ExitCode) => void): Command {
     });
   addRun(program, withAction);
   addCreate(program, withAction);
+  addCombine(program, withAction);
   addInspection(program, withAction);
   return program;
 }
@@ -98,11 +105,26 @@ function addCreate(program: Command, withAction: WithAction): void {
   });
   const cluster = create
     .command("cluster")
-    .description("split fresh validator keys among nodes on this machine, for tests and demos");
+    .description("split validator keys, new or existing, among nodes on this machine");
   withAction(addOptions(cluster, CREATE_CLUSTER_OPTIONS), async () => {
-    const options = parseCreateClusterOptions(rawOptions(cluster, CREATE_CLUSTER_OPTIONS));
+    const sources = { environment: environmentFor(CREATE_CLUSTER_OPTIONS), file: {} };
+    const raw = resolveOptions(cluster, CREATE_CLUSTER_OPTIONS, sources);
+    const options = parseCreateClusterOptions(raw, await listKeysToSplit(raw));
     const { createClusterFiles } = await import("./createCluster.ts");
     await createClusterFiles(options);
+    return EXIT_CODES.ok;
+  });
+}
+
+function addCombine(program: Command, withAction: WithAction): void {
+  const command = program
+    .command("combine")
+    .description("make the whole keys of a stopped cluster from enough operators' key shares");
+  withAction(addOptions(command, COMBINE_OPTIONS), async () => {
+    const sources = { environment: environmentFor(COMBINE_OPTIONS), file: {} };
+    const options = parseCombineOptions(resolveOptions(command, COMBINE_OPTIONS, sources));
+    const { combine } = await import("./combine.ts");
+    await combine(options);
     return EXIT_CODES.ok;
   });
 }
@@ -138,7 +160,7 @@ function addInspection(program: Command, withAction: WithAction): void {
 async function readRunOptions(command: Command): Promise<RunOptions> {
   const configPath = rawOptions(command, [CONFIG])[CONFIG.name];
   const file = configPath === undefined ? {} : await readConfigFile(configPath);
-  const sources = { environment: process.env, file };
+  const sources = { environment: environmentFor(RUN_OPTIONS), file };
   const raw = resolveOptions(command, RUN_OPTIONS, sources);
   return parseRunOptions(raw, (path) =>
     readTextFile(path, {
@@ -146,6 +168,13 @@ async function readRunOptions(command: Command): Promise<RunOptions> {
       missingFix: "give --p2p-peers a list, or the path of a file with one address per line",
     }),
   );
+}
+
+/** CLI-10: Charon's variables count too, and are named on standard error. */
+function environmentFor(specs: readonly OptionSpec[]): NodeJS.ProcessEnv {
+  const { environment, notices } = adoptCharonEnvironment(process.env, specs);
+  for (const notice of notices) process.stderr.write(`notice: ${notice}\n`);
+  return environment;
 }
 
 function rawOptions(command: Command, specs: readonly OptionSpec[]): RawOptions {

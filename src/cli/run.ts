@@ -6,6 +6,7 @@
 import { join } from "node:path";
 import { type BeaconClient, createBeaconClient } from "../adapters/beacon/client.ts";
 import { startMonitoring } from "../adapters/http/monitoring.ts";
+import type { ValidatorApiServer } from "../adapters/http/validatorApiServer.ts";
 import { createLibp2pNetwork, type Libp2pNetwork } from "../adapters/p2p/libp2pNetwork.ts";
 import { acquireInstanceLock } from "../adapters/storage/instanceLock.ts";
 import { openLevel } from "../adapters/storage/level.ts";
@@ -24,6 +25,7 @@ import type { Metrics } from "../ports/metrics.ts";
 import { holdCharonLock } from "./charonLock.ts";
 import type { RunOptions } from "./config.ts";
 import { type DataDir, readDataDir } from "./dataDir.ts";
+import { openValidatorApi, withClients } from "./validatorApi.ts";
 
 /** Resolves after a clean stop by SIGINT or SIGTERM; throws what ended the node otherwise. */
 export async function run(options: RunOptions): Promise<void> {
@@ -64,14 +66,29 @@ async function runNode({ options, logger, stopping }: Run): Promise<void> {
   });
   let node: Node | null = null;
   let waitsFor = "the node is starting";
+  let clients: ValidatorApiServer | null = null;
   const monitoring = await startMonitoring({
     ...options.monitoringAddress,
-    health: () => node?.health() ?? { isReady: false, reasons: [waitsFor] },
+    health: () => {
+      const health = node?.health() ?? { isReady: false, reasons: [waitsFor] };
+      return withClients(health, options, clients);
+    },
     metrics: () => metrics.page(),
   });
   closing.defer(() => monitoring.close());
   const beacon = openBeacon(options, { dataDir, logger, metrics });
   closing.defer(() => beacon.close());
+  clients = await openValidatorApi(options.validatorApi, {
+    cluster,
+    self: identity.self,
+    upstreams: beacon.upstreams,
+    api: () => node?.validatorApi ?? null,
+    store,
+    logger,
+    metrics,
+    onBug: (error) => stopping.abort(error),
+  });
+  closing.defer(() => clients?.close());
   const p2p = await openNetwork(options, { dataDir, logger, metrics }, () => node);
   closing.defer(() => p2p.stop());
   await p2p.start();
@@ -81,6 +98,7 @@ async function runNode({ options, logger, stopping }: Run): Promise<void> {
     peer: identity.self,
     listens: p2p.addresses(),
     monitoring: monitoring.port,
+    validatorApi: clients.port,
   });
 
   node = await createNode(

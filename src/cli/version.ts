@@ -9,7 +9,7 @@ type VersionInfo = {
   readonly platform: string;
 };
 
-function versionInfo(): VersionInfo {
+export function versionInfo(): VersionInfo {
   return {
     version: packageVersion(),
     node: process.versions.node,

@@ -28,6 +28,8 @@ export type DistributedValidator = {
   readonly pubShares: readonly PubShare[];
   /** Execution-layer address, 20 bytes as lower-case 0x hex. */
   readonly feeRecipient: `0x${string}`;
+  /** Null in locks of a version that names none. */
+  readonly targetGasLimit: number | null;
 };
 
 export type Cluster = {
@@ -49,6 +51,7 @@ export function clusterOf(lock: VerifiedLock): Cluster {
     pubKey: pubKeyOf(fieldBytes(validator.distributed_public_key)),
     pubShares: validator.public_shares.map((share) => pubShareOf(fieldBytes(share))),
     feeRecipient: toHex(fieldBytes(definition.validators[lockIndex]?.fee_recipient_address ?? "")),
+    targetGasLimit: targetGasLimit(definition.target_gas_limit),
   }));
   const byPubKey = new Map(validators.map((validator) => [validator.pubKey, validator]));
   return {
@@ -65,4 +68,10 @@ export function clusterOf(lock: VerifiedLock): Cluster {
     validators,
     validator: (pubKey) => byPubKey.get(pubKey),
   };
+}
+
+/** A lock may hold any 64-bit number; zero, and what no chain reaches, is no target. */
+function targetGasLimit(limit: number | bigint | undefined): number | null {
+  const target = Number(limit ?? 0);
+  return target > 0 && Number.isSafeInteger(target) ? target : null;
 }

@@ -10,7 +10,7 @@ import type { Counter, Metrics } from "../ports/metrics.ts";
 import type { Refused, SafetyGate } from "../safety/gate.ts";
 import { Listeners } from "../util/listeners.ts";
 import type { Background } from "./background.ts";
-import type { Admission, Signed, Tracker } from "./interfaces.ts";
+import type { Admission, AdmissionOutcome, Signed, Tracker } from "./interfaces.ts";
 import type { SignatureVerifier } from "./signatureVerifier.ts";
 import { tasksByValidator } from "./tasks.ts";
 
@@ -44,24 +44,28 @@ export class GateAdmission implements Admission {
   admit(signed: Signed): void {
     const { background, tracker } = this.#parts;
     background.run(
-      () => this.#admit(signed),
+      async () => void (await this.submit(signed)),
       (fault) => tracker.noted(signed.set.duty, fault.code),
     );
   }
 
-  async #admit({ tasks, set }: Signed): Promise<void> {
+  async submit({ tasks, set }: Signed): Promise<AdmissionOutcome> {
     const { verifier, gate, tracker } = this.#parts;
     const verified = await verifier.verifyOwn(set, tasksByValidator(tasks));
-    if (verified.signatures.length < set.signatures.length) {
+    const valid = new Set(verified.signatures.map(({ validator }) => validator));
+    const all = set.signatures.map(({ validator }) => validator);
+    const unverified = all.filter((validator) => !valid.has(validator));
+    if (unverified.length > 0) {
       tracker.noted(set.duty, "an own partial signature does not verify under its public share");
     }
-    if (verified.signatures.length === 0) return;
+    if (valid.size === 0) return { unverified, refused: [] };
     const { admitted, refused } = await gate.admit({ tasks, set: verified });
     // What refuses all of them, as a full disk does, is told once.
     for (const [reason, same] of Map.groupBy(refused, ({ reason }) => reason)) {
       this.#refuse(set.duty, reason, same);
     }
     if (admitted !== null) this.#admitted.emit(admitted);
+    return { unverified, refused };
   }
 
   #refuse(duty: Duty, { code, detail }: RefusalReason, refused: readonly Refused[]): void {

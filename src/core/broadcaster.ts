@@ -11,6 +11,7 @@ import type { DutyKind } from "../duties/kind.ts";
 import type { Chain } from "../eth2/chain.ts";
 import type { BeaconNode } from "../ports/beaconNode.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { Logger } from "../ports/logger.ts";
 import { Listeners } from "../util/listeners.ts";
 import type { Background } from "./background.ts";
 import type { Deadlines } from "./deadlines.ts";
@@ -19,6 +20,9 @@ import type { Broadcaster, DutyStore, Scheduler, Tracker } from "./interfaces.ts
 /** First pause before a failed submission is repeated; doubles up to the largest. */
 const RETRY_DELAY_MIN_MS: Millis = 50;
 const RETRY_DELAY_MAX_MS: Millis = 2_000;
+
+/** Before EIP-7549 each committee's attestation has a root of its own. */
+const MAX_LOGGED_ROOTS = 8;
 
 type BroadcasterParts = {
   readonly chain: Chain;
@@ -29,6 +33,7 @@ type BroadcasterParts = {
   readonly deadlines: Deadlines;
   readonly background: Background;
   readonly kindOf: (duty: Duty) => DutyKind;
+  readonly logger: Logger;
   readonly tracker: Tracker;
 };
 
@@ -73,9 +78,15 @@ export class BeaconBroadcaster implements Broadcaster {
     signal: AbortSignal,
   ): Promise<void> {
     const { chain, beacon, dutyStore, scheduler, kindOf, tracker } = this.#parts;
+    const kind = kindOf(duty);
+    if (kind.consensus === "none") {
+      // Its signatures serve this node's other duties: there is nobody to hand them to.
+      this.#tell(duty, signatures);
+      return;
+    }
     const data = await dutyStore.awaitData(duty, signal);
     const definitions = scheduler.definitions(duty);
-    const failures = await kindOf(duty).submit({
+    const failures = await kind.submit({
       data,
       signatures,
       definitions,
@@ -85,12 +96,22 @@ export class BeaconBroadcaster implements Broadcaster {
     });
     for (const { message } of failures) tracker.noted(duty, `beacon_rejected: ${message}`);
     const failed = new Set(failures.map(({ index }) => index));
-    const taken = signatures.filter((_, index) => !failed.has(index));
-    if (taken.length > 0) {
-      this.#broadcast.emit(
-        duty,
-        taken.map(({ validator }) => validator),
-      );
-    }
+    this.#tell(
+      duty,
+      signatures.filter((_, index) => !failed.has(index)),
+    );
+  }
+
+  #tell(duty: Duty, taken: readonly AggregatedSignature[]): void {
+    if (taken.length === 0) return;
+    const roots = [...new Set(taken.map(({ messageRoot }) => messageRoot))];
+    this.#parts.logger.info("Group signatures were handed over.", {
+      duty,
+      messageRoots: roots.slice(0, MAX_LOGGED_ROOTS),
+    });
+    this.#broadcast.emit(
+      duty,
+      taken.map(({ validator }) => validator),
+    );
   }
 }

@@ -10,12 +10,13 @@ import type { PeerIndex } from "../domain/keys.ts";
 import { MAX_GOSSIP_PAYLOAD_BYTES, MAX_INSTANCES } from "../domain/limits.ts";
 import type { BasisPoints, Millis, Round } from "../domain/units.ts";
 import { BASIS_POINTS } from "../domain/units.ts";
-import type { DutyKind } from "../duties/kind.ts";
+import type { AgreedDuty, DutyKind } from "../duties/kind.ts";
 import type { Chain } from "../eth2/chain.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Identity } from "../ports/identity.ts";
 import type { Counter, Histogram, Metrics } from "../ports/metrics.ts";
 import type { SignedStatement, Statement } from "../qbft/messages.ts";
+import { assert } from "../util/assert.ts";
 import { toHex } from "../util/bytes.ts";
 import { Listeners } from "../util/listeners.ts";
 import type { ConsensusFrame, Profile, Scope } from "../wire/profile.ts";
@@ -23,6 +24,7 @@ import type { Background } from "./background.ts";
 import { ConsensusInstance } from "./consensusInstance.ts";
 import type { Courier } from "./courier.ts";
 import type { Deadlines } from "./deadlines.ts";
+import type { DecidedArchive } from "./decidedArchive.ts";
 import type { DutyGater } from "./dutyGater.ts";
 import type { Evidence } from "./evidence.ts";
 import type { Consensus, Tracker } from "./interfaces.ts";
@@ -40,6 +42,7 @@ type ConsensusParts = {
   readonly gater: DutyGater;
   readonly checker: ValueChecker;
   readonly votes: VoteGuard;
+  readonly archive: DecidedArchive;
   readonly evidence: Evidence;
   readonly background: Background;
   readonly kindOf: (duty: Duty) => DutyKind;
@@ -78,11 +81,18 @@ export class QbftConsensus implements Consensus {
   }
 
   participate(duty: Duty): void {
-    this.#instanceOf(duty);
+    if (this.#parts.kindOf(duty).consensus === "none") return;
+    const instance = this.#instanceOf(duty);
+    const decided = this.#parts.archive.find(duty);
+    if (instance === null || decided === null) return;
+    // FLOW-10: it goes on from the decision of its former life, and serves its bytes to peers.
+    instance.restore(decided);
+    this.#decided.emit(decided);
   }
 
   propose(data: UnsignedData): void {
-    this.#instanceOf(data.duty)?.propose(data);
+    if (this.#parts.kindOf(data.duty).consensus === "none") this.#decided.emit(data);
+    else this.#instanceOf(data.duty)?.propose(data);
   }
 
   stop(): void {
@@ -104,9 +114,11 @@ export class QbftConsensus implements Consensus {
   #createInstance(duty: Duty): ConsensusInstance {
     const { profile, clock, chain, identity, votes, courier, background, tracker } = this.#parts;
     const labels = { duty: duty.type };
-    const dueAt = this.#parts.kindOf(duty).dueAt(chain, duty.slot);
+    const kind = this.#parts.kindOf(duty);
+    assert(kind.consensus === "agree", `nobody votes on a ${duty.type} duty`);
+    const dueAt = kind.dueAt(chain, duty.slot);
     const endsAt = (round: Round): Millis =>
-      round === 0 ? dueAt : dueAt + this.#afterDue(profile.roundEnd(duty.type, round));
+      round === 0 ? dueAt : dueAt + this.#partOfSlot(profile.roundEnd(duty.type, round));
     return new ConsensusInstance({
       duty,
       nodes: identity.nodes,
@@ -114,7 +126,7 @@ export class QbftConsensus implements Consensus {
       maySend: votes.maySend(duty.slot),
       leaderOf: (round) => profile.leaderOf(duty, round, identity.nodes),
       roundEndsAt: endsAt,
-      slotDurationMs: chain.spec.slotDurationMs,
+      pullPatienceMs: this.#partOfSlot(kind.pullPatienceBps),
       clock,
       sign: (statement) => this.#sign(duty, statement),
       whenRecorded: (send) => this.#whenRecorded(duty, send),
@@ -142,12 +154,23 @@ export class QbftConsensus implements Consensus {
       },
       onDecided: (data, round) => {
         this.#rounds.observe(round, labels);
+        this.#keep(kind, data);
         this.#decided.emit(data);
       },
     });
   }
 
-  #afterDue(bps: BasisPoints): Millis {
+  /** FLOW-10; not waited for: whatever is signed meanwhile has a record of its own. */
+  #keep(kind: AgreedDuty, data: UnsignedData): void {
+    const { archive, background, tracker } = this.#parts;
+    if (!kind.isDurable) return;
+    background.run(
+      () => archive.keep(data),
+      (fault) => tracker.noted(data.duty, fault.code),
+    );
+  }
+
+  #partOfSlot(bps: BasisPoints): Millis {
     return Math.floor((this.#parts.chain.spec.slotDurationMs * bps) / BASIS_POINTS);
   }
 
@@ -189,6 +212,8 @@ export class QbftConsensus implements Consensus {
     const decoded = this.#parts.profile.decodeConsensus(bytes);
     if (!decoded.ok) return decoded.error.code;
     const frame = decoded.value;
+    // RANDAO-3: no honest node wants a vote on what every node computes.
+    if (this.#parts.kindOf(frame.duty).consensus === "none") return "malformed";
     const misplaced = this.#parts.gater.check(frame.duty);
     if (misplaced !== null) return misplaced;
     const instance = this.#instanceOf(frame.duty);

@@ -28,7 +28,11 @@ export type InstanceParts = {
   readonly leaderOf: (round: Round) => PeerIndex;
   /** When the round's timer fires. */
   readonly roundEndsAt: (round: Round) => Millis;
-  readonly slotDurationMs: Millis;
+  /**
+   * VALUE-3: how long a missing value is given to arrive by itself before a peer is asked for it,
+   * and then before the next peer is asked.
+   */
+  readonly pullPatienceMs: Millis;
   readonly clock: Clock;
   readonly sign: (statement: Statement) => SignedStatement;
   /** Calls `send` once votes of this slot may leave; at once when they may already. */
@@ -69,9 +73,9 @@ export class ConsensusInstance {
 
   constructor(parts: InstanceParts) {
     this.#parts = parts;
-    const { duty, clock, slotDurationMs, sendTo } = parts;
+    const { duty, clock, pullPatienceMs, sendTo } = parts;
     const ask = (peer: PeerIndex, value: Root): void => sendTo(peer, { kind: "pull", duty, value });
-    this.#pulls = new ValuePulls({ clock, slotDurationMs, ask });
+    this.#pulls = new ValuePulls({ clock, patienceMs: pullPatienceMs, ask });
     this.#machine = new QbftInstance({
       nodes: parts.nodes,
       self: parts.self,
@@ -90,6 +94,11 @@ export class ConsensusInstance {
   /** Takes an authenticated message that `from` handed over, which need not be its author. */
   receive(message: Message, from: PeerIndex, data: UnsignedData | null): void {
     this.#enqueue({ kind: "receive", message }, { message, from, data });
+  }
+
+  /** Takes the bytes of a value that a former life of this node saw decided, to serve peers. */
+  restore(data: UnsignedData): void {
+    this.#keep(data);
   }
 
   /** Takes the bytes of a value that this node asked for; anything else is dropped. */

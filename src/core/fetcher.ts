@@ -8,7 +8,7 @@ import { dutyId } from "../domain/duty.ts";
 import { Cancelled, FaultError } from "../domain/errors.ts";
 import type { Root } from "../domain/keys.ts";
 import type { Millis } from "../domain/units.ts";
-import type { DutyKind } from "../duties/kind.ts";
+import type { AwaitSignature, DutyKind } from "../duties/kind.ts";
 import type { Chain } from "../eth2/chain.ts";
 import type { BeaconNode } from "../ports/beaconNode.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -28,6 +28,7 @@ type FetcherParts = {
   readonly background: Background;
   readonly kindOf: (duty: Duty) => DutyKind;
   readonly valueRoot: (value: Uint8Array) => Root;
+  readonly awaitSignature: AwaitSignature;
   readonly tracker: Tracker;
 };
 type Entry = { readonly definitions: DutyDefinitions; data: UnsignedData | null };
@@ -102,9 +103,10 @@ export class BeaconFetcher implements Fetcher {
   }
 
   async #fetchOnce(duty: Duty, entry: Entry, signal: AbortSignal): Promise<UnsignedData> {
-    const { chain, beacon, kindOf, valueRoot } = this.#parts;
+    const { chain, beacon, kindOf, valueRoot, awaitSignature } = this.#parts;
     const { definitions } = entry;
-    const value = await kindOf(duty).fetch({ duty, definitions, chain, beacon, signal });
+    const options = { duty, definitions, chain, beacon, awaitSignature, signal };
+    const value = await kindOf(duty).fetch(options);
     entry.data = { duty, value, root: valueRoot(value) };
     for (const wake of [...(this.#waiting.get(dutyId(duty)) ?? [])]) wake();
     return entry.data;

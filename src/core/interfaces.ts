@@ -14,8 +14,10 @@ import type {
   Verified,
 } from "../domain/data.ts";
 import type { Duty } from "../domain/duty.ts";
-import type { LockIndex, Root, ShareIndex } from "../domain/keys.ts";
+import type { LockIndex, Root, ShareIndex, Signature } from "../domain/keys.ts";
 import type { SignatureShare } from "../ports/bls.ts";
+import type { ValidatorApi } from "../ports/validatorApi.ts";
+import type { Refused } from "../safety/gate.ts";
 
 /** Resolves the cluster's duties per epoch and fires each one when it is due. */
 export interface Scheduler {
@@ -35,7 +37,7 @@ export interface Fetcher {
   refresh(duty: Duty, signal: AbortSignal): Promise<UnsignedData | null>;
 }
 
-/** Agrees with the peers on one value per duty. */
+/** Agrees with the peers on a duty's value; what every node computes alike is agreed at once. */
 export interface Consensus {
   /** Joins the duty's instance, so that its round timer runs before a value is there. */
   participate(duty: Duty): void;
@@ -63,9 +65,18 @@ export interface Signer {
   onSigned(handler: (signed: Signed) => void): void;
 }
 
+/** Validators of a {@link Signed} set whose signature went no further, and why. */
+export type AdmissionOutcome = {
+  /** The signature does not verify under this node's public share. */
+  readonly unverified: readonly LockIndex[];
+  readonly refused: readonly Refused[];
+};
+
 /** Checks own partial signatures and takes them through the safety gate. */
 export interface Admission {
   admit(signed: Signed): void;
+  /** The same for somebody who waits to hear what became of each signature. */
+  submit(signed: Signed): Promise<AdmissionOutcome>;
   onAdmitted(handler: (set: Admitted<PartialSignatureSet>) => void): void;
 }
 
@@ -100,6 +111,13 @@ export interface SignatureAggregator {
   onAggregated(handler: (set: Verified<AggregatedSet>) => void): void;
 }
 
+/** Keeps group signatures for the duties that build on them, e.g. a proposal on its randao. */
+export interface AggregatedSignatureStore {
+  store(set: Verified<AggregatedSet>): void;
+  /** Resolves once the signature is there; rejects at the duty's deadline or with the signal. */
+  awaitSignature(duty: Duty, validator: LockIndex, signal: AbortSignal): Promise<Signature>;
+}
+
 /** Hands group signatures to the beacon node, again and again until it takes them. */
 export interface Broadcaster {
   broadcast(set: Verified<AggregatedSet>): void;
@@ -124,6 +142,14 @@ export interface Tracker {
   reached(duty: Duty, step: Step): void;
   /** Something went wrong on the way; the last such note is a missed duty's reason. */
   noted(duty: Duty, reason: string): void;
+  /** How far the duty got and what was noted on the way, in words. */
+  explain(duty: Duty): string;
+}
+
+/** Answers a validator client with what was decided and takes what its key shares sign. */
+export interface SigningApi extends ValidatorApi {
+  /** Signatures that fit what was decided, before they are checked and admitted. */
+  onSigned(handler: (signed: Signed) => void): void;
 }
 
 export type Components = {
@@ -132,10 +158,12 @@ export type Components = {
   readonly consensus: Consensus;
   readonly dutyStore: DutyStore;
   readonly signer: Signer;
+  readonly validatorApi: SigningApi;
   readonly admission: Admission;
   readonly exchange: PartialSignatureExchange;
   readonly partialSignatures: PartialSignatureStore;
   readonly aggregator: SignatureAggregator;
+  readonly aggregatedSignatures: AggregatedSignatureStore;
   readonly broadcaster: Broadcaster;
   readonly tracker: Tracker;
 };

@@ -1,27 +1,26 @@
 /**
- * Resolves who of the cluster has which duty, an epoch at a time, and fires each duty once: when
- * its slot's head arrives or when it is due, whichever comes first. A reorg that changes the
- * shuffling resolves the epoch anew; a beacon node that is away is asked again until it answers
- * (FLOW-2, FLOW-3).
+ * Fires each of the cluster's duties once: when its slot's head arrives or when it is due,
+ * whichever comes first (FLOW-3). Who has which duty is `epochDuties.ts`'s to know.
  */
-import type { AttesterDefinition, DutyDefinitions } from "../domain/data.ts";
-import type { Duty } from "../domain/duty.ts";
+import type { DistributedValidator } from "../cluster/cluster.ts";
+import type { DutyDefinitions } from "../domain/data.ts";
+import type { Duty, DutyType } from "../domain/duty.ts";
 import { DUTY_TYPES, dutyId } from "../domain/duty.ts";
-import { Cancelled, FaultError } from "../domain/errors.ts";
-import type { LockIndex, PubKey, Root } from "../domain/keys.ts";
-import type { Epoch, Millis, Slot, ValidatorIndex } from "../domain/units.ts";
+import type { Epoch, Slot } from "../domain/units.ts";
 import type { DutyKind } from "../duties/kind.ts";
 import type { Chain } from "../eth2/chain.ts";
 import type { BeaconNode, HeadEvent } from "../ports/beaconNode.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
 import type { Logger } from "../ports/logger.ts";
+import { assert } from "../util/assert.ts";
 import { Listeners } from "../util/listeners.ts";
 import type { Background } from "./background.ts";
+import type { Deadlines } from "./deadlines.ts";
+import { createDutyResolvers } from "./dutyResolver.ts";
+import { EpochDuties } from "./epochDuties.ts";
 import type { HeadFeed } from "./headFeed.ts";
 import type { Scheduler } from "./interfaces.ts";
 
-/** Pause before duties that could not be resolved are asked for again. */
-const RESOLVE_RETRY_MS: Millis = 1_000;
 /** Part of an epoch after which the next one's duties are asked for: half. */
 const LOOK_AHEAD_FRACTION = 0.5;
 
@@ -31,27 +30,32 @@ type SchedulerParts = {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly background: Background;
+  readonly deadlines: Deadlines;
   readonly kindOf: (duty: Duty) => DutyKind;
-  /** The cluster's validators, by group public key. */
-  readonly validators: ReadonlyMap<PubKey, LockIndex>;
+  /** The cluster's, in lock order. */
+  readonly validators: readonly DistributedValidator[];
+  /** Duties of the node's former life that go on where they stopped (FLOW-10). */
+  readonly resumed: readonly Duty[];
   readonly heads: HeadFeed;
   readonly signal: AbortSignal;
-};
-type ResolvedEpoch = {
-  readonly dependentRoot: Root;
-  readonly bySlot: ReadonlyMap<Slot, DutyDefinitions>;
 };
 
 export class DutyScheduler implements Scheduler {
   readonly #parts: SchedulerParts;
   readonly #duty = new Listeners<[Duty, DutyDefinitions]>();
-  readonly #epochs = new Map<Epoch, ResolvedEpoch>();
-  readonly #resolving = new Set<Epoch>();
+  readonly #epochDuties: readonly EpochDuties[];
+  readonly #byType = new Map<DutyType, EpochDuties>();
   readonly #fired = new Map<string, Slot>();
   #timers: readonly Timer[] = [];
 
   constructor(parts: SchedulerParts) {
     this.#parts = parts;
+    const onResolved = (epoch: Epoch): void => this.#fireOverdue(epoch);
+    this.#epochDuties = createDutyResolvers(parts).map((resolver) => {
+      const duties = new EpochDuties({ ...parts, resolver, onResolved });
+      for (const type of resolver.types) this.#byType.set(type, duties);
+      return duties;
+    });
   }
 
   onDuty(handler: (duty: Duty, definitions: DutyDefinitions) => void): void {
@@ -59,22 +63,22 @@ export class DutyScheduler implements Scheduler {
   }
 
   definitions(duty: Duty): DutyDefinitions {
-    const epoch = this.#parts.chain.epochOf(duty.slot);
-    return this.#epochs.get(epoch)?.bySlot.get(duty.slot) ?? [];
+    const duties = this.#byType.get(duty.type);
+    assert(duties !== undefined, `${duty.type} duties have a resolver`);
+    return duties.definitions(duty);
   }
 
   start(): void {
-    const { chain, clock, heads, signal } = this.#parts;
+    const { chain, clock, heads, resumed, signal } = this.#parts;
     heads.onHead((event) => this.#onHead(event));
     signal.addEventListener("abort", () => this.#cancelTimers(), { once: true });
-    const first = Math.max(0, chain.slotAt(clock.now()));
-    this.#resolve(chain.epochOf(first));
-    this.#enterSlot(first);
+    for (const { slot } of resumed) this.#resolve(chain.epochOf(slot));
+    this.#enterSlot(Math.max(0, chain.slotAt(clock.now())));
   }
 
-  /** Arms the due times of `slot` and the start of the next one. */
+  /** Arms what is due in `slot`, some of it for the next one, and the start of the next one. */
   #enterSlot(slot: Slot): void {
-    const { chain, clock, signal } = this.#parts;
+    const { chain, clock, kindOf, signal } = this.#parts;
     if (signal.aborted) return;
     const epoch = chain.epochOf(slot);
     this.#resolve(epoch);
@@ -82,12 +86,13 @@ export class DutyScheduler implements Scheduler {
     if (progress >= LOOK_AHEAD_FRACTION) this.#resolve(epoch + 1);
     this.#forget(epoch);
     this.#cancelTimers();
-    const dues = DUTY_TYPES.map((type) => {
-      const duty = { slot, type };
-      return clock.at(this.#parts.kindOf(duty).dueAt(chain, slot), () => this.#fire(duty));
-    });
+    const nextStart = chain.slotStart(slot + 1);
+    const dues = dutiesOf(slot, slot + 1)
+      .map((duty) => ({ duty, at: kindOf(duty).dueAt(chain, duty.slot) }))
+      .filter(({ duty, at }) => duty.slot === slot || at < nextStart)
+      .map(({ duty, at }) => clock.at(at, () => this.#fire(duty)));
     // A clock that jumped ahead skips slots: their duties are past and must not run.
-    const next = clock.at(chain.slotStart(slot + 1), () =>
+    const next = clock.at(nextStart, () =>
       this.#enterSlot(Math.max(slot + 1, chain.slotAt(clock.now()))),
     );
     this.#timers = [...dues, next];
@@ -95,6 +100,10 @@ export class DutyScheduler implements Scheduler {
 
   #cancelTimers(): void {
     for (const timer of this.#timers) timer.cancel();
+  }
+
+  #resolve(epoch: Epoch): void {
+    for (const duties of this.#epochDuties) duties.resolve(epoch);
   }
 
   #fire(duty: Duty): void {
@@ -106,100 +115,31 @@ export class DutyScheduler implements Scheduler {
 
   #onHead(event: HeadEvent): void {
     const { chain, clock } = this.#parts;
-    const now = chain.slotAt(clock.now());
-    if (event.slot === now) for (const type of DUTY_TYPES) this.#fire({ slot: event.slot, type });
-    const epoch = chain.epochOf(event.slot);
-    this.#recheck(epoch, event.previousDutyDependentRoot);
-    this.#recheck(epoch + 1, event.currentDutyDependentRoot);
-  }
-
-  /** A reorg that changed the root an epoch's shuffling hangs on makes its duties stale. */
-  #recheck(epoch: Epoch, dependentRoot: Root): void {
-    const known = this.#epochs.get(epoch);
-    if (known === undefined || known.dependentRoot === dependentRoot) return;
-    this.#parts.logger.info("Duties changed by a reorg and are resolved again.", { epoch });
-    this.#resolveAnew(epoch);
-  }
-
-  #resolve(epoch: Epoch): void {
-    if (!this.#epochs.has(epoch)) this.#resolveAnew(epoch);
-  }
-
-  #resolveAnew(epoch: Epoch): void {
-    if (this.#resolving.has(epoch)) return;
-    this.#resolving.add(epoch);
-    this.#parts.background.run(
-      async () => {
-        try {
-          await this.#resolveUntilAnswered(epoch);
-        } finally {
-          this.#resolving.delete(epoch);
-        }
-      },
-      (fault) =>
-        this.#parts.logger.error("Duties cannot be resolved.", { epoch, reason: fault.message }),
-    );
-  }
-
-  async #resolveUntilAnswered(epoch: Epoch): Promise<void> {
-    const { clock, chain, signal, logger } = this.#parts;
-    for (let attempt = 1; chain.epochOf(chain.slotAt(clock.now())) <= epoch; attempt++) {
-      try {
-        const resolved = await this.#resolveOnce(epoch);
-        this.#epochs.set(epoch, resolved);
-        this.#fireOverdue(epoch);
-        return;
-      } catch (error) {
-        if (!(error instanceof FaultError && error.retryable)) throw error;
-        if (attempt === 1) {
-          logger.warn("Duties cannot be resolved yet; asking again.", {
-            epoch,
-            reason: error.message,
-          });
-        }
-        await clock.sleep(RESOLVE_RETRY_MS, signal);
-      }
+    if (event.slot === chain.slotAt(clock.now())) {
+      for (const duty of dutiesOf(event.slot)) this.#fire(duty);
     }
-    throw new Cancelled("the epoch is over");
+    for (const duties of this.#epochDuties) duties.onHead(event);
   }
 
-  async #resolveOnce(epoch: Epoch): Promise<ResolvedEpoch> {
-    const { beacon, validators, signal } = this.#parts;
-    const states = await beacon.validators([...validators.keys()], signal);
-    const lockIndexOf = new Map<ValidatorIndex, LockIndex>();
-    for (const { index, pubKey, status } of states) {
-      const lockIndex = validators.get(pubKey);
-      if (lockIndex !== undefined && status.startsWith("active")) lockIndexOf.set(index, lockIndex);
-    }
-    const indices = [...lockIndexOf.keys()].sort((a, b) => a - b);
-    const { dependentRoot, duties } = await beacon.attesterDuties(epoch, indices, signal);
-    const bySlot = new Map<Slot, AttesterDefinition[]>();
-    for (const { slot, ...duty } of duties) {
-      const validator = lockIndexOf.get(duty.validatorIndex);
-      if (validator === undefined || validators.get(duty.pubKey) !== validator) continue;
-      const list = bySlot.get(slot) ?? [];
-      list.push({ validator, ...duty });
-      bySlot.set(slot, list);
-    }
-    // Every node lists the definitions in the same order, whatever its beacon node's order is.
-    for (const list of bySlot.values()) list.sort((a, b) => a.validator - b.validator);
-    return { dependentRoot, bySlot };
-  }
-
-  /** Duties of the present slot that fell due while their epoch was being resolved. */
+  /** Duties that fell due while their epoch was being resolved, and those of a former life. */
   #fireOverdue(epoch: Epoch): void {
-    const { chain, clock, kindOf } = this.#parts;
+    const { chain, clock, deadlines, kindOf, resumed } = this.#parts;
     const slot = chain.slotAt(clock.now());
-    if (slot < 0 || chain.epochOf(slot) !== epoch) return;
-    for (const type of DUTY_TYPES) {
-      const duty = { slot, type };
-      if (clock.now() >= kindOf(duty).dueAt(chain, slot)) this.#fire(duty);
+    const overdue = dutiesOf(slot, slot + 1).filter(
+      (duty) => duty.slot >= 0 && clock.now() >= kindOf(duty).dueAt(chain, duty.slot),
+    );
+    for (const duty of [...overdue, ...resumed.filter((one) => !deadlines.isExpired(one))]) {
+      if (chain.epochOf(duty.slot) === epoch) this.#fire(duty);
     }
   }
 
   #forget(current: Epoch): void {
-    for (const epoch of this.#epochs.keys()) if (epoch + 2 < current) this.#epochs.delete(epoch);
+    for (const duties of this.#epochDuties) duties.forget(current);
     const oldest = this.#parts.chain.firstSlot(Math.max(0, current - 2));
     for (const [id, slot] of this.#fired) if (slot < oldest) this.#fired.delete(id);
   }
+}
+
+function dutiesOf(...slots: readonly Slot[]): readonly Duty[] {
+  return slots.flatMap((slot) => DUTY_TYPES.map((type) => ({ slot, type })));
 }

@@ -11,7 +11,7 @@ import type {
   Verified,
 } from "../domain/data.ts";
 import type { Duty } from "../domain/duty.ts";
-import type { LockIndex, PubShare, ShareIndex } from "../domain/keys.ts";
+import type { LockIndex, PubShare, ShareIndex, Signature } from "../domain/keys.ts";
 import type { Bls, SignatureCheck, SignatureShare } from "../ports/bls.ts";
 
 /** Share `index` of validator `validator` in the cluster lock. */
@@ -21,10 +21,13 @@ type TaskOf = (validator: LockIndex) => SigningTask;
 export class SignatureVerifier {
   readonly #bls: Bls;
   readonly #pubShareOf: PubShareOf;
+  readonly #shares: number;
 
-  constructor(bls: Bls, pubShareOf: PubShareOf) {
+  /** `shares` is how many each validator's key has. */
+  constructor(bls: Bls, pubShareOf: PubShareOf, shares: number) {
     this.#bls = bls;
     this.#pubShareOf = pubShareOf;
+    this.#shares = shares;
   }
 
   /** The part of an own set whose signatures verify under this node's PubShares. */
@@ -66,6 +69,22 @@ export class SignatureVerifier {
     }));
     const validIndices = new Set(valid.map(({ index }) => index));
     return shares.map(({ index }) => index).filter((index) => !validIndices.has(index));
+  }
+
+  /**
+   * Whose key made a signature that is not this node's share's: the validator's whole key, another
+   * operator's share, or nobody's.
+   */
+  async signerOf(
+    { validator, pubKey, signingRoot }: Pick<SigningTask, "validator" | "pubKey" | "signingRoot">,
+    signature: Signature,
+  ): Promise<"group" | ShareIndex | null> {
+    if (await this.#bls.verify({ publicKey: pubKey, signingRoot, signature })) return "group";
+    for (let share = 1; share <= this.#shares; share++) {
+      const publicKey = this.#pubShareOf(validator, share);
+      if (await this.#bls.verify({ publicKey, signingRoot, signature })) return share;
+    }
+    return null;
   }
 
   /** One batch in the good case; singly only when the batch fails, to find who is at fault. */

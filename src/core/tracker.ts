@@ -80,6 +80,13 @@ export class DutyTracker implements Tracker {
     this.#parts.logger.debug("A duty met an obstacle.", { duty, reason });
   }
 
+  explain(duty: Duty): string {
+    const track = this.#tracks.get(dutyId(duty));
+    const last = STEPS.findLast((step) => track?.at.has(step) === true);
+    const steps = last === undefined ? "it has not started on this node" : `it is ${last}`;
+    return [steps, ...(track?.reasons ?? [])].join("; ");
+  }
+
   #trackOf(duty: Duty): Track | null {
     const { deadlines, clock, chain } = this.#parts;
     const known = this.#tracks.get(dutyId(duty));

@@ -6,12 +6,14 @@ import type { UnsignedData } from "../domain/data.ts";
 import type { Duty } from "../domain/duty.ts";
 import { Cancelled, FaultError } from "../domain/errors.ts";
 import type { Millis, Round, Slot } from "../domain/units.ts";
-import type { DutyKind, RoundContext } from "../duties/kind.ts";
+import type { AgreedDuty, DutyKind } from "../duties/kind.ts";
 import type { Chain } from "../eth2/chain.ts";
 import type { BeaconNode } from "../ports/beaconNode.ts";
+import type { Bls } from "../ports/bls.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Verdict } from "../qbft/messages.ts";
 import type { SafetyGate } from "../safety/gate.ts";
+import { assert } from "../util/assert.ts";
 import { abortAt } from "./abortAt.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { HeadFeed } from "./headFeed.ts";
@@ -21,6 +23,7 @@ export type ValueCheckerParts = {
   readonly chain: Chain;
   readonly clock: Clock;
   readonly beacon: BeaconNode;
+  readonly bls: Bls;
   readonly gate: SafetyGate;
   readonly scheduler: Scheduler;
   readonly fetcher: Fetcher;
@@ -43,62 +46,61 @@ export class ValueChecker {
   }
 
   async judge(data: UnsignedData, window: RoundWindow, certified: boolean): Promise<Verdict> {
-    const { chain, scheduler, gate, kindOf } = this.#parts;
+    const { chain, scheduler, gate, kindOf, bls } = this.#parts;
     const kind = kindOf(data.duty);
+    assert(kind.consensus === "agree", `a ${kind.type} duty has no value to judge`);
     const definitions = scheduler.definitions(data.duty);
     // VALUE-1: what every honest node refuses is refused before anything is asked.
     const checked = kind.check(data, definitions, chain);
     if (!checked.ok)
       return refused(`${checked.error.code}: ${checked.error.detail ?? "malformed"}`);
+    if (!(await bls.verifyBatch(kind.signatureChecks(data, definitions, chain)))) {
+      return refused("bad_signature: a signature inside the value does not verify");
+    }
     const refusals = gate.checkValue(kind.tasks(data, definitions, chain));
     // VALUE-2: shares that may not sign are left out later; a value that none may sign is refused.
     const first = refusals.find((reason) => reason !== null);
     if (first && refusals.every((reason) => reason !== null)) return refused(first.detail);
-    return this.#judgeOwnView(data, window, { round: window.round, certified });
+    return this.#judgeOwnView(data, { kind, window, certified });
   }
 
-  async #judgeOwnView(
-    data: UnsignedData,
-    window: RoundWindow,
-    context: RoundContext,
-  ): Promise<Verdict> {
-    const { clock, deadlines, fetcher, kindOf, heads } = this.#parts;
+  async #judgeOwnView(data: UnsignedData, { kind, window, certified }: Question): Promise<Verdict> {
+    const { chain, clock, deadlines, fetcher, scheduler, heads } = this.#parts;
+    const definitions = scheduler.definitions(data.duty);
+    const context = { round: window.round, certified, definitions, chain };
     // VALUE-4: at most half of what is left of the round is spent on asking our beacon node. A
     // proposal that comes before its time waits for it: voting early would vote for an old head.
     const from = Math.max(clock.now(), window.startsAt);
     const until = from + Math.max(0, (window.endsAt - from) / 2);
     const { signal, dispose } = abortAt(clock, until, deadlines.signalOf(data.duty));
     try {
-      let own = await fetcher.latest(data.duty, signal);
+      if (!kind.needsOwnData && from > clock.now()) await clock.sleep(from - clock.now(), signal);
+      let own = await fetcher.latest(data.duty, kind.needsOwnData ? signal : AT_ONCE);
       let headSlot: Slot | null | undefined;
       for (;;) {
+        // Our own beacon node says the same: it knows the head.
+        const isOurs = own?.root === data.root;
+        const answer = isOurs ? undefined : await this.#headSlot(data, kind, signal);
         // No answer takes nothing back: a head that was unknown when the time ran out stays so.
-        const answer = await this.#headSlot(data, own, signal);
-        if (answer !== undefined) headSlot = answer;
-        const judgement = kindOf(data.duty).judge(
-          data,
-          { own: own?.value ?? null, headSlot },
-          context,
-        );
+        if (isOurs || answer !== undefined) headSlot = answer;
+        const judgement = kind.judge(data, { own: own?.value ?? null, headSlot }, context);
         if (judgement.kind === "accept") return { accepted: true };
         if (judgement.kind === "refuse" || signal.aborted) return refused(judgement.reason);
         await heads.next(signal);
-        own = await fetcher.refresh(data.duty, signal);
+        if (kind.needsOwnData) own = await fetcher.refresh(data.duty, signal);
       }
     } finally {
       dispose();
     }
   }
 
-  /** Slot of the attested head as our beacon node knows it; undefined when it does not answer. */
+  /** Slot of the head that the value names; undefined when our beacon node does not answer. */
   async #headSlot(
     data: UnsignedData,
-    own: UnsignedData | null,
+    kind: AgreedDuty,
     signal: AbortSignal,
   ): Promise<Slot | null | undefined> {
-    // Our own beacon node attests the same: it knows the head, and for this very slot.
-    if (own?.root === data.root) return data.duty.slot;
-    const head = this.#parts.kindOf(data.duty).attestedHead(data);
+    const head = kind.attestedHead(data, this.#parts.chain);
     if (head === null || signal.aborted) return undefined;
     try {
       return await this.#parts.beacon.blockSlot(head, signal);
@@ -108,6 +110,15 @@ export class ValueChecker {
     }
   }
 }
+
+type Question = {
+  readonly kind: AgreedDuty;
+  readonly window: RoundWindow;
+  readonly certified: boolean;
+};
+
+/** What is there already, and nothing is waited for. */
+const AT_ONCE = AbortSignal.abort(new Cancelled("no own data is waited for"));
 
 function refused(reason: string): Verdict {
   return { accepted: false, reason };

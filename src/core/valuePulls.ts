@@ -4,15 +4,8 @@
  */
 import type { PeerIndex, Root } from "../domain/keys.ts";
 import { MAX_PULLS_PER_PEER } from "../domain/limits.ts";
-import type { BasisPoints, Millis } from "../domain/units.ts";
-import { BASIS_POINTS } from "../domain/units.ts";
+import type { Millis } from "../domain/units.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
-
-/**
- * VALUE-3: how long a missing value is given to arrive by itself before a peer is asked, and then
- * before the next one is: longer than the spread of one broadcast, short against a round.
- */
-const PATIENCE_BPS: BasisPoints = 100;
 
 type Pull = { readonly peers: Set<PeerIndex>; asked: number; timer: Timer };
 
@@ -24,11 +17,15 @@ export class ValuePulls {
 
   constructor(parts: {
     readonly clock: Clock;
-    readonly slotDurationMs: Millis;
+    /**
+     * VALUE-3: how long a missing value is given to arrive by itself before a peer is asked, and
+     * then before the next one is: longer than the spread of one broadcast, short against a round.
+     */
+    readonly patienceMs: Millis;
     readonly ask: (peer: PeerIndex, value: Root) => void;
   }) {
     this.#clock = parts.clock;
-    this.#patienceMs = (parts.slotDurationMs * PATIENCE_BPS) / BASIS_POINTS;
+    this.#patienceMs = parts.patienceMs;
     this.#ask = parts.ask;
   }
 

@@ -10,6 +10,7 @@ export function wire(c: Components): void {
 
   // Sign it, and let nothing leave that the safety gate has not made durable.
   c.dutyStore.onStored((data) => c.signer.sign(data));
+  // A validator client that signs waits for the answer: its API calls the admission itself.
   c.signer.onSigned((signed) => c.admission.admit(signed));
   c.admission.onAdmitted((set) => c.exchange.broadcast(set));
 
@@ -18,7 +19,8 @@ export function wire(c: Components): void {
   c.exchange.onReceived((set) => c.partialSignatures.storeReceived(set));
   c.partialSignatures.onThreshold((duty, groups) => c.aggregator.aggregate(duty, groups));
 
-  // Submit the group signatures.
+  // Submit the group signatures, and keep them for the duties that build on them.
+  c.aggregator.onAggregated((set) => c.aggregatedSignatures.store(set));
   c.aggregator.onAggregated((set) => c.broadcaster.broadcast(set));
 }
 
@@ -28,6 +30,7 @@ export function track(c: Components): void {
   c.fetcher.onFetched((data) => c.tracker.reached(data.duty, "fetched"));
   c.consensus.onDecided((data) => c.tracker.reached(data.duty, "decided"));
   c.signer.onSigned((signed) => c.tracker.reached(signed.set.duty, "signed"));
+  c.validatorApi.onSigned((signed) => c.tracker.reached(signed.set.duty, "signed"));
   c.admission.onAdmitted((set) => c.tracker.reached(set.duty, "admitted"));
   c.partialSignatures.onThreshold((duty) => c.tracker.reached(duty, "threshold"));
   c.aggregator.onAggregated((set) => c.tracker.reached(set.duty, "aggregated"));

@@ -7,18 +7,27 @@ import type { Duty } from "./duty.ts";
 import type { LockIndex, PubKey, Root, ShareIndex, Signature } from "./keys.ts";
 import type { CommitteeIndex, Epoch, Slot, ValidatorIndex } from "./units.ts";
 
-/** One of the cluster's validators and the committee seat it attests from in the duty's slot. */
-export type AttesterDefinition = {
+/** One of the cluster's validators that has the duty. */
+export type DutyDefinition = {
   readonly validator: LockIndex;
   readonly pubKey: PubKey;
   readonly validatorIndex: ValidatorIndex;
+};
+/** The committee seat it attests from in the duty's slot. */
+export type AttesterDefinition = DutyDefinition & {
   readonly committeeIndex: CommitteeIndex;
   readonly committeeLength: number;
   readonly committeesAtSlot: number;
   readonly validatorCommitteeIndex: number;
 };
-/** Who of the cluster has the duty, and how. */
-export type DutyDefinition = AttesterDefinition;
+/** What the cluster lock says about its blocks. */
+export type ProposerDefinition = DutyDefinition & {
+  /** Execution-layer address, 20 bytes as lower-case 0x hex. */
+  readonly feeRecipient: `0x${string}`;
+  /** Null where the lock names none. */
+  readonly targetGasLimit: number | null;
+};
+/** Who of the cluster has the duty; what else is known depends on its type. */
 export type DutyDefinitions = readonly DutyDefinition[];
 
 /** A value to be agreed, or agreed, for a duty: the exact bytes and their SHA-256. */

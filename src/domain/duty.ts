@@ -2,7 +2,7 @@
 import type { Slot } from "./units.ts";
 
 /** Each live duty type has a row in `duties/table.ts`; numbers on the wire live in `wire/`. */
-export const DUTY_TYPES = ["attester"] as const;
+export const DUTY_TYPES = ["attester", "proposer", "randao"] as const;
 export type DutyType = (typeof DUTY_TYPES)[number];
 
 export type Duty = { readonly slot: Slot; readonly type: DutyType };

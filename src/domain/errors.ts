@@ -6,7 +6,12 @@
 /** `reject`: penalise the sender. `ignore`: drop quietly, the sender may be honest. */
 export type PeerPenalty = "ignore" | "reject";
 
-type Rejection = { readonly kind: "rejection"; readonly penalty: PeerPenalty };
+type Rejection = {
+  readonly kind: "rejection";
+  readonly penalty: PeerPenalty;
+  /** What a validator client is answered; 400 where absent. */
+  readonly httpStatus?: 403 | 409 | 503;
+};
 type Refusal = { readonly kind: "refusal"; readonly httpStatus: 412 };
 type Fault = { readonly kind: "fault"; readonly retryable: boolean };
 type ErrorRow = (Rejection | Refusal | Fault) & { readonly message: string };
@@ -34,6 +39,8 @@ export const ERRORS = {
   unexpected_duty: {
     kind: "rejection",
     penalty: "ignore",
+    // Duties that are not resolved yet look the same: the client should ask again.
+    httpStatus: 503,
     message: "no validator of this cluster has this duty, as far as this node knows",
   },
   too_early: { kind: "rejection", penalty: "ignore", message: "the duty lies too far ahead" },
@@ -65,6 +72,30 @@ export const ERRORS = {
     kind: "rejection",
     penalty: "reject",
     message: "the share signed a second root for one duty; both are kept as evidence",
+  },
+  // What a validator client sent.
+  undecided: {
+    kind: "rejection",
+    penalty: "ignore",
+    httpStatus: 503,
+    message: "the cluster has not decided this duty yet",
+  },
+  foreign_share: {
+    kind: "rejection",
+    penalty: "ignore",
+    message: "the key share belongs to another operator",
+  },
+  whole_key: {
+    kind: "rejection",
+    penalty: "ignore",
+    httpStatus: 403,
+    message: "the signature is of the validator's whole key, which nobody may hold",
+  },
+  node_signs: {
+    kind: "rejection",
+    penalty: "ignore",
+    httpStatus: 409,
+    message: "this node signs with the key share itself, and a share has one signer only",
   },
   // Safety said no.
   slashable_double_vote: {
@@ -107,6 +138,11 @@ export const ERRORS = {
     httpStatus: 412,
     message: "the message differs from what the cluster decided for this duty",
   },
+  frozen: {
+    kind: "refusal",
+    httpStatus: 412,
+    message: "the validator is frozen on this node, so its share signs nothing",
+  },
   lock_lost: {
     kind: "refusal",
     httpStatus: 412,
@@ -132,6 +168,11 @@ export const ERRORS = {
     kind: "fault",
     retryable: true,
     message: "the beacon node's answer does not fit the Beacon API",
+  },
+  fork_unsupported: {
+    kind: "fault",
+    retryable: false,
+    message: "this release of Coterie cannot do the duty on the chain's fork; update it",
   },
   beacon_rejected: {
     kind: "fault",
@@ -168,6 +209,19 @@ type CodesOf<Kind> = {
 export type RejectionCode = CodesOf<"rejection">;
 export type RefusalCode = CodesOf<"refusal">;
 export type FaultCode = CodesOf<"fault">;
+
+/** Status of the HTTP answer to a validator client. */
+export function httpStatusOf(code: ErrorCode): number {
+  const row: ErrorRow = ERRORS[code];
+  switch (row.kind) {
+    case "rejection":
+      return row.httpStatus ?? 400;
+    case "refusal":
+      return row.httpStatus;
+    case "fault":
+      return 503;
+  }
+}
 
 /** A peer or validator client sent something unacceptable. A value, never thrown. */
 export type RejectionReason = { readonly code: RejectionCode; readonly detail?: string };

@@ -88,6 +88,20 @@ export const INSTANCE_LOCK_STALE_MS = 10_000;
 /** A slashing interchange file in bytes: 1,000 validators with 900 messages of 140 bytes each. */
 export const MAX_INTERCHANGE_BYTES = 128 * 1024 * 1024;
 
+/**
+ * How long a validator client's request waits for a decision, in basis points of the slot: below
+ * the quarter of a slot after which the most impatient client hangs up, with room for the answer.
+ */
+export const VC_WAIT_BPS = 2_300;
+/** Body of a request to the Beacon API: the largest value as JSON, which doubles its bytes. */
+export const MAX_VC_BODY_BYTES = 2 * MAX_VALUE_BYTES + 1024 * 1024;
+/** Connections of validator clients: five clients with a dozen each, and event streams. */
+export const MAX_VC_CONNECTIONS = 256;
+/** Signatures of one submission that are traced to whoever made them: each costs n + 1 checks. */
+export const MAX_TRACED_SIGNATURES = 8;
+/** Topics of one event stream: the Beacon API has some twenty. */
+export const MAX_EVENT_TOPICS = 32;
+
 /** Body of one beacon node answer that we parse ourselves, in bytes. */
 export const MAX_BEACON_RESPONSE_BYTES = 128 * 1024 * 1024;
 /** Time for one beacon node request that has no duty deadline, in milliseconds. */

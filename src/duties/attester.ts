@@ -18,12 +18,16 @@ import { attesterDomain, computeSigningRoot } from "../eth2/signing.ts";
 import type { AttestationData, SignedAttestation } from "../eth2/types.ts";
 import { assert } from "../util/assert.ts";
 import { err, ok } from "../util/result.ts";
-import type { DutyKind, Judgement, OwnView, RoundContext } from "./kind.ts";
+import type { AgreedDuty, JudgeContext, Judgement, OwnView } from "./kind.ts";
 
 const ACCEPT: Judgement = { kind: "accept" };
 
-export const attester: DutyKind = {
+export const attester: AgreedDuty<AttesterDefinition> = {
   type: "attester",
+  consensus: "agree",
+  isDurable: false,
+  pullPatienceBps: 100,
+  needsOwnData: true,
 
   /** ATT-8: the fork's share of the slot. */
   dueAt(chain, slot) {
@@ -52,6 +56,10 @@ export const attester: DutyKind = {
     }
     const broken = brokenRule(data, duty, chain);
     return broken === null ? ok(undefined) : err({ code: "malformed", detail: broken });
+  },
+
+  signatureChecks() {
+    return [];
   },
 
   attestedHead({ value }) {
@@ -140,7 +148,7 @@ function brokenRule(data: AttestationData, duty: Duty, chain: Chain): string | n
 function judgeSource(
   data: AttestationData,
   own: AttestationData | null,
-  { round }: RoundContext,
+  { round }: Pick<JudgeContext<AttesterDefinition>, "round">,
 ): Judgement {
   if (own === null) {
     return round === 1 ? ACCEPT : askAgain("our beacon node has not answered, round is above 1");

@@ -2,5 +2,7 @@
 import type { DutyType } from "../domain/duty.ts";
 import { attester } from "./attester.ts";
 import type { DutyKind } from "./kind.ts";
+import { proposer } from "./proposer.ts";
+import { randao } from "./randao.ts";
 
-export const DUTY_KINDS: Readonly<Record<DutyType, DutyKind>> = { attester };
+export const DUTY_KINDS: Readonly<Record<DutyType, DutyKind>> = { attester, proposer, randao };

@@ -9,6 +9,8 @@ export const ATTESTATION_DATA_BYTES = 128;
 type Value = ReturnType<typeof ssz.phase0.AttestationData.defaultValue>;
 
 const exactAttestationData = exact(ssz.phase0.AttestationData);
+/** As the exact SSZ type reads it: numbers are bigint. */
+export type ExactAttestationData = ReturnType<typeof exactAttestationData.defaultValue>;
 
 export function attestationDataValue(data: AttestationData): Value {
   return {
@@ -30,7 +32,12 @@ export function encodeAttestationData(data: AttestationData): Uint8Array {
  */
 export function decodeAttestationData(bytes: Uint8Array): AttestationData | null {
   if (bytes.length !== ATTESTATION_DATA_BYTES) return null;
-  const { slot, index, beaconBlockRoot, source, target } = exactAttestationData.deserialize(bytes);
+  return attestationDataOf(exactAttestationData.deserialize(bytes));
+}
+
+/** The project's shape; null when a number is 2^53 or larger. */
+export function attestationDataOf(value: ExactAttestationData): AttestationData | null {
+  const { slot, index, beaconBlockRoot, source, target } = value;
   const largest = BigInt(Number.MAX_SAFE_INTEGER);
   if ([slot, index, source.epoch, target.epoch].some((number) => number > largest)) return null;
   return {
@@ -40,6 +47,11 @@ export function decodeAttestationData(bytes: Uint8Array): AttestationData | null
     source: { epoch: Number(source.epoch), root: rootOf(source.root) },
     target: { epoch: Number(target.epoch), root: rootOf(target.root) },
   };
+}
+
+/** As the Beacon API writes it. */
+export function attestationDataJson(data: AttestationData): unknown {
+  return ssz.phase0.AttestationData.toJson(attestationDataValue(data));
 }
 
 /** Hash tree root without domain. */

@@ -3,7 +3,7 @@
  * bound to the kind of message, the fork and the chain.
  */
 import { chainConfig } from "@lodestar/config/default";
-import { DOMAIN_BEACON_ATTESTER } from "@lodestar/params";
+import { DOMAIN_BEACON_ATTESTER, DOMAIN_BEACON_PROPOSER, DOMAIN_RANDAO } from "@lodestar/params";
 import { z } from "zod";
 import type { RejectionReason } from "../domain/errors.ts";
 import { bytesOf, type Root, rootOf } from "../domain/keys.ts";
@@ -52,11 +52,22 @@ export function computeSigningRoot(messageRoot: Root, domain: Uint8Array): Root 
 
 /** ETH-7: domain of attestations of this target epoch (specs, `get_attestation_signature`). */
 export function attesterDomain(chain: Chain, target: Epoch): Uint8Array {
-  return computeDomain({
-    domainType: DOMAIN_BEACON_ATTESTER,
-    forkVersion: chain.forkAt(target).version,
-    genesisValidatorsRoot: bytesOf(chain.genesisValidatorsRoot),
-  });
+  return domainAt(chain, target, DOMAIN_BEACON_ATTESTER);
+}
+
+/** Domain of blocks of the epoch (specs, `get_block_signature`). */
+export function proposerDomain(chain: Chain, epoch: Epoch): Uint8Array {
+  return domainAt(chain, epoch, DOMAIN_BEACON_PROPOSER);
+}
+
+/** Domain of randao reveals of the epoch (specs, `get_epoch_signature`). */
+export function randaoDomain(chain: Chain, epoch: Epoch): Uint8Array {
+  return domainAt(chain, epoch, DOMAIN_RANDAO);
+}
+
+/** What a randao reveal signs, without domain: the epoch. */
+export function epochRoot(epoch: Epoch): Root {
+  return rootOf(ssz.Epoch.hashTreeRoot(epoch));
 }
 
 /**
@@ -70,6 +81,14 @@ export function root(request: SigningRequest): Result<Root, RejectionReason> {
   const forkInfo = forkInfoOf(request, binding);
   if (!forkInfo.ok) return forkInfo;
   return ok(computeSigningRoot(messageRoot, computeDomain({ domainType, ...forkInfo.value })));
+}
+
+function domainAt(chain: Chain, epoch: Epoch, domainType: Uint8Array): Uint8Array {
+  return computeDomain({
+    domainType,
+    forkVersion: chain.forkAt(epoch).version,
+    genesisValidatorsRoot: bytesOf(chain.genesisValidatorsRoot),
+  });
 }
 
 type ForkInfo = Omit<DomainInput, "domainType">;

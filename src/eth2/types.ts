@@ -29,3 +29,19 @@ export type SignedAttestation = {
   readonly validatorCommitteeIndex: number;
   readonly signature: Signature;
 };
+
+/** Who signed a submitted attestation: before EIP-7549 only its seat in the committee says so. */
+export type AttesterSeat =
+  | { readonly kind: "validator"; readonly validatorIndex: ValidatorIndex }
+  | {
+      readonly kind: "position";
+      readonly committeeIndex: CommitteeIndex;
+      readonly position: number;
+    };
+
+/** An attestation as a validator client submits it, signed with one key. */
+export type SubmittedAttestation = {
+  readonly data: AttestationData;
+  readonly seat: AttesterSeat;
+  readonly signature: Signature;
+};

@@ -1,24 +1,34 @@
 /** Puts the workflow's components together; nothing runs before the node wires and starts them. */
 import type { Cluster } from "../cluster/cluster.ts";
 import { GateAdmission } from "../core/admission.ts";
+import { MemoryAggregatedSignatureStore } from "../core/aggregatedSignatureStore.ts";
 import type { Background } from "../core/background.ts";
 import { BeaconBroadcaster } from "../core/broadcaster.ts";
 import { QbftConsensus } from "../core/consensus.ts";
 import { Courier } from "../core/courier.ts";
 import type { Deadlines } from "../core/deadlines.ts";
+import type { DecidedArchive } from "../core/decidedArchive.ts";
 import { DutyGater } from "../core/dutyGater.ts";
 import { DecidedDutyStore } from "../core/dutyStore.ts";
 import { Evidence } from "../core/evidence.ts";
 import { BeaconFetcher } from "../core/fetcher.ts";
 import type { HeadFeed } from "../core/headFeed.ts";
-import type { Components, Fetcher, Scheduler, Tracker } from "../core/interfaces.ts";
+import type {
+  AggregatedSignatureStore,
+  Components,
+  Fetcher,
+  Scheduler,
+  Tracker,
+} from "../core/interfaces.ts";
 import { DirectExchange } from "../core/partialSignatureExchange.ts";
 import { MemoryPartialSignatureStore } from "../core/partialSignatureStore.ts";
 import { DutyScheduler } from "../core/scheduler.ts";
 import { ThresholdAggregator } from "../core/signatureAggregator.ts";
 import { type PubShareOf, SignatureVerifier } from "../core/signatureVerifier.ts";
 import { DutySigner } from "../core/signer.ts";
+import { Submissions } from "../core/submissions.ts";
 import { DutyTracker } from "../core/tracker.ts";
+import { DutyValidatorApi } from "../core/validatorApi.ts";
 import { ValueChecker } from "../core/valueChecker.ts";
 import type { VoteGuard } from "../core/voteGuard.ts";
 import type { Duty } from "../domain/duty.ts";
@@ -27,6 +37,7 @@ import { peerIndexOf, type ShareIndex } from "../domain/keys.ts";
 import type { DutyKind } from "../duties/kind.ts";
 import type { Chain } from "../eth2/chain.ts";
 import type { Ports } from "../ports/ports.ts";
+import type { Freezes } from "../safety/freezes.ts";
 import type { SafetyGate } from "../safety/gate.ts";
 import { assert } from "../util/assert.ts";
 import { nativeProfile } from "../wire/nativeProfile.ts";
@@ -40,7 +51,9 @@ export type BuildParts = Ports & {
   readonly kindOf: (duty: Duty) => DutyKind;
   readonly heads: HeadFeed;
   readonly gate: SafetyGate;
+  readonly freezes: Freezes;
   readonly votes: VoteGuard;
+  readonly archive: DecidedArchive;
   /** Aborts when the node stops. */
   readonly signal: AbortSignal;
 };
@@ -61,6 +74,7 @@ type Shared = BuildParts & {
   readonly scheduler: Scheduler;
   readonly gater: DutyGater;
   readonly fetcher: Fetcher;
+  readonly aggregatedSignatures: AggregatedSignatureStore;
 };
 
 export function buildComponents(parts: BuildParts): Built {
@@ -73,10 +87,16 @@ export function buildComponents(parts: BuildParts): Built {
   const tracker = new DutyTracker(parts);
   const courier = new Courier({ ...parts, profile, scope });
   const evidence = new Evidence(store, logger, background);
-  const validators = new Map(cluster.validators.map(({ pubKey }, index) => [pubKey, index]));
-  const scheduler = new DutyScheduler({ ...parts, validators });
+  const { validators } = cluster;
+  const scheduler = new DutyScheduler({ ...parts, validators, resumed: parts.archive.duties });
   const gater = new DutyGater({ ...parts, scheduler });
-  const fetcher = new BeaconFetcher({ ...parts, tracker, valueRoot: profile.valueRoot });
+  const aggregatedSignatures = new MemoryAggregatedSignatureStore(deadlines);
+  const fetcher = new BeaconFetcher({
+    ...parts,
+    tracker,
+    valueRoot: profile.valueRoot,
+    awaitSignature: (...query) => aggregatedSignatures.awaitSignature(...query),
+  });
   const shared = {
     ...parts,
     profile,
@@ -87,6 +107,7 @@ export function buildComponents(parts: BuildParts): Built {
     scheduler,
     gater,
     fetcher,
+    aggregatedSignatures,
   };
   const checker = new ValueChecker(shared);
   const consensus = new QbftConsensus({ ...shared, checker });
@@ -105,19 +126,23 @@ type Signing = Omit<Components, "scheduler" | "fetcher" | "consensus" | "tracker
 
 /** What turns a decided value into a group signature on the chain. */
 function buildSigning(shared: Shared): Signing {
-  const { cluster, deadlines, courier, bls } = shared;
+  const { cluster, deadlines, courier, bls, aggregatedSignatures } = shared;
   const { threshold } = cluster;
   const reject = (share: ShareIndex, code: RejectionCode): void =>
     courier.reject("partials", peerIndexOf(share), code);
-  const verifier = new SignatureVerifier(bls, pubShareOf(cluster));
+  const verifier = new SignatureVerifier(bls, pubShareOf(cluster), cluster.nodes);
   const dutyStore = new DecidedDutyStore(deadlines);
   const partialSignatures = new MemoryPartialSignatureStore({ ...shared, threshold, reject });
   const lifted = { ...shared, threshold, reject, verifier, dutyStore, partialSignatures };
+  const admission = new GateAdmission(lifted);
+  const submissions = new Submissions({ ...lifted, admission });
   return {
     dutyStore,
     partialSignatures,
+    aggregatedSignatures,
     signer: new DutySigner(shared),
-    admission: new GateAdmission(lifted),
+    validatorApi: new DutyValidatorApi({ ...lifted, submissions }),
+    admission,
     exchange: new DirectExchange({ ...shared, validators: cluster.validators.length }),
     aggregator: new ThresholdAggregator(lifted),
     broadcaster: new BeaconBroadcaster(lifted),

@@ -32,7 +32,8 @@ export function healthOf(seen: Observations): Health {
   }
   if (seen.beaconProblem !== null) reasons.push(seen.beaconProblem);
   if (seen.viewProblem !== null) reasons.push(seen.viewProblem);
-  if (seen.signedFor < seen.validators) {
+  // Without any, a validator client holds the key shares.
+  if (seen.signedFor > 0 && seen.signedFor < seen.validators) {
     reasons.push(`key shares are loaded for ${seen.signedFor} of ${seen.validators} validators`);
   }
   if (seen.storeProblem !== null) reasons.push(`nothing is signed: ${seen.storeProblem}`);

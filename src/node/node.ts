@@ -5,6 +5,7 @@
 import type { Cluster } from "../cluster/cluster.ts";
 import { Background } from "../core/background.ts";
 import { Deadlines } from "../core/deadlines.ts";
+import { DecidedArchive } from "../core/decidedArchive.ts";
 import { HeadFeed } from "../core/headFeed.ts";
 import { VoteGuard } from "../core/voteGuard.ts";
 import { track, wire } from "../core/workflow.ts";
@@ -15,12 +16,16 @@ import { DUTY_KINDS } from "../duties/table.ts";
 import type { Chain } from "../eth2/chain.ts";
 import type { Channel } from "../ports/network.ts";
 import type { Ports } from "../ports/ports.ts";
+import type { ValidatorApi } from "../ports/validatorApi.ts";
+import { openFreezes } from "../safety/freezes.ts";
 import { createSafetyGate } from "../safety/gate.ts";
 import { openSlashingStore } from "../safety/openSlashingStore.ts";
 import { assert } from "../util/assert.ts";
+import { nativeProfile } from "../wire/nativeProfile.ts";
 import { connectChain } from "./chainConnection.ts";
 import { buildComponents } from "./components.ts";
 import { type Health, healthOf, type Observations } from "./health.ts";
+import { startProposerPreparer } from "./proposerPreparer.ts";
 import { SyncWatch } from "./syncWatch.ts";
 import { ViewWatch } from "./viewWatch.ts";
 import { WatchedStore } from "./watchedStore.ts";
@@ -33,6 +38,8 @@ export type NodeConfig = {
 
 export interface Node {
   readonly chain: Chain;
+  /** What a validator client may ask; the caller's server carries it. */
+  readonly validatorApi: ValidatorApi;
   health(): Health;
   /** Whether a gossiped frame carries the seal of one of the cluster's operators. */
   isSealed(channel: Channel, bytes: Uint8Array): boolean;
@@ -63,16 +70,21 @@ export async function createNode(
   const background = new Background(failure.resolve);
   const kindOf = (duty: Duty): DutyKind => DUTY_KINDS[duty.type];
   const deadlines = new Deadlines(ports.clock, chain, kindOf);
+  const { valueRoot } = nativeProfile;
+  const archive = await DecidedArchive.open({ ...ports, store, deadlines, valueRoot });
   const heads = new HeadFeed(ports.beacon);
   const sync = new SyncWatch({ ...ports, chain, background, signal: stopping.signal });
   const view = new ViewWatch(ports);
   const common = { ...ports, store, chain, background, deadlines, kindOf, heads };
-  const gate = createSafetyGate({ slashing, lock: ports.lock });
+  const freezes = await openFreezes(store);
+  const gate = createSafetyGate({ slashing, lock: ports.lock, freezes });
   const { components, courier, stop } = buildComponents({
     ...common,
     cluster,
     gate,
+    freezes,
     votes,
+    archive,
     signal: stopping.signal,
   });
 
@@ -82,9 +94,11 @@ export async function createNode(
   components.consensus.onDecided((data) => view.decided(data));
   heads.start(stopping.signal);
   sync.start();
+  startProposerPreparer({ ...common, cluster, signal: stopping.signal });
   components.scheduler.start();
   return {
     chain,
+    validatorApi: components.validatorApi,
     failure: failure.promise,
     isSealed: (channel, bytes) => courier.isSealed(channel, bytes),
     health: () => healthOf(observe({ ...ports, cluster, store, sync, view })),

@@ -1,6 +1,7 @@
 import type { AttesterDefinition } from "../domain/data.ts";
-import type { PubKey, Root } from "../domain/keys.ts";
+import type { PubKey, Root, Signature } from "../domain/keys.ts";
 import type { Epoch, Slot, ValidatorIndex } from "../domain/units.ts";
+import type { ProducedBlock, SignedBlock } from "../eth2/blocks.ts";
 import type { AttestationData, SignedAttestation } from "../eth2/types.ts";
 
 export type Genesis = {
@@ -27,6 +28,25 @@ export type AttesterDuty = Omit<AttesterDefinition, "validator"> & { readonly sl
 export type AttesterDuties = {
   readonly dependentRoot: Root;
   readonly duties: readonly AttesterDuty[];
+};
+
+/** Who proposes in a slot. */
+export type ProposerDuty = {
+  readonly slot: Slot;
+  readonly pubKey: PubKey;
+  readonly validatorIndex: ValidatorIndex;
+};
+export type ProposerDuties = {
+  /** Root of the last block before the epoch: version 1 of the route. */
+  readonly dependentRoot: Root;
+  readonly duties: readonly ProposerDuty[];
+};
+
+/** Whom a validator's blocks pay. */
+export type ProposerPreparation = {
+  readonly validatorIndex: ValidatorIndex;
+  /** 20 bytes as 0x hex. */
+  readonly feeRecipient: `0x${string}`;
 };
 
 export type HeadEvent = {
@@ -64,6 +84,24 @@ export interface BeaconNode {
     attestations: readonly SignedAttestation[],
     signal: AbortSignal,
   ): Promise<readonly ItemFailure[]>;
+  /** All proposers of the epoch, the cluster's and others. */
+  proposerDuties(epoch: Epoch, signal: AbortSignal): Promise<ProposerDuties>;
+  /** A block for the slot, as the best endpoint builds it. */
+  produceBlock(
+    slot: Slot,
+    options: { readonly randaoReveal: Signature },
+    signal: AbortSignal,
+  ): Promise<ProducedBlock>;
+  /**
+   * Publishes through every endpoint; resolves when one took it. Throws `beacon_rejected` when all
+   * that answered refused it.
+   */
+  publishBlock(block: SignedBlock, signal: AbortSignal): Promise<void>;
+  /** Tells every endpoint; resolves when one took it. */
+  prepareProposers(
+    preparations: readonly ProposerPreparation[],
+    signal: AbortSignal,
+  ): Promise<void>;
   /** Head events of any endpoint, each block at most once, until the signal aborts. */
   onHead(handler: (event: HeadEvent) => void, signal: AbortSignal): void;
 }

@@ -12,6 +12,7 @@ import type {
 import { FaultError, type RefusalReason } from "../domain/errors.ts";
 import type { LockIndex, ShareIndex } from "../domain/keys.ts";
 import type { InstanceLock } from "../ports/instanceLock.ts";
+import type { Freezes } from "./freezes.ts";
 import type { SlashingStore, SlashingTransaction } from "./slashingStore.ts";
 
 export type AdmitRequest = {
@@ -34,11 +35,17 @@ export interface SafetyGate {
   admit(request: AdmitRequest): Promise<AdmitResult>;
   /** Group signatures before they are submitted, recorded too; null where one may go. */
   checkAggregate(tasks: readonly SigningTask[]): Promise<readonly (RefusalReason | null)[]>;
+  /** Whether this very message was signed before: by a share of ours, or by the cluster. */
+  isRecorded(task: SigningTask): boolean;
 }
 
-type GateParts = { readonly slashing: SlashingStore; readonly lock: InstanceLock };
+type GateParts = {
+  readonly slashing: SlashingStore;
+  readonly lock: InstanceLock;
+  readonly freezes: Pick<Freezes, "refusalOf">;
+};
 
-export function createSafetyGate({ slashing, lock }: GateParts): SafetyGate {
+export function createSafetyGate({ slashing, lock, freezes }: GateParts): SafetyGate {
   /** Decides and records in one synced batch; what was approved counts only if this resolves. */
   async function recordAll(
     size: number,
@@ -68,6 +75,9 @@ export function createSafetyGate({ slashing, lock }: GateParts): SafetyGate {
         signatures.map((signature) => {
           const task = decidedTask(decided.get(signature.validator) ?? [], signature);
           if (task === undefined) return notDecided(signature);
+          // FREEZE-2: before the rules, so that a frozen share leaves no record either.
+          const frozen = freezes.refusalOf(task.pubKey);
+          if (frozen !== null) return frozen;
           return recordTask(transaction, task, shareIndex);
         }),
       );
@@ -87,6 +97,12 @@ export function createSafetyGate({ slashing, lock }: GateParts): SafetyGate {
       recordAll(tasks.length, (transaction) =>
         tasks.map((task) => recordTask(transaction, task, null)),
       ),
+
+    isRecorded({ pubKey, slashing: message, signingRoot }) {
+      if (message === null) return false;
+      const verdict = slashing.check(pubKey, { slashing: message, signingRoot });
+      return verdict.isApproved && verdict.isRepeat;
+    },
   };
 }
 

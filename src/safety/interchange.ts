@@ -137,7 +137,7 @@ type ParsedInterchange = {
 };
 
 /** SLASH-11: nothing that is malformed is skipped, for what is left out is not protected. */
-function parseInterchange(text: string): Result<ParsedInterchange, string> {
+export function parseInterchange(text: string): Result<ParsedInterchange, string> {
   if (text.length > MAX_INTERCHANGE_BYTES) {
     return err(`the file has ${text.length} characters, the limit is ${MAX_INTERCHANGE_BYTES}`);
   }

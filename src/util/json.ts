@@ -32,6 +32,20 @@ export function parseJson(text: string, maxDepth: number): Result<Json, string> 
   }
 }
 
+/**
+ * The same, several times faster, for texts that quote their large numbers: an unquoted one beyond
+ * 2^53 is rounded.
+ */
+export function parseQuotedJson(text: string, maxDepth: number): Result<unknown, string> {
+  if (nestingOf(text) > maxDepth) return err(`nested deeper than ${maxDepth} levels`);
+  try {
+    return ok(JSON.parse(text));
+  } catch (error) {
+    if (error instanceof SyntaxError) return err(error.message);
+    throw error;
+  }
+}
+
 /** Writes what {@link parseJson} read; `indent` spaces per level. */
 export function writeJson(value: Json, indent: number): string {
   const replace = (_key: string, item: unknown) =>

@@ -27,12 +27,22 @@ export function proposeTo(
   adversary: Adversary,
   dataFor: (hop: Hop) => AttestationData | null,
 ): Tap {
+  return proposeValueTo(adversary, (_value, hop) => {
+    const data = dataFor(hop);
+    return data === null ? null : encodeAttestationData(data);
+  });
+}
+
+/** Proposes the bytes that `valueFor` makes of the own value; null leaves the frame as it is. */
+export function proposeValueTo(
+  adversary: Adversary,
+  valueFor: (value: Uint8Array, hop: Hop, duty: Duty) => Uint8Array | null,
+): Tap {
   return (hop) => {
     const frame = messageIn(hop);
-    if (frame?.message.type !== "PRE-PREPARE") return [hop.bytes];
-    const data = dataFor(hop);
-    if (data === null) return [hop.bytes];
-    const value = encodeAttestationData(data);
+    if (frame?.message.type !== "PRE-PREPARE" || frame.value === null) return [hop.bytes];
+    const value = valueFor(frame.value, hop, frame.duty);
+    if (value === null) return [hop.bytes];
     const statement = { ...frame.message, value: profile.valueRoot(value) };
     return [encode(adversary, { ...frame, value }, statement)];
   };

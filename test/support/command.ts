@@ -38,6 +38,8 @@ export function runCommand(
 /** What the developer's shell sets must not decide a test. */
 function withoutOwnSettings(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(
-    Object.entries(environment).filter(([name]) => !/^(COTERIE_|LODESTAR_PRESET$)/.test(name)),
+    Object.entries(environment).filter(
+      ([name]) => !/^(COTERIE_|CHARON_|LODESTAR_PRESET$)/.test(name),
+    ),
   );
 }

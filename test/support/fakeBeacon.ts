@@ -4,15 +4,19 @@
  */
 import type { AttesterDefinition } from "../../src/domain/data.ts";
 import { FaultError } from "../../src/domain/errors.ts";
-import type { PubKey, Root } from "../../src/domain/keys.ts";
+import { bytesOf, type PubKey, type Root, type Signature } from "../../src/domain/keys.ts";
 import type { Epoch, Slot, ValidatorIndex } from "../../src/domain/units.ts";
+import type { ProducedBlock, SignedBlock } from "../../src/eth2/blocks.ts";
 import type { AttestationData, SignedAttestation } from "../../src/eth2/types.ts";
 import type {
   AttesterDuties,
   BeaconNode,
   HeadEvent,
+  ProposerDuties,
+  ProposerPreparation,
   ValidatorState,
 } from "../../src/ports/beaconNode.ts";
+import { type BlockChange, fakeBlock } from "./blocks.ts";
 import { GENESIS_TIME, GENESIS_VALIDATORS_ROOT, RAW_SPEC, SLOTS_PER_EPOCH } from "./testChain.ts";
 
 export type BeaconFaults = {
@@ -20,6 +24,10 @@ export type BeaconFaults = {
   isOffline: boolean;
   /** Attests this head instead of the canonical one; other nodes do not know it. */
   head: Root | null;
+  /** Changes each block that is produced. */
+  block: BlockChange;
+  /** Publishing a block is refused. */
+  refusesBlocks: boolean;
 };
 
 export const FIRST_INDEX: ValidatorIndex = 100;
@@ -29,8 +37,15 @@ export function blockRoot(slot: Slot): Root {
 }
 
 export class FakeBeacon implements BeaconNode {
-  readonly faults: BeaconFaults = { isOffline: false, head: null };
+  readonly faults: BeaconFaults = { isOffline: false, head: null, block: {}, refusesBlocks: false };
   readonly submitted: SignedAttestation[] = [];
+  /** Which validator of the cluster proposes in a slot, by its position; nobody by default. */
+  readonly proposers = new Map<Slot, number>();
+  readonly produced: Slot[] = [];
+  readonly published: SignedBlock[] = [];
+  readonly prepared: ProposerPreparation[] = [];
+  /** Blocks besides the canonical ones that this node knows. */
+  readonly known = new Map<Root, Slot>();
   readonly #pubKeys: readonly PubKey[];
   readonly #heads = new Set<(event: HeadEvent) => void>();
 
@@ -105,6 +120,8 @@ export class FakeBeacon implements BeaconNode {
 
   async blockSlot(root: Root): Promise<Slot | null> {
     this.#answer();
+    const published = this.known.get(root);
+    if (published !== undefined) return published;
     const slot = Number(root);
     return slot < 2 ** 32 ? slot : null;
   }
@@ -115,12 +132,45 @@ export class FakeBeacon implements BeaconNode {
     return [];
   }
 
+  async proposerDuties(epoch: Epoch): Promise<ProposerDuties> {
+    this.#answer();
+    const duties = [...this.proposers]
+      .filter(([slot]) => Math.floor(slot / SLOTS_PER_EPOCH) === epoch)
+      .map(([slot, position]) => {
+        const pubKey = this.#pubKeys[position] as PubKey;
+        return { slot, pubKey, validatorIndex: FIRST_INDEX + position };
+      });
+    return { dependentRoot: blockRoot(0), duties };
+  }
+
+  async produceBlock(
+    slot: Slot,
+    { randaoReveal }: { readonly randaoReveal: Signature },
+  ): Promise<ProducedBlock> {
+    this.#answer();
+    this.produced.push(slot);
+    const proposerIndex = FIRST_INDEX + (this.proposers.get(slot) ?? 0);
+    const parentRoot = bytesOf(blockRoot(slot - 1));
+    return fakeBlock({ slot, proposerIndex, parentRoot, randaoReveal, ...this.faults.block });
+  }
+
+  async publishBlock(block: SignedBlock): Promise<void> {
+    this.#answer();
+    if (this.faults.refusesBlocks) throw new FaultError("beacon_rejected", "in this test");
+    this.published.push(block);
+  }
+
+  async prepareProposers(preparations: readonly ProposerPreparation[]): Promise<void> {
+    this.#answer();
+    this.prepared.push(...preparations);
+  }
+
   onHead(handler: (event: HeadEvent) => void, signal: AbortSignal): void {
     this.#heads.add(handler);
     signal.addEventListener("abort", () => this.#heads.delete(handler), { once: true });
   }
 
-  emitHead(slot: Slot): void {
+  emitHead(slot: Slot, changes: Partial<HeadEvent> = {}): void {
     if (this.faults.isOffline) return;
     const dependentRoot = blockRoot(0);
     for (const handler of this.#heads) {
@@ -129,6 +179,7 @@ export class FakeBeacon implements BeaconNode {
         block: blockRoot(slot),
         previousDutyDependentRoot: dependentRoot,
         currentDutyDependentRoot: dependentRoot,
+        ...changes,
       });
     }
   }

@@ -30,6 +30,14 @@ export function reply(answer: Reply): Fault {
     return true;
   };
 }
+/** Answers with SSZ. */
+export function replySsz(bytes: Uint8Array, headers: Readonly<Record<string, string>>): Fault {
+  return (_request, response) => {
+    response.writeHead(200, { "content-type": "application/octet-stream", ...headers });
+    response.end(bytes);
+    return true;
+  };
+}
 export const busy = reply({ status: 503, json: { code: 503, message: "node is syncing" } });
 
 export class FakeBeaconServer {
@@ -127,11 +135,13 @@ export function honestReply({ url, body }: Seen): Reply {
   if (pathname.endsWith("/syncing")) return syncing(false);
   if (pathname.endsWith("/validators")) return validators(body);
   if (pathname.includes("/duties/attester/")) return attesterDuties(Number(last), body);
+  if (pathname.includes("/duties/proposer/")) return proposerDuties(Number(last));
   if (pathname.endsWith("/attestation_data")) {
     return attestationData(Number(searchParams.get("slot")));
   }
   if (pathname.includes("/headers/")) return header(last, 7);
   if (pathname.endsWith("/pool/attestations")) return {};
+  if (/\/(blocks|blinded_blocks|prepare_beacon_proposer)$/.test(pathname)) return {};
   return { status: 404, json: { code: 404, message: "route not found" } };
 }
 
@@ -217,6 +227,18 @@ function validators(body: unknown): Reply {
   };
 }
 
+export function proposerDuties(
+  epoch: number,
+  changes: (slot: number) => Record<string, unknown> = () => ({}),
+): Reply {
+  const data = Array.from({ length: SLOTS_PER_EPOCH }, (_, offset) => {
+    const slot = epoch * SLOTS_PER_EPOCH + offset;
+    const duty = { pubkey: PUBKEY(offset), validator_index: String(offset), slot: String(slot) };
+    return { ...duty, ...changes(slot) };
+  });
+  return { json: { dependent_root: ROOT, execution_optimistic: false, data } };
+}
+
 export function attesterDuties(
   epoch: number,
   body: unknown,
@@ -235,9 +257,12 @@ export function attesterDuties(
   return { json: { dependent_root: ROOT, execution_optimistic: false, data } };
 }
 
+/** SSZ stays bytes, JSON is parsed. */
 async function readBody(request: IncomingMessage): Promise<unknown> {
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk as Buffer);
-  const text = Buffer.concat(chunks).toString();
+  const bytes = Buffer.concat(chunks);
+  if (request.headers["content-type"] === "application/octet-stream") return bytes;
+  const text = bytes.toString();
   return text === "" ? undefined : JSON.parse(text);
 }

@@ -1,15 +1,27 @@
 /** What the safety gate promises, each promise with the danger present; see safetyClaims.ts. */
 import assert from "node:assert/strict";
+import { openFreezes } from "../../src/safety/freezes.ts";
 import type { AdmitResult } from "../../src/safety/gate.ts";
 import { MemoryDisk } from "./memoryStore.ts";
 import type { SafetyCode } from "./safetyClaims.ts";
-import { block, CHAIN, HELD, pubKey, root, sign, signedSet, task, vote } from "./slashing.ts";
+import {
+  block,
+  CHAIN,
+  HELD,
+  NONE_FROZEN,
+  pubKey,
+  root,
+  sign,
+  signedSet,
+  task,
+  vote,
+} from "./slashing.ts";
 
 export const GATE_CLAIMS = {
   "GATE-1: nothing is admitted before its record is on disk": async (code) => {
     const disk = new MemoryDisk();
     const slashing = await code.openSlashingStore(disk.open(), CHAIN);
-    const gate = code.createSafetyGate({ slashing, lock: HELD });
+    const gate = code.createSafetyGate({ slashing, lock: HELD, freezes: NONE_FROZEN });
     let release = (): void => undefined;
     disk.beforeWrite = () =>
       new Promise((resolve) => {
@@ -35,7 +47,7 @@ export const GATE_CLAIMS = {
   "GATE-2: a signature over anything but the decided message is refused": async (code) => {
     const disk = new MemoryDisk();
     const slashing = await code.openSlashingStore(disk.open(), CHAIN);
-    const gate = code.createSafetyGate({ slashing, lock: HELD });
+    const gate = code.createSafetyGate({ slashing, lock: HELD, freezes: NONE_FROZEN });
     const writes = disk.writes;
     const decided = [task(1, vote(1, 2)), task(2, vote(1, 2), root(2))];
     const signed = [task(1, vote(1, 2), root(3)), task(5, vote(1, 2))];
@@ -54,7 +66,7 @@ export const GATE_CLAIMS = {
   "GATE-3: a refused validator is left out and its siblings go, in one write": async (code) => {
     const disk = new MemoryDisk();
     const slashing = await code.openSlashingStore(disk.open(), CHAIN);
-    const gate = code.createSafetyGate({ slashing, lock: HELD });
+    const gate = code.createSafetyGate({ slashing, lock: HELD, freezes: NONE_FROZEN });
     await sign(slashing, vote(3, 4), { key: pubKey(2), signingRoot: root(9) });
     const writes = disk.writes;
     const tasks = [1, 2, 3].map((validator) => task(validator, vote(3, 4)));
@@ -71,13 +83,34 @@ export const GATE_CLAIMS = {
     assert.equal(disk.writes, writes + 1);
   },
 
+  "FREEZE-2: a frozen validator's share signs nothing, its siblings do": async (code) => {
+    const disk = new MemoryDisk();
+    const slashing = await code.openSlashingStore(disk.open(), CHAIN);
+    await (await openFreezes(disk.open())).freeze(pubKey(2), "its whole key was used");
+    // FREEZE-1: what was frozen before a restart is frozen after it.
+    const freezes = await openFreezes(disk.open());
+    const gate = code.createSafetyGate({ slashing, lock: HELD, freezes });
+    const tasks = [1, 2].map((validator) => task(validator, vote(3, 4)));
+    const { admitted, refused } = await gate.admit({ tasks, set: signedSet(tasks) });
+    assert.deepEqual(
+      admitted?.signatures.map(({ validator }) => validator),
+      [1],
+    );
+    assert.deepEqual(
+      refused.map(({ validator, reason }) => [validator, reason.code]),
+      [[2, "frozen"]],
+    );
+    assert.match(refused[0]?.reason.detail ?? "", /its whole key was used/);
+    assert.deepEqual(await gate.checkAggregate(tasks), [null, null], "others' signatures go on");
+  },
+
   "GATE-4: a failed write admits nothing, and the same set goes once the disk is back": async (
     code,
   ) => {
     for (const lands of [true, false]) {
       const disk = new MemoryDisk();
       const slashing = await code.openSlashingStore(disk.open(), CHAIN);
-      const gate = code.createSafetyGate({ slashing, lock: HELD });
+      const gate = code.createSafetyGate({ slashing, lock: HELD, freezes: NONE_FROZEN });
       disk.fault = { write: disk.writes + 1, lands };
       const tasks = [1, 2].map((validator) => task(validator, vote(1, 2)));
       const failed = await gate.admit({ tasks, set: signedSet(tasks) });
@@ -103,7 +136,7 @@ export const GATE_CLAIMS = {
           return true;
         },
       };
-      const gate = code.createSafetyGate({ slashing, lock });
+      const gate = code.createSafetyGate({ slashing, lock, freezes: NONE_FROZEN });
       await assert.rejects(gate.admit({ tasks, set: signedSet(tasks) }), /cannot be asked/);
     }
   },
@@ -111,7 +144,7 @@ export const GATE_CLAIMS = {
   "GATE-5: of two contradicting requests in one batch one is admitted": async (code) => {
     const disk = new MemoryDisk();
     const slashing = await code.openSlashingStore(disk.open(), CHAIN);
-    const gate = code.createSafetyGate({ slashing, lock: HELD });
+    const gate = code.createSafetyGate({ slashing, lock: HELD, freezes: NONE_FROZEN });
     const results = await Promise.all(
       [root(1), root(2), root(1)].map((signingRoot) => {
         const tasks = [task(1, vote(1, 2), signingRoot)];
@@ -129,7 +162,11 @@ export const GATE_CLAIMS = {
   "GATE-6: a process without the lock writes and admits nothing": async (code) => {
     const disk = new MemoryDisk();
     const slashing = await code.openSlashingStore(disk.open(), CHAIN);
-    const gate = code.createSafetyGate({ slashing, lock: { isHeld: () => false } });
+    const gate = code.createSafetyGate({
+      slashing,
+      lock: { isHeld: () => false },
+      freezes: NONE_FROZEN,
+    });
     const writes = disk.writes;
     const tasks = [task(1, vote(1, 2)), task(2, null)];
     const { admitted, refused } = await gate.admit({ tasks, set: signedSet(tasks) });
@@ -145,7 +182,11 @@ export const GATE_CLAIMS = {
     const disk = new MemoryDisk();
     const slashing = await code.openSlashingStore(disk.open(), CHAIN);
     let isHeld = true;
-    const gate = code.createSafetyGate({ slashing, lock: { isHeld: () => isHeld } });
+    const gate = code.createSafetyGate({
+      slashing,
+      lock: { isHeld: () => isHeld },
+      freezes: NONE_FROZEN,
+    });
     disk.beforeWrite = () => {
       isHeld = false;
     };
@@ -160,7 +201,7 @@ export const GATE_CLAIMS = {
   ) => {
     const disk = new MemoryDisk();
     const slashing = await code.openSlashingStore(disk.open(), CHAIN);
-    const gate = code.createSafetyGate({ slashing, lock: HELD });
+    const gate = code.createSafetyGate({ slashing, lock: HELD, freezes: NONE_FROZEN });
     const writes = disk.writes;
     const tasks = [task(1, vote(1, 2)), task(2, null)];
     assert.deepEqual(gate.checkValue(tasks), [null, null]);
@@ -170,7 +211,7 @@ export const GATE_CLAIMS = {
     // Our own share was silent; the others' signatures were combined, so we are bound by them.
     assert.deepEqual(await gate.checkAggregate(tasks), [null, null]);
     for (const opened of [slashing, await code.openSlashingStore(disk.open(), CHAIN)]) {
-      const later = code.createSafetyGate({ slashing: opened, lock: HELD });
+      const later = code.createSafetyGate({ slashing: opened, lock: HELD, freezes: NONE_FROZEN });
       const contradicting = [task(1, vote(1, 2), root(2))];
       assert.equal(later.checkValue(contradicting)[0]?.code, "slashable_double_vote");
       const own = await later.admit({ tasks: contradicting, set: signedSet(contradicting) });

@@ -8,9 +8,10 @@ import { createBls } from "../../src/crypto/bls.ts";
 import { createBuiltinSigner } from "../../src/crypto/builtinSigner.ts";
 import { createIdentity } from "../../src/crypto/identity.ts";
 import { k1PublicKey } from "../../src/crypto/k1.ts";
-import { parseSecretKey } from "../../src/crypto/points.ts";
+import { parseSecretKey, type SigningKey } from "../../src/crypto/points.ts";
 import { splitSecret } from "../../src/crypto/threshold.ts";
 import {
+  bytesOf,
   type LockIndex,
   type PeerIndex,
   type PubKey,
@@ -23,6 +24,7 @@ import type { Chain } from "../../src/eth2/chain.ts";
 import { createNode, type Node } from "../../src/node/node.ts";
 import type { Ports } from "../../src/ports/ports.ts";
 import { openSlashingStore } from "../../src/safety/openSlashingStore.ts";
+import { FEE_RECIPIENT, GAS_LIMIT } from "./blocks.ts";
 import { FakeBeacon } from "./fakeBeacon.ts";
 import { MemoryHub } from "./memoryNetwork.ts";
 import { MemoryStore } from "./memoryStore.ts";
@@ -41,9 +43,17 @@ export type Member = {
 
 export type HistoryRecord = {
   readonly validator: LockIndex;
-  readonly source: Epoch;
-  readonly target: Epoch;
   readonly signingRoot: Root;
+} & ({ readonly source: Epoch; readonly target: Epoch } | { readonly slot: Slot });
+
+type ClusterOptions = {
+  readonly nodes?: number;
+  readonly threshold?: number;
+  readonly validators?: number;
+  /** Changes a node's ports before it starts: faults and adversaries are put in here. */
+  readonly adapt?: (ports: Ports, node: PeerIndex) => Ports;
+  /** A mutant of the node, where a test shows that a guard matters. */
+  readonly createNode?: typeof createNode;
 };
 
 const bytesFrom = (seed: number): Uint8Array => new Uint8Array(32).fill(seed);
@@ -58,18 +68,12 @@ export class NodeCluster {
   readonly members: readonly Member[];
   readonly #stopping = new AbortController();
   readonly #createNode: typeof createNode;
+  readonly #adapt: (ports: Ports, node: PeerIndex) => Ports;
 
-  constructor(
-    options: {
-      readonly nodes?: number;
-      readonly threshold?: number;
-      readonly validators?: number;
-      /** A mutant of the node, where a test shows that a guard matters. */
-      readonly createNode?: typeof createNode;
-    } = {},
-  ) {
+  constructor(options: ClusterOptions = {}) {
     const { nodes = 4, threshold = 3, validators = 1 } = options;
     this.#createNode = options.createNode ?? createNode;
+    this.#adapt = options.adapt ?? ((ports) => ports);
     const identityKeys = Array.from({ length: nodes }, (_, node) => bytesFrom(node + 1));
     const keys = Array.from({ length: validators }, (_, validator) =>
       groupKey(validator, threshold, nodes),
@@ -113,7 +117,8 @@ export class NodeCluster {
       logger,
       metrics,
     };
-    return { ports, beacon, store, metrics, log: logger.lines, node: null };
+    const adapted = this.#adapt(ports, identity.self);
+    return { ports: adapted, beacon, store, metrics, log: logger.lines, node: null };
   }
 
   async start(nodes: readonly PeerIndex[] = [...this.members.keys()]): Promise<void> {
@@ -148,17 +153,28 @@ export class NodeCluster {
     await this.clock.runUntil(this.chain.slotStart(slot + 1) - 1);
   }
 
+  /** Has validator `position` of the cluster propose in `slot`, as every beacon node sees it. */
+  proposeIn(slot: Slot, position = 0): void {
+    for (const { beacon } of this.members) beacon.proposers.set(slot, position);
+  }
+
+  /** What the whole key of a validator signs: no node holds it. */
+  signAs(validator: LockIndex, signingRoot: Root): Uint8Array {
+    return keyOf(groupSecret(validator)).sign(bytesOf(signingRoot));
+  }
+
   /** The slashing history on a node's disk, for what a test wants it to have signed before. */
   async withHistory(self: PeerIndex, records: readonly HistoryRecord[]): Promise<void> {
     const { store } = this.member(self);
     const slashing = await openSlashingStore(store, this.chain.genesisValidatorsRoot);
-    for (const { validator, source, target, signingRoot } of records) {
+    for (const { validator, signingRoot, ...message } of records) {
       const pubKey = this.cluster.validators[validator]?.pubKey;
       assert(pubKey !== undefined, "the validator is in the lock");
       const verdict = await slashing.transact((transaction) =>
         transaction.record({
           pubKey,
-          slashing: { kind: "attestation", source, target },
+          slashing:
+            "slot" in message ? { kind: "block", ...message } : { kind: "attestation", ...message },
           signingRoot,
           origin: "own",
           shareIndex: self + 1,
@@ -186,7 +202,8 @@ function clusterFrom(
     lockIndex,
     pubKey,
     pubShares: shares.map((share) => pubShareOf(publicKeyOf(share))),
-    feeRecipient: "0x" as const,
+    feeRecipient: FEE_RECIPIENT,
+    targetGasLimit: GAS_LIMIT,
   }));
   return {
     name: "test",
@@ -205,7 +222,7 @@ function clusterFrom(
 }
 
 function groupKey(validator: number, threshold: number, nodes: number): GroupKey {
-  const secret = bytesFrom(0x20 + validator);
+  const secret = groupSecret(validator);
   const shares = splitSecret({ secret, threshold, shares: nodes, random });
   assert(shares !== null, "the secret is a key");
   return {
@@ -214,8 +231,16 @@ function groupKey(validator: number, threshold: number, nodes: number): GroupKey
   };
 }
 
+function groupSecret(validator: LockIndex): Uint8Array {
+  return bytesFrom(0x20 + validator);
+}
+
 function publicKeyOf(secret: Uint8Array): Uint8Array {
+  return keyOf(secret).publicKey;
+}
+
+function keyOf(secret: Uint8Array): SigningKey {
   const key = parseSecretKey(secret);
   assert(key !== null, "the secret is a key");
-  return key.publicKey;
+  return key;
 }

@@ -13,6 +13,7 @@ import type { SlashingStore } from "../../src/safety/slashingStore.ts";
 
 export const CHAIN = `0x${"04".repeat(32)}` as Root;
 export const HELD: InstanceLock = { isHeld: () => true };
+export const NONE_FROZEN = { refusalOf: () => null };
 
 export function pubKey(number: number): PubKey {
   return `0x${number.toString(16).padStart(96, "0")}` as PubKey;

@@ -1,6 +1,7 @@
 /** Frames of the native wire for tests: fixed samples and arbitrary valid ones. */
 import fc from "fast-check";
 import type { PartialSignatureSet } from "../../src/domain/data.ts";
+import { DUTY_TYPES } from "../../src/domain/duty.ts";
 import { type Root, rootOf } from "../../src/domain/keys.ts";
 import { MAX_JUSTIFICATIONS, MAX_NODES, MAX_ROUND } from "../../src/domain/limits.ts";
 import type { Message, MessageType, SignedStatement } from "../../src/qbft/messages.ts";
@@ -43,7 +44,7 @@ const bytes = (length: number): fc.Arbitrary<Uint8Array> =>
   fc.uint8Array({ minLength: length, maxLength: length });
 const root: fc.Arbitrary<Root> = bytes(32).map(rootOf);
 const duty = fc.record(
-  { slot: fc.maxSafeNat(), type: fc.constant("attester" as const) },
+  { slot: fc.maxSafeNat(), type: fc.constantFrom(...DUTY_TYPES) },
   { noNullPrototype: true },
 );
 const valueBytes = fc.uint8Array({ minLength: 1, maxLength: 300 });

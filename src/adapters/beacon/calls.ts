@@ -24,7 +24,7 @@ import type {
 } from "../../ports/beaconNode.ts";
 import { assert } from "../../util/assert.ts";
 import { equalBytes, fromHex, toHex } from "../../util/bytes.ts";
-import { type Call, callOf, ROUTES } from "./routes.ts";
+import { type Call, callOf, type JsonCall, ROUTES } from "./routes.ts";
 
 /** A node that thinks longer about its own state is no use for a duty either. */
 const SYNC_STATUS_TIMEOUT_MS: Millis = 2_000;
@@ -135,14 +135,14 @@ export function parseRoot(text: string): Root {
   return bytes?.length === ROOT_BYTES ? rootOf(bytes) : fail("expected a root of 32 bytes");
 }
 
-function map<A, B>(call: Call<A>, convert: (value: A) => B): Call<B> {
+export function map<A, B>(call: JsonCall<A>, convert: (value: A) => B): JsonCall<B> {
   return { ...call, decode: (json) => convert(call.decode(json)) };
 }
 
-function epochOf(slot: Slot): Epoch {
+export function epochOf(slot: Slot): Epoch {
   return Math.floor(slot / SLOTS_PER_EPOCH);
 }
 
-function fail(message: string): never {
+export function fail(message: string): never {
   throw new TypeError(message);
 }

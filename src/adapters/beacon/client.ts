@@ -4,8 +4,9 @@
  */
 import { Agent } from "undici";
 import { FaultError, UsageError } from "../../domain/errors.ts";
-import type { PubKey, Root } from "../../domain/keys.ts";
+import type { PubKey, Root, Signature } from "../../domain/keys.ts";
 import type { Epoch, Millis, Slot, ValidatorIndex } from "../../domain/units.ts";
+import type { ProducedBlock, SignedBlock } from "../../eth2/blocks.ts";
 import type { AttestationData, SignedAttestation } from "../../eth2/types.ts";
 import type {
   AttesterDuties,
@@ -13,12 +14,21 @@ import type {
   Genesis,
   HeadEvent,
   ItemFailure,
+  ProposerDuties,
+  ProposerPreparation,
   SyncStatus,
   ValidatorState,
 } from "../../ports/beaconNode.ts";
+import type { BeaconUpstreams } from "../../ports/beaconUpstream.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Logger } from "../../ports/logger.ts";
 import type { Counter, Histogram, Metrics } from "../../ports/metrics.ts";
+import {
+  prepareProposersCall,
+  produceBlockCall,
+  proposerDutiesCall,
+  publishBlockCall,
+} from "./blockCalls.ts";
 import {
   attestationDataCall,
   attesterDutiesCall,
@@ -35,6 +45,7 @@ import { followHeads } from "./headEvents.ts";
 import { raceInOrder } from "./race.ts";
 import type { Call } from "./routes.ts";
 import { failuresIn, mergeSubmissions } from "./submission.ts";
+import { EndpointUpstreams } from "./upstreams.ts";
 
 export type BeaconClientOptions = {
   /** http(s) URLs in order of preference, with credentials where the node wants them. */
@@ -47,6 +58,8 @@ export type BeaconClientOptions = {
 };
 
 export type BeaconClient = BeaconNode & {
+  /** The same endpoints for a proxy. */
+  readonly upstreams: BeaconUpstreams;
   /** Ends connections that are still open. */
   close(): Promise<void>;
 };
@@ -55,6 +68,10 @@ export type BeaconClient = BeaconNode & {
 const HEDGE_AFTER_MS: Millis = 500;
 /** Duties and states of many validators take a healthy node seconds. */
 const HEDGE_LARGE_AFTER_MS: Millis = 4_000;
+/** Building a block waits for builders' bids, for about a second with usual settings. */
+const HEDGE_BLOCK_AFTER_MS: Millis = 1_200;
+/** HTTP: the endpoint does not read SSZ. */
+const UNSUPPORTED_MEDIA_TYPE = 415;
 
 /** Throws `UsageError` on an entry that is no URL. Connects to nothing yet. */
 export function createBeaconClient(options: BeaconClientOptions): BeaconClient {
@@ -62,6 +79,7 @@ export function createBeaconClient(options: BeaconClientOptions): BeaconClient {
 }
 
 class FallbackBeaconClient implements BeaconClient {
+  readonly upstreams: BeaconUpstreams;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #agent = new Agent();
@@ -83,6 +101,7 @@ class FallbackBeaconClient implements BeaconClient {
       clock,
       logger,
     });
+    this.upstreams = new EndpointUpstreams(this.#guard, this.#health);
     this.#seconds = metrics.histogram({
       name: "beacon_request_seconds",
       help: "Time of answered beacon node requests",
@@ -148,11 +167,42 @@ class FallbackBeaconClient implements BeaconClient {
   ): Promise<readonly ItemFailure[]> {
     if (attestations.length === 0) return [];
     const call = submitAttestationsCall(attestations);
-    const submissions = (await this.#endpoints(signal)).map(async (endpoint) => {
-      const answer = await this.#ask(endpoint, call, signal);
-      return answer.ok ? [] : failuresIn(answer.rejected, endpoint, attestations.length);
+    return this.#submit(attestations.length, signal, (endpoint) =>
+      this.#ask(endpoint, call, signal),
+    );
+  }
+
+  proposerDuties(epoch: Epoch, signal: AbortSignal): Promise<ProposerDuties> {
+    return this.#read(proposerDutiesCall(epoch), HEDGE_LARGE_AFTER_MS, signal);
+  }
+
+  produceBlock(
+    slot: Slot,
+    { randaoReveal }: { readonly randaoReveal: Signature },
+    signal: AbortSignal,
+  ): Promise<ProducedBlock> {
+    return this.#read(produceBlockCall(slot, randaoReveal), HEDGE_BLOCK_AFTER_MS, signal);
+  }
+
+  async publishBlock(block: SignedBlock, signal: AbortSignal): Promise<void> {
+    const ssz = publishBlockCall(block, block.ssz());
+    await this.#submit(1, signal, async (endpoint) => {
+      const answer = await this.#ask(endpoint, ssz, signal);
+      if (answer.ok || answer.rejected.status !== UNSUPPORTED_MEDIA_TYPE) return answer;
+      const json = publishBlockCall(block, JSON.stringify(block.json()));
+      return this.#ask(endpoint, json, signal);
     });
-    return mergeSubmissions(submissions);
+  }
+
+  async prepareProposers(
+    preparations: readonly ProposerPreparation[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (preparations.length === 0) return;
+    const call = prepareProposersCall(preparations);
+    await this.#submit(preparations.length, signal, (endpoint) =>
+      this.#ask(endpoint, call, signal),
+    );
   }
 
   onHead(handler: (event: HeadEvent) => void, signal: AbortSignal): void {
@@ -162,6 +212,19 @@ class FallbackBeaconClient implements BeaconClient {
 
   close(): Promise<void> {
     return this.#agent.destroy();
+  }
+
+  /** BN-4: to every endpoint. */
+  async #submit(
+    itemCount: number,
+    signal: AbortSignal,
+    send: (endpoint: Endpoint) => Promise<Answer<unknown>>,
+  ): Promise<readonly ItemFailure[]> {
+    const submissions = (await this.#endpoints(signal)).map(async (endpoint) => {
+      const answer = await send(endpoint);
+      return answer.ok ? [] : failuresIn(answer.rejected, endpoint, itemCount);
+    });
+    return mergeSubmissions(submissions);
   }
 
   #read<T>(call: Call<T>, hedgeAfterMs: Millis, signal: AbortSignal): Promise<T> {

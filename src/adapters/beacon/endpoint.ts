@@ -3,7 +3,8 @@ import { type Agent, errors } from "undici";
 import { FaultError, UsageError } from "../../domain/errors.ts";
 import { MAX_BEACON_RESPONSE_BYTES } from "../../domain/limits.ts";
 import type { Millis } from "../../domain/units.ts";
-import type { Call } from "./routes.ts";
+import type { BeaconUpstream } from "../../ports/beaconUpstream.ts";
+import type { Call, Headers } from "./routes.ts";
 
 /** A status below 500 that is no success: the node answered, and said no. */
 export type Rejected = {
@@ -15,6 +16,14 @@ export type Answer<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly rejected: Rejected };
 
+type Response = {
+  readonly statusCode: number;
+  readonly headers: Headers;
+  readonly bytes: Buffer;
+};
+
+const JSON_TYPE = "application/json";
+const SSZ_TYPE = "application/octet-stream";
 /** Longest text of a node's own error message that enters ours. */
 const MAX_MESSAGE_LENGTH = 200;
 /** No head for so long means a dead connection: five slots of the slowest public chain. */
@@ -36,29 +45,41 @@ export class Endpoint {
     this.#agent = agent;
   }
 
+  /** For what is passed on to the node as it came. */
+  get upstream(): BeaconUpstream {
+    return {
+      label: this.label,
+      origin: this.#origin,
+      basePath: this.#basePath,
+      headers: this.#headers,
+    };
+  }
+
   /** Throws `FaultError` unless the node answered with a status below 500, or `signal.reason`. */
   async ask<T>(call: Call<T>, signal: AbortSignal): Promise<Answer<T>> {
     const limited = AbortSignal.any([signal, AbortSignal.timeout(call.timeoutMs)]);
-    const { statusCode, text } = await this.#guard(limited, async () => {
-      const { statusCode, body } = await this.#agent.request({
+    const { statusCode, headers, bytes } = await this.#guard(limited, async () => {
+      const { statusCode, headers, body } = await this.#agent.request({
         origin: this.#origin,
         path: `${this.#basePath}${call.path}`,
         method: call.method,
         headers: {
           ...this.#headers,
           ...call.headers,
-          accept: "application/json",
-          ...(call.body !== null && { "content-type": "application/json" }),
+          accept: call.decodeSsz === undefined ? JSON_TYPE : `${SSZ_TYPE};q=1,${JSON_TYPE};q=0.9`,
+          ...(call.body !== null && {
+            "content-type": typeof call.body === "string" ? JSON_TYPE : SSZ_TYPE,
+          }),
         },
         body: call.body,
         signal: limited,
       });
-      return { statusCode, text: await readLimited(body) };
+      return { statusCode, headers, bytes: await readLimited(body) };
     });
-    if (text === null) {
+    if (bytes === null) {
       throw this.#fault("beacon_bad_response", `more than ${MAX_BEACON_RESPONSE_BYTES} bytes`);
     }
-    return this.#answer(call, statusCode, text);
+    return this.#answer(call, { statusCode, headers, bytes });
   }
 
   /** The body of a never-ending response, in chunks of text. Throws as {@link ask} does. */
@@ -91,9 +112,10 @@ export class Endpoint {
     }
   }
 
-  #answer<T>(call: Call<T>, status: number, text: string): Answer<T> {
-    if (status === 503) throw this.#fault("beacon_syncing", messageOf(parseJson(text)));
-    const json = parseJson(text);
+  #answer<T>(call: Call<T>, { statusCode: status, headers, bytes }: Response): Answer<T> {
+    const isSsz = String(headers["content-type"]).startsWith(SSZ_TYPE);
+    const json = isSsz ? undefined : parseJson(bytes.toString("utf8"));
+    if (status === 503) throw this.#fault("beacon_syncing", messageOf(json));
     if (status >= 400 && status < 500) {
       return { ok: false, rejected: { status, message: messageOf(json), json } };
     }
@@ -101,7 +123,9 @@ export class Endpoint {
       throw this.#fault("beacon_bad_response", `${call.route}: HTTP ${status} ${messageOf(json)}`);
     }
     try {
-      return { ok: true, value: call.decode(json) };
+      const { decode, decodeSsz } = call;
+      const value = isSsz && decodeSsz ? decodeSsz(new Uint8Array(bytes), headers) : decode(json);
+      return { ok: true, value };
     } catch (cause) {
       // The codecs report what does not fit by throwing plain errors.
       const detail = cause instanceof Error ? cause.message.slice(0, MAX_MESSAGE_LENGTH) : "";
@@ -156,7 +180,7 @@ function authorization(url: URL): Readonly<Record<string, string>> {
 }
 
 /** Null when the body is larger than the limit; the rest of it is not read. */
-async function readLimited(body: AsyncIterable<Buffer>): Promise<string | null> {
+async function readLimited(body: AsyncIterable<Buffer>): Promise<Buffer | null> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of body) {
@@ -164,7 +188,7 @@ async function readLimited(body: AsyncIterable<Buffer>): Promise<string | null> 
     if (size > MAX_BEACON_RESPONSE_BYTES) return null;
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString("utf8");
+  return Buffer.concat(chunks);
 }
 
 /** Undefined when the text is no JSON; the codecs then say what they miss. */

@@ -20,6 +20,11 @@ export const ROUTES = {
   attestationData: validator.produceAttestationData,
   header: beacon.getBlockHeader,
   submitAttestations: beacon.submitPoolAttestationsV2,
+  proposerDuties: validator.getProposerDuties,
+  produceBlock: validator.produceBlockV3,
+  publishBlock: beacon.publishBlockV2,
+  publishBlindedBlock: beacon.publishBlindedBlockV2,
+  prepareProposers: validator.prepareBeaconProposer,
 } as const;
 export type RouteName = keyof typeof ROUTES;
 
@@ -43,23 +48,46 @@ type Definition<Args, Meta, Data> = {
   };
 };
 
-/** One HTTP exchange; `decode` throws plain errors on JSON that does not fit the route. */
-export type Call<T> = {
+export type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+/** One HTTP exchange; decoding throws plain errors on an answer that does not fit the route. */
+export type JsonCall<T> = {
   readonly route: RouteName;
   readonly method: "GET" | "POST";
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string | null;
+  /** Text is JSON, bytes are SSZ. */
+  readonly body: string | Uint8Array | null;
   readonly timeoutMs: Millis;
   readonly decode: (json: unknown) => T;
+};
+export type Call<T> = JsonCall<T> & {
+  /** Where it is given, SSZ is preferred. */
+  readonly decodeSsz?: (bytes: Uint8Array, headers: Headers) => T;
 };
 
 export function callOf<Args, Meta, Data>(
   route: RouteName,
   definition: Definition<Args, Meta, Data>,
   args: Args,
-): Call<{ readonly data: Data; readonly meta: Meta }> {
-  const { req, resp } = definition;
+): JsonCall<{ readonly data: Data; readonly meta: Meta }> {
+  const { resp } = definition;
+  return {
+    ...requestOf(route, definition, args),
+    decode: (json) => {
+      const meta = resp.meta.fromJson(json);
+      return { data: resp.data.fromJson(memberOf(json, "data"), meta), meta };
+    },
+  };
+}
+
+/** The request alone, for a route whose answer is decoded elsewhere. */
+export function requestOf<Args>(
+  route: RouteName,
+  definition: Pick<Definition<Args, unknown, unknown>, "url" | "method" | "req">,
+  args: Args,
+): Omit<JsonCall<unknown>, "decode"> {
+  const { req } = definition;
   const parts = "writeReq" in req ? req.writeReq(args) : req.writeReqJson(args);
   return {
     route,
@@ -68,10 +96,6 @@ export function callOf<Args, Meta, Data>(
     headers: {},
     body: parts.body === undefined ? null : JSON.stringify(parts.body),
     timeoutMs: BEACON_REQUEST_TIMEOUT_MS,
-    decode: (json) => {
-      const meta = resp.meta.fromJson(json);
-      return { data: resp.data.fromJson(memberOf(json, "data"), meta), meta };
-    },
   };
 }
 

@@ -3,8 +3,8 @@
  * not) and `/metrics` (Prometheus text). It reads only, and listens on the loopback unless told
  * otherwise (OPS-4).
  */
-import { createServer, type Server, type ServerResponse } from "node:http";
-import { UsageError } from "../../domain/errors.ts";
+import { createServer, type ServerResponse } from "node:http";
+import { close, listen } from "./listen.ts";
 
 export type Health = {
   readonly isReady: boolean;
@@ -41,16 +41,8 @@ export async function startMonitoring(options: MonitoringOptions): Promise<Monit
     },
   );
   server.maxConnections = MAX_CONNECTIONS;
-  await listen(server, options);
-  const address = server.address();
-  return {
-    port: typeof address === "object" && address !== null ? address.port : options.port,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+  const port = await listen(server, { ...options, option: "monitoring-address" });
+  return { port, close: () => close(server) };
 }
 
 type Request = {
@@ -89,25 +81,3 @@ function sendJson(response: ServerResponse, status: number, body: object): void 
   response.writeHead(status, { "content-type": "application/json" });
   response.end(`${JSON.stringify(body)}\n`);
 }
-
-function listen(server: Server, { host, port }: MonitoringOptions): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      const problem = LISTEN_PROBLEMS[error.code ?? ""] ?? error.message;
-      reject(
-        new UsageError(`the monitoring address ${host}:${port} ${problem}`, {
-          fix: "choose another with --monitoring-address",
-          cause: error,
-        }),
-      );
-    });
-    server.listen({ host, port, exclusive: true }, resolve);
-  });
-}
-
-const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
-  EADDRINUSE: "is in use, perhaps by another node",
-  EADDRNOTAVAIL: "belongs to no network interface of this machine",
-  EACCES: "needs more rights than this user has",
-  ENOTFOUND: "names an unknown host",
-};

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { InclusionReader } from "../../../sim/devchain/inclusion.ts";
 import { createBeaconClient } from "../../../src/adapters/beacon/client.ts";
 import { systemClock } from "../../../src/adapters/system/clock.ts";
-import type { DutyDefinitions, UnsignedData } from "../../../src/domain/data.ts";
+import type { AttesterDefinition, UnsignedData } from "../../../src/domain/data.ts";
 import { bytesOf, pubKeyOf, type Root } from "../../../src/domain/keys.ts";
 import { attester } from "../../../src/duties/attester.ts";
 import { Chain } from "../../../src/eth2/chain.ts";
@@ -39,7 +39,7 @@ class SoloAttester {
     this.chain = chain;
   }
 
-  async definitions(slot: number): Promise<DutyDefinitions> {
+  async definitions(slot: number): Promise<readonly AttesterDefinition[]> {
     const { distributedIndices } = this.#devchain;
     const epoch = this.chain.epochOf(slot);
     const { duties } = await this.#beacon.attesterDuties(epoch, distributedIndices, never);
@@ -53,14 +53,16 @@ class SoloAttester {
     const definitions = await this.definitions(slot);
     const common = { definitions, chain: this.chain, beacon: this.#beacon, signal: never };
     const duty = { slot, type: "attester" as const };
-    const value = await attester.fetch({ duty, ...common });
+    const awaitSignature = () => assert.fail("an attestation builds on no other signature");
+    const value = await attester.fetch({ duty, awaitSignature, ...common });
     const data: UnsignedData = { duty, value, root: `0x${"00".repeat(32)}` as Root };
     assert.deepEqual(attester.check(data, definitions, this.chain), { ok: true, value: undefined });
-    const head = attester.attestedHead(data);
+    const head = attester.attestedHead(data, this.chain);
     assert.ok(head !== null);
     const headSlot = await this.#beacon.blockSlot(head, never);
     const view = { own: value, headSlot };
-    assert.equal(attester.judge(data, view, { round: 1, certified: false }).kind, "accept");
+    const context = { round: 1, certified: false, definitions, chain: this.chain };
+    assert.equal(attester.judge(data, view, context).kind, "accept");
     const signatures = attester.tasks(data, definitions, this.chain).map((task, position) => {
       const { validatorIndex = 0 } = definitions[position] ?? {};
       const key = this.#devchain.keyOf(validatorIndex);

@@ -18,15 +18,29 @@ test("defaults: the data dir's files, p2p on all interfaces, else the loopback",
     dataDir: "/srv/dv",
     lockFile: "/srv/dv/cluster-lock.json",
     privateKeyFile: null,
-    validatorKeysDir: "/srv/dv/validator_keys",
+    validatorKeysDir: null,
     beaconNodeEndpoints: ["http://127.0.0.1:5052"],
     p2pListen: ["/ip4/0.0.0.0/tcp/3610"],
     p2pPeers: [],
     monitoringAddress: { host: "127.0.0.1", port: 3620 },
+    validatorApi: { host: "127.0.0.1", port: 3600, tls: null, tokenFile: null },
     logLevel: "info",
     logFormat: "auto",
     contractWallets: new Set(),
   });
+});
+
+test("the built-in signer reads the data dir's key shares, a validator client's node none", async () => {
+  const builtin = await parse({ signer: "builtin", "data-dir": "/srv/dv" });
+  assert.equal(builtin.validatorKeysDir, "/srv/dv/validator_keys");
+  await assert.rejects(parse({ "validator-keys-dir": "/keys" }), /of no use with --signer vc/);
+});
+
+test("a certificate and its key come together", async () => {
+  const tls = { "validator-api-tls-cert-file": "c.pem", "validator-api-tls-key-file": "k.pem" };
+  const { validatorApi } = await parse(tls);
+  assert.deepEqual(validatorApi.tls, { certFile: "c.pem", keyFile: "k.pem" });
+  await assert.rejects(parse({ "validator-api-tls-key-file": "k.pem" }), /come together/);
 });
 
 test("lists are split at commas and trimmed", async () => {
@@ -64,6 +78,8 @@ const BAD: readonly (readonly [flag: string, value: string])[] = [
   ["p2p-peers", "1=1.2.3.4"],
   ["p2p-peers", "1=1.2.3.4:0"],
   ["contract-wallets", "0x12"],
+  ["signer", "both"],
+  ["validator-api-address", "3600"],
   ["log-level", "verbose"],
   ["log-format", "xml"],
 ];

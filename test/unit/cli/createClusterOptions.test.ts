@@ -16,7 +16,7 @@ const RAW = {
 } as const;
 
 test("the threshold is two thirds unless told, and one address serves all validators", () => {
-  assert.deepEqual(parseCreateClusterOptions(RAW), {
+  assert.deepEqual(parseCreateClusterOptions(RAW, null), {
     name: "squad",
     clusterDir: "cluster",
     nodes: 4,
@@ -26,6 +26,7 @@ test("the threshold is two thirds unless told, and one address serves all valida
     feeRecipients: [ALICE, ALICE],
     withdrawalAddresses: [ALICE, BOB],
     hasInsecureKeys: false,
+    split: null,
   });
 });
 
@@ -45,7 +46,7 @@ const BAD: readonly (readonly [change: Record<string, string>, message: RegExp])
 for (const [change, message] of BAD) {
   test(`refuses ${JSON.stringify(change)}`, () => {
     assert.throws(
-      () => parseCreateClusterOptions({ ...RAW, ...change }),
+      () => parseCreateClusterOptions({ ...RAW, ...change }, null),
       (error) => {
         assert.ok(error instanceof UsageError);
         assert.match(error.message, message);
@@ -57,7 +58,10 @@ for (const [change, message] of BAD) {
 
 test("a private chain is named by its genesis fork version", () => {
   const { network: _, ...rest } = RAW;
-  const options = parseCreateClusterOptions({ ...rest, "testnet-fork-version": "0x00000001" });
+  const options = parseCreateClusterOptions(
+    { ...rest, "testnet-fork-version": "0x00000001" },
+    null,
+  );
   assert.equal(options.forkVersion, "0x00000001");
-  assert.throws(() => parseCreateClusterOptions(rest), /the chain is not known/);
+  assert.throws(() => parseCreateClusterOptions(rest, null), /the chain is not known/);
 });

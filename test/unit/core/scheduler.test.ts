@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { Background } from "../../../src/core/background.ts";
+import { Deadlines } from "../../../src/core/deadlines.ts";
 import { HeadFeed } from "../../../src/core/headFeed.ts";
 import { DutyScheduler } from "../../../src/core/scheduler.ts";
 import type { Duty } from "../../../src/domain/duty.ts";
-import type { PubKey } from "../../../src/domain/keys.ts";
+import type { PubKey, Root } from "../../../src/domain/keys.ts";
 import { DUTY_KINDS } from "../../../src/duties/table.ts";
+import { FEE_RECIPIENT, GAS_LIMIT } from "../../support/blocks.ts";
 import { FakeBeacon } from "../../support/fakeBeacon.ts";
 import { recordingLogger } from "../../support/quiet.ts";
 import { GENESIS_TIME, testChain } from "../../support/testChain.ts";
@@ -21,8 +23,9 @@ let stopping: AbortController;
 let fired: { duty: Duty; at: number }[];
 let scheduler: DutyScheduler;
 
-beforeEach(() => {
-  clock = new VirtualClock(GENESIS_TIME * 1000 - 5_000);
+function setUp(options: { readonly startsAt?: number; readonly resumed?: readonly Duty[] } = {}) {
+  const { startsAt = GENESIS_TIME * 1000 - 5_000, resumed = [] } = options;
+  clock = new VirtualClock(startsAt);
   beacon = new FakeBeacon(PUB_KEYS);
   stopping = new AbortController();
   fired = [];
@@ -35,13 +38,22 @@ beforeEach(() => {
     logger: recordingLogger(),
     background: new Background((error) => assert.fail(String(error))),
     kindOf: (duty) => DUTY_KINDS[duty.type],
-    validators: new Map(PUB_KEYS.map((pubKey, index) => [pubKey, index])),
+    deadlines: new Deadlines(clock, chain, (duty) => DUTY_KINDS[duty.type]),
+    validators: PUB_KEYS.map((pubKey, lockIndex) => ({
+      lockIndex,
+      pubKey,
+      pubShares: [],
+      feeRecipient: FEE_RECIPIENT,
+      targetGasLimit: GAS_LIMIT,
+    })),
+    resumed,
     heads,
     signal: stopping.signal,
   });
   scheduler.onDuty((duty) => fired.push({ duty, at: clock.now() - chain.slotStart(duty.slot) }));
-});
+}
 
+beforeEach(() => setUp());
 afterEach(() => stopping.abort());
 
 const dueMs = Math.floor((SLOT_MS * 3333) / 10_000);
@@ -100,5 +112,64 @@ describe("the scheduler (FLOW-2, FLOW-3)", () => {
     await clock.runUntil(chain.slotStart(3));
     stopping.abort();
     assert.equal(clock.pending, 0);
+  });
+});
+
+describe("proposals", () => {
+  const proposalAt = (slot: number): readonly unknown[] =>
+    fired
+      .filter(({ duty }) => duty.type !== "attester" && duty.slot === slot)
+      .map(({ duty, at }) => [duty.type, at]);
+
+  test("RANDAO-1: the reveal half a slot before, the proposal at its start", async () => {
+    beacon.proposers.set(3, 0);
+    scheduler.start();
+    await clock.runUntil(chain.slotStart(5));
+    assert.deepEqual(proposalAt(3), [
+      ["randao", -SLOT_MS / 2],
+      ["proposer", 0],
+    ]);
+  });
+
+  test("FLOW-2: also in the first slot of an epoch, which is asked for ahead", async () => {
+    beacon.proposers.set(8, 1);
+    scheduler.start();
+    await clock.runUntil(chain.slotStart(9));
+    assert.deepEqual(proposalAt(8), [
+      ["randao", -SLOT_MS / 2],
+      ["proposer", 0],
+    ]);
+    const [definition] = scheduler.definitions({ slot: 8, type: "proposer" });
+    assert.equal(definition?.validator, 1);
+  });
+
+  test("nobody proposes the genesis block", async () => {
+    beacon.proposers.set(0, 0);
+    scheduler.start();
+    await clock.runUntil(chain.slotStart(1));
+    assert.deepEqual(proposalAt(0), []);
+  });
+
+  test("FLOW-2: proposers are asked for again when the epoch hangs on another block", async () => {
+    scheduler.start();
+    await clock.runUntil(chain.slotStart(1));
+    beacon.proposers.set(5, 0);
+    beacon.emitHead(1);
+    await clock.runUntil(chain.slotStart(2));
+    assert.deepEqual(scheduler.definitions({ slot: 5, type: "proposer" }), [], "the same root");
+    beacon.emitHead(2, { currentDutyDependentRoot: `0x${"77".repeat(32)}` as Root });
+    await clock.runUntil(chain.slotStart(6));
+    assert.equal(proposalAt(5).length, 2);
+  });
+
+  test("FLOW-10: a duty of a former life goes on after its slot, until its deadline", async () => {
+    const startsAt = chain.slotStart(8) + 2_000;
+    const resumed: Duty[] = [7, 6].map((slot) => ({ slot, type: "proposer" }));
+    setUp({ startsAt, resumed });
+    for (const { slot } of resumed) beacon.proposers.set(slot, 0);
+    scheduler.start();
+    await clock.runUntil(chain.slotStart(8) + 2_100);
+    assert.deepEqual(proposalAt(7), [["proposer", SLOT_MS + 2_000]]);
+    assert.deepEqual(proposalAt(6), []);
   });
 });

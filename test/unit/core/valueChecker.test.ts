@@ -5,6 +5,7 @@ import { Deadlines } from "../../../src/core/deadlines.ts";
 import { HeadFeed } from "../../../src/core/headFeed.ts";
 import type { Fetcher, Scheduler } from "../../../src/core/interfaces.ts";
 import { ValueChecker, type ValueCheckerParts } from "../../../src/core/valueChecker.ts";
+import { createBls } from "../../../src/crypto/bls.ts";
 import type { UnsignedData } from "../../../src/domain/data.ts";
 import type { Root } from "../../../src/domain/keys.ts";
 import { DUTY_KINDS } from "../../../src/duties/table.ts";
@@ -43,6 +44,7 @@ beforeEach(async () => {
     chain,
     clock,
     beacon,
+    bls: createBls(),
     heads,
     kindOf,
     deadlines: new Deadlines(clock, chain, kindOf),
@@ -110,7 +112,10 @@ describe("an attested head that our beacon node does not know (VALUE-4, ATT-5)",
     const { ValueChecker: Forgetful } = await loadMutant<
       typeof import("../../../src/core/valueChecker.ts")
     >("src/core/valueChecker.ts", [
-      { find: "if (answer !== undefined) headSlot = answer;", replace: "headSlot = answer;" },
+      {
+        find: "if (isOurs || answer !== undefined) headSlot = answer;",
+        replace: "headSlot = answer;",
+      },
     ]);
     const verdict = await judge(await proposalOf(UNKNOWN_HEAD), { checker: new Forgetful(parts) });
     assert.equal(verdict.accepted, true);

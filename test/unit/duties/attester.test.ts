@@ -5,7 +5,7 @@ import { FaultError } from "../../../src/domain/errors.ts";
 import type { PubKey, Root } from "../../../src/domain/keys.ts";
 import type { Epoch } from "../../../src/domain/units.ts";
 import { attester } from "../../../src/duties/attester.ts";
-import type { OwnView, RoundContext } from "../../../src/duties/kind.ts";
+import type { JudgeContext, OwnView } from "../../../src/duties/kind.ts";
 import { DUTY_KINDS } from "../../../src/duties/table.ts";
 import { attestationDataRoot, encodeAttestationData } from "../../../src/eth2/attestationData.ts";
 import { attesterDomain, computeSigningRoot } from "../../../src/eth2/signing.ts";
@@ -16,9 +16,10 @@ import { EPOCH_OF, ladderChain } from "../../support/rawSpec.ts";
 
 const chain = ladderChain();
 const root = (byte: string): Root => `0x${byte.repeat(32)}` as Root;
-const ROUND_1: RoundContext = { round: 1, certified: false };
-const ROUND_2: RoundContext = { round: 2, certified: false };
-const CERTIFIED: RoundContext = { round: 2, certified: true };
+type Context = JudgeContext<AttesterDefinition>;
+const ROUND_1: Context = { round: 1, certified: false, definitions: [], chain };
+const ROUND_2: Context = { ...ROUND_1, round: 2 };
+const CERTIFIED: Context = { ...ROUND_2, certified: true };
 
 /** An honest value for the second slot of `epoch`. */
 function honest(epoch: Epoch, changes: Partial<AttestationData> = {}): AttestationData {
@@ -146,7 +147,7 @@ test("ETH-6: refuses every value of a fork that has no row", () => {
 });
 
 test("names the attested head", () => {
-  assert.equal(attester.attestedHead(proposed(honest(6))), root("aa"));
+  assert.equal(attester.attestedHead(proposed(honest(6)), chain), root("aa"));
 });
 
 const own = honest(6);
@@ -178,7 +179,7 @@ test("ATT-4: without data of our own, no round above 1 is accepted unless certif
 });
 
 test("ATT-5: round 1 compares both checkpoints, later rounds only the source epoch", () => {
-  const judged = (theirs: Partial<AttestationData>, context: RoundContext): string =>
+  const judged = (theirs: Partial<AttestationData>, context: Context): string =>
     attester.judge(proposed({ ...own, ...theirs }), view(own, headSlot), context).kind;
   const otherSource = { source: { epoch: 5, root: root("dd") } };
   const olderSource = { source: { epoch: 4, root: root("bb") } };
@@ -238,6 +239,7 @@ async function fetched(data: AttestationData, slot = data.slot): Promise<Uint8Ar
     definitions: [],
     chain,
     beacon: beaconWith({ attestationData: async () => data }),
+    awaitSignature: async () => assert.fail("an attestation builds on no other signature"),
     signal: new AbortController().signal,
   });
 }

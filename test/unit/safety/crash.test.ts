@@ -11,7 +11,16 @@ import { createSafetyGate } from "../../../src/safety/gate.ts";
 import { openSlashingStore } from "../../../src/safety/openSlashingStore.ts";
 import type { SlashingStore } from "../../../src/safety/slashingStore.ts";
 import { MemoryDisk } from "../../support/memoryStore.ts";
-import { block, CHAIN, HELD, root, signedSet, task, vote } from "../../support/slashing.ts";
+import {
+  block,
+  CHAIN,
+  HELD,
+  NONE_FROZEN,
+  root,
+  signedSet,
+  task,
+  vote,
+} from "../../support/slashing.ts";
 import { isSlashable, type ModelMessage } from "../../support/slashingModel.ts";
 
 /** Long enough that the oldest records are pruned on the way. */
@@ -65,7 +74,7 @@ type Life = { readonly fork: Root; readonly emitted: Emitted[] };
 
 /** Takes every epoch's duties to the gate, each again if nothing came of it. */
 async function live(slashing: SlashingStore, { fork, emitted }: Life): Promise<void> {
-  const gate = createSafetyGate({ slashing, lock: HELD });
+  const gate = createSafetyGate({ slashing, lock: HELD, freezes: NONE_FROZEN });
   for (let epoch = 1; epoch <= EPOCHS; epoch++) {
     const tasks = [
       task(1, vote(epoch - 1, epoch), fork),

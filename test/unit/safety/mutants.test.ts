@@ -268,6 +268,12 @@ const MUTANTS: readonly Mutant[] = [
     noticedBy: "GATE-3: a refused validator is left out and its siblings go, in one write",
   },
   {
+    without: "the freeze",
+    entry: "gate",
+    patches: [{ find: "if (frozen !== null) return frozen;", replace: "" }],
+    noticedBy: "FREEZE-2: a frozen validator's share signs nothing, its siblings do",
+  },
+  {
     without: "the failure of a write",
     entry: "openSlashingStore",
     patches: [

@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file coterie/v1/duty.proto.
  */
 export const file_coterie_v1_duty: GenFile = /*@__PURE__*/
-  fileDesc("ChVjb3RlcmllL3YxL2R1dHkucHJvdG8SCmNvdGVyaWUudjEiOAoERHV0eRIMCgRzbG90GAEgASgEEiIKBHR5cGUYAiABKA4yFC5jb3RlcmllLnYxLkR1dHlUeXBlKj0KCER1dHlUeXBlEhkKFURVVFlfVFlQRV9VTlNQRUNJRklFRBAAEhYKEkRVVFlfVFlQRV9BVFRFU1RFUhABYgZwcm90bzM");
+  fileDesc("ChVjb3RlcmllL3YxL2R1dHkucHJvdG8SCmNvdGVyaWUudjEiOAoERHV0eRIMCgRzbG90GAEgASgEEiIKBHR5cGUYAiABKA4yFC5jb3RlcmllLnYxLkR1dHlUeXBlKmsKCER1dHlUeXBlEhkKFURVVFlfVFlQRV9VTlNQRUNJRklFRBAAEhYKEkRVVFlfVFlQRV9BVFRFU1RFUhABEhYKEkRVVFlfVFlQRV9QUk9QT1NFUhACEhQKEERVVFlfVFlQRV9SQU5EQU8QA2IGcHJvdG8z");
 
 /**
  * One unit of that work.
@@ -55,6 +55,16 @@ export const DutyType = {
    * @generated from enum value: DUTY_TYPE_ATTESTER = 1;
    */
   ATTESTER: 1,
+
+  /**
+   * @generated from enum value: DUTY_TYPE_PROPOSER = 2;
+   */
+  PROPOSER: 2,
+
+  /**
+   * @generated from enum value: DUTY_TYPE_RANDAO = 3;
+   */
+  RANDAO: 3,
 } as const;
 
 /**

@@ -1,0 +1,19 @@
+/** One beacon node as a proxy needs it: where it is and what each request to it carries. */
+export type BeaconUpstream = {
+  /** Host and port: what logs and metrics may show. */
+  readonly label: string;
+  readonly origin: string;
+  /** Comes before `/eth/…`; without a slash at its end. */
+  readonly basePath: string;
+  /** Credentials, where the beacon node wants them. */
+  readonly headers: Readonly<Record<string, string>>;
+};
+
+/** The beacon nodes of this operator, for what is passed on to them as it came. */
+export interface BeaconUpstreams {
+  /**
+   * Calls `attempt` with the best beacon node of the cluster's chain and, each time it throws
+   * `FaultError`, with the next; the last fault is thrown. Throws `signal.reason` once that aborts.
+   */
+  attempt<T>(attempt: (upstream: BeaconUpstream) => Promise<T>, signal: AbortSignal): Promise<T>;
+}

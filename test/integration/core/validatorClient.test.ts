@@ -1,0 +1,305 @@
+// A validator client's signatures on their way through real nodes, in virtual time (VC-1 to VC-6).
+import assert from "node:assert/strict";
+import { afterEach, describe, test } from "node:test";
+import { createBuiltinSigner } from "../../../src/crypto/builtinSigner.ts";
+import { Cancelled } from "../../../src/domain/errors.ts";
+import type { LockIndex, PeerIndex, Root } from "../../../src/domain/keys.ts";
+import { computeSigningRoot, epochRoot, randaoDomain } from "../../../src/eth2/signing.ts";
+import type { AttestationData, SubmittedAttestation } from "../../../src/eth2/types.ts";
+
+import type { ValidatorApi } from "../../../src/ports/validatorApi.ts";
+import { openFreezes } from "../../../src/safety/freezes.ts";
+import { verifySubmitted } from "../../support/attestations.ts";
+import { attestationBy, signRoot } from "../../support/clientKeys.ts";
+import { type ClusterKeys, createClusterKeys } from "../../support/clusterKeys.ts";
+import { FakeBeacon, FIRST_INDEX } from "../../support/fakeBeacon.ts";
+import { loadMutant, type Patch } from "../../support/mutant.ts";
+import { NodeCluster } from "../../support/nodeCluster.ts";
+
+let cluster: NodeCluster;
+let keys: ClusterKeys;
+afterEach(() => cluster.stop());
+
+/** Validators 0, 8, 16, … attest in slot 9, the second of epoch 1. */
+const SLOT = FakeBeacon.slotOf(1, 0);
+const never = new AbortController().signal;
+const NOWHERE = `0x${"ee".repeat(32)}` as Root;
+
+type CreateNode = typeof import("../../../src/node/node.ts");
+type Options = {
+  readonly validators?: number;
+  /** Nodes that hold their shares themselves. */
+  readonly builtin?: readonly PeerIndex[];
+  readonly patches?: readonly Patch[];
+  /** Whether validator 0 proposes in the slot too. */
+  readonly isProposer?: boolean;
+};
+
+async function start({
+  validators = 1,
+  builtin = [],
+  patches = [],
+  isProposer = false,
+}: Options = {}): Promise<void> {
+  const mutant =
+    patches.length > 0 ? await loadMutant<CreateNode>("src/node/node.ts", patches) : null;
+  keys = createClusterKeys({ nodes: 4, threshold: 3, validators });
+  cluster = new NodeCluster({
+    validators,
+    adapt: (ports, self) =>
+      builtin.includes(self) ? ports : { ...ports, signer: createBuiltinSigner([]) },
+    ...(mutant !== null && { createNode: mutant.createNode }),
+  });
+  if (isProposer) cluster.proposeIn(SLOT);
+  await cluster.start();
+  for (let slot = 0; slot < SLOT; slot++) await cluster.runSlot(slot);
+}
+
+/** To the moment when the slot's value is decided and nobody has signed it. */
+async function decide(): Promise<void> {
+  await cluster.clock.runUntil(cluster.chain.slotStart(SLOT) + 500);
+  for (const { beacon } of cluster.members) beacon.emitHead(SLOT);
+  await cluster.clock.runUntil(cluster.chain.slotStart(SLOT) + 6_000);
+}
+
+function apiOf(self: PeerIndex): ValidatorApi {
+  const { node } = cluster.member(self);
+  assert.ok(node !== null);
+  return node.validatorApi;
+}
+
+async function decidedData(self: PeerIndex): Promise<AttestationData> {
+  const answer = await apiOf(self).attestationData(SLOT, 0, never);
+  assert.ok(answer.ok, JSON.stringify(answer));
+  return answer.value;
+}
+
+/** Signed with operator `owner`'s share of the validator. */
+function byShare(
+  owner: PeerIndex,
+  data: AttestationData,
+  validator: LockIndex = 0,
+): SubmittedAttestation {
+  const share = keys.shares(owner)[validator];
+  assert.ok(share !== undefined);
+  return attestationBy(share.secret, data, FIRST_INDEX + validator);
+}
+
+async function submit(
+  self: PeerIndex,
+  ...attestations: readonly SubmittedAttestation[]
+): Promise<readonly (string | null)[]> {
+  const verdicts = await apiOf(self).submitAttestations(attestations, never);
+  return verdicts.map((denial) => denial?.code ?? null);
+}
+
+function submitted(): readonly number[] {
+  const all = cluster.members.flatMap(({ beacon }) => beacon.submitted);
+  assert.ok(all.every((attestation) => verifySubmitted(attestation, cluster.cluster)));
+  return [...new Set(all.map(({ validatorIndex }) => validatorIndex - FIRST_INDEX))];
+}
+
+function deviating(data: AttestationData): AttestationData {
+  return { ...data, beaconBlockRoot: NOWHERE };
+}
+
+describe("what a validator client signs", () => {
+  test("VC-1: three clients' signatures over the decided data become the validator's", async () => {
+    await start();
+    await decide();
+    assert.deepEqual(submitted(), []);
+    for (const self of [0, 1, 2]) {
+      assert.deepEqual(await submit(self, byShare(self, await decidedData(self))), [null]);
+    }
+    await cluster.clock.runUntil(cluster.chain.slotStart(SLOT + 1));
+    assert.deepEqual(submitted(), [0]);
+  });
+
+  test("VC-2: a request waits for the decision, and hears why before it would hang up", async () => {
+    await start();
+    await cluster.clock.runUntil(cluster.chain.slotStart(SLOT));
+    for (const { beacon } of cluster.members) beacon.faults.isOffline = true;
+    const early = apiOf(0).attestationData(SLOT, 0, never);
+    // A quarter of the slot is when the most impatient client hangs up.
+    await cluster.clock.runUntil(cluster.chain.slotStart(SLOT) + 2_999);
+    const answer = await early;
+    assert.ok(!answer.ok);
+    assert.equal(answer.error.code, "undecided");
+    assert.match(answer.error.detail, /9\/attester: it has not started on this node/);
+    for (const { beacon } of cluster.members) beacon.faults.isOffline = false;
+    const waiting = apiOf(0).attestationData(SLOT, 0, never);
+    await cluster.clock.runUntil(cluster.chain.slotStart(SLOT) + 5_000);
+    assert.ok((await waiting).ok, "decided while it waited");
+  });
+
+  test("VC-2: a client that hangs up leaves nothing waiting", async () => {
+    await start();
+    await cluster.clock.runUntil(cluster.chain.slotStart(SLOT) + 10);
+    const askAndLeave = async (): Promise<number> => {
+      const gone = new AbortController();
+      const answer = apiOf(0).attestationData(SLOT, 0, gone.signal);
+      gone.abort(new Cancelled("the client hung up"));
+      assert.equal((await answer).ok, false);
+      return cluster.clock.pending;
+    };
+    // The first request arms the duty's deadline, which stays.
+    const timers = await askAndLeave();
+    assert.equal(await askAndLeave(), timers);
+  });
+
+  test("VC-3: a message that was not decided is refused, the retry of the decided one is not", async () => {
+    await start();
+    await decide();
+    const data = await decidedData(0);
+    assert.deepEqual(await submit(0, byShare(0, deviating(data))), ["not_decided"]);
+    assert.deepEqual(await submit(0, byShare(0, data)), [null]);
+    assert.deepEqual(await submit(0, byShare(0, data)), [null], "the answer was lost on its way");
+    assert.deepEqual(await submit(0, byShare(0, deviating(data))), ["not_decided"]);
+    const [denial] = await apiOf(0).submitAttestations([byShare(0, deviating(data))], never);
+    assert.match(denial?.detail ?? "", /was decided as 0x\w{64}, this is 0x\w{64}/);
+  });
+
+  test("VC-4: one bad item costs no other item anything", async () => {
+    await start({ validators: 80 });
+    await decide();
+    const attesting = Array.from({ length: 10 }, (_, i) => 8 * i);
+    const bad = 7;
+    for (const self of [0, 1, 2]) {
+      const data = await decidedData(self);
+      const items = attesting.map((validator) => byShare(self, data, validator));
+      const spoiled = self === 0 ? items.with(bad, { ...byShare(3, data, 8 * bad) }) : items;
+      const verdicts = await submit(self, ...spoiled);
+      const expected = attesting.map((_, i) => (self === 0 && i === bad ? "foreign_share" : null));
+      assert.deepEqual(verdicts, expected);
+    }
+    await cluster.clock.runUntil(cluster.chain.slotStart(SLOT + 1));
+    const expected = attesting.filter((_, i) => i !== bad);
+    assert.deepEqual(
+      [...submitted()].sort((a, b) => a - b),
+      expected,
+    );
+  });
+
+  test("VC-4: another operator's share is refused with its owner, nobody's as such", async () => {
+    await start();
+    await decide();
+    const data = await decidedData(0);
+    const [denial] = await apiOf(0).submitAttestations([byShare(2, data)], never);
+    assert.equal(denial?.code, "foreign_share");
+    assert.match(denial?.detail ?? "", /operator 2's key share of validator 0/);
+    const stranger = attestationBy(new Uint8Array(32).fill(7), data, FIRST_INDEX);
+    assert.deepEqual(await submit(0, stranger), ["bad_signature"]);
+    assert.deepEqual(await submit(0, { ...stranger, signature: new Uint8Array(96) }), [
+      "bad_signature",
+    ]);
+    const unknown = attestationBy(new Uint8Array(32).fill(7), data, FIRST_INDEX + 50);
+    assert.deepEqual(await submit(0, unknown), ["unknown_validator"]);
+  });
+
+  test("VC-4: of two signatures of one validator the good one counts, wherever it stands", async () => {
+    await start();
+    await decide();
+    const data = await decidedData(0);
+    const [foreign, own] = [byShare(1, data), byShare(0, data)];
+    assert.deepEqual(await submit(0, foreign, own), ["foreign_share", null]);
+    assert.deepEqual(await submit(0, own, own, own), [null, null, "duplicate"]);
+  });
+
+  test("a duty that is over, or too far ahead, is refused by name", async () => {
+    await start();
+    await decide();
+    const data = await decidedData(0);
+    const far = { ...data, slot: SLOT + 400 };
+    const old = { ...data, slot: 0 };
+    assert.deepEqual(await submit(0, byShare(0, far), byShare(0, old)), ["too_early", "too_late"]);
+  });
+});
+
+describe("VC-6: one signer per share", () => {
+  const builtin = [0, 1, 2, 3];
+
+  test("a share that the node signs with is not signed by a client too", async () => {
+    await start({ builtin });
+    await decide();
+    const data = await decidedData(0);
+    const [denial] = await apiOf(0).submitAttestations([byShare(0, data)], never);
+    assert.equal(denial?.code, "node_signs");
+    assert.match(denial?.detail ?? "", /--signer vc/);
+  });
+
+  test("without the guard both would sign", async () => {
+    const find = "if (signer.validators.has(validator)) each.verdict = NODE_SIGNS;\n      else if";
+    await start({
+      builtin,
+      patches: [{ file: "src/core/submissions.ts", find, replace: "if" }],
+    });
+    await decide();
+    assert.deepEqual(await submit(0, byShare(0, await decidedData(0))), [null]);
+  });
+});
+
+describe("VC-5: a validator's whole key", () => {
+  const byWholeKey = (data: AttestationData): SubmittedAttestation =>
+    attestationBy(keys.wholeKey(0), data, FIRST_INDEX);
+
+  test("over what was not decided it freezes the validator, also after a restart", async () => {
+    await start();
+    await decide();
+    const data = await decidedData(0);
+    assert.deepEqual(await submit(0, byWholeKey(deviating(data))), ["whole_key"]);
+    assert.deepEqual(await submit(0, byShare(0, data)), ["frozen"]);
+    assert.equal(cluster.member(0).metrics.total("whole_key_signatures_total"), 1);
+    assert.ok(
+      cluster
+        .member(0)
+        .log.some(({ level, message }) => level === "error" && /whole key/.test(message)),
+    );
+    const { store } = cluster.member(0);
+    const pubKey = cluster.cluster.validators[0]?.pubKey;
+    assert.ok(pubKey !== undefined);
+    assert.equal((await openFreezes(store)).refusalOf(pubKey)?.code, "frozen");
+    // The cluster goes on without this operator's share.
+    for (const self of [1, 2, 3]) await submit(self, byShare(self, data));
+    await cluster.clock.runUntil(cluster.chain.slotStart(SLOT + 1));
+    assert.deepEqual(submitted(), [0]);
+  });
+
+  test("over what was decided it is public, so it is refused and freezes nobody", async () => {
+    await start();
+    await decide();
+    const data = await decidedData(0);
+    assert.deepEqual(await submit(0, byWholeKey(data)), ["whole_key"]);
+    assert.deepEqual(await submit(0, byShare(0, data)), [null]);
+  });
+
+  test("without the distinction a replay of public signatures would freeze the cluster", async () => {
+    await start({
+      patches: [
+        { file: "src/core/submissions.ts", find: "if (!isExplained) {", replace: "if (true) {" },
+      ],
+    });
+    await decide();
+    const data = await decidedData(0);
+    await submit(0, byWholeKey(data));
+    assert.deepEqual(await submit(0, byShare(0, data)), ["frozen"]);
+  });
+});
+
+describe("VC-7: a block proposal", () => {
+  const revealOf = (self: PeerIndex): Uint8Array => {
+    const epoch = cluster.chain.epochOf(SLOT);
+    const root = computeSigningRoot(epochRoot(epoch), randaoDomain(cluster.chain, epoch));
+    return signRoot(keys.shares(self)[0]?.secret ?? new Uint8Array(), root);
+  };
+
+  test("the decided block is answered once t clients have signed its randao reveal", async () => {
+    await start({ isProposer: true });
+    await cluster.clock.runUntil(cluster.chain.slotStart(SLOT));
+    const asked = [0, 1, 2].map((self) => apiOf(self).proposal(SLOT, revealOf(self), never));
+    await cluster.clock.runUntil(cluster.chain.slotStart(SLOT) + 2_700);
+    const proposals = await Promise.all(asked);
+    const roots = proposals.map((proposal) => (proposal.ok ? proposal.value.root : proposal.error));
+    assert.equal(new Set(roots).size, 1, JSON.stringify(roots));
+    assert.match(String(roots[0]), /^0x/);
+  });
+});
