@@ -34,6 +34,8 @@ export interface DevchainOptions {
   readonly distributedPubkeys: readonly Uint8Array[];
   /** One Beacon API listener for each; 0 picks a free port. */
   readonly ports: readonly number[];
+  /** Address that they listen on; the loopback unless given. */
+  readonly host?: string;
   /** Port of the harness's own routes; a free one unless given. */
   readonly controlPort?: number;
   /** "all" lets blocks carry votes nobody aggregated, which no real beacon node does. */
@@ -59,7 +61,7 @@ export interface Devchain {
 }
 
 export async function startDevchain(options: DevchainOptions): Promise<Devchain> {
-  const { plainCount, distributedPubkeys, onError } = options;
+  const { plainCount, distributedPubkeys, host, onError } = options;
   const packFrom = options.packFrom ?? "aggregates";
   const keys = plainKeys(plainCount);
   const plainPubkeys = [...keys.values()].map((key) => key.toPublicKey().toBytes());
@@ -74,7 +76,8 @@ export async function startDevchain(options: DevchainOptions): Promise<Devchain>
   const validators = new PlainValidators(chain, keys);
   const listeners: DevListener[] = [];
   for (const port of options.ports) {
-    listeners.push(await openListener({ chain, port, ...(onError && { onError }) }));
+    const extras = { ...(host && { host }), ...(onError && { onError }) };
+    listeners.push(await openListener({ chain, port, ...extras }));
   }
   const controlPort = options.controlPort ?? 0;
   const control = await openControl({ chain, validators, listeners, port: controlPort });

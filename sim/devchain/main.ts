@@ -18,6 +18,7 @@ const OPTIONS = {
   "validators-file": { type: "string" },
   plain: { type: "string", default: "64" },
   ports: { type: "string", default: "5052" },
+  host: { type: "string", default: "127.0.0.1" },
   "control-port": { type: "string", default: "0" },
   "genesis-delay": { type: "string", default: "8" },
   pack: { type: "string", default: "aggregates" },
@@ -29,9 +30,11 @@ const HELP = `Options (defaults in brackets):
   --fork electra|fulu|gloas    fork at genesis [fulu]
   --fork-epochs fulu=1,gloas=2 later forks by epoch []
   --slot-ms N                  length of a slot, 100 and above [2000]
-  --validators-file FILE       JSON array of 0x group public keys, active from genesis
+  --validators-file FILE       cluster lock, or JSON array of 0x group public keys: active
+                               from genesis
   --plain N                    plain validators, 64 and above; they come first [64]
   --ports A,B,…                one Beacon API per port; 0 picks a free one [5052]
+  --host ADDRESS               where the Beacon APIs listen [127.0.0.1]
   --control-port N             faults, slashings, status [a free one]
   --genesis-delay N            seconds from now to genesis [8]
   --pack aggregates|all        "all" packs single attestations too [aggregates]
@@ -90,6 +93,7 @@ function readOptions(values: Values): DevchainOptions {
     plainCount: wholeNumber("plain", values.plain, 64),
     distributedPubkeys: readPubkeys(values["validators-file"]),
     ports: values.ports.split(",").map((port) => wholeNumber("ports", port, 0)),
+    host: values.host,
     controlPort: wholeNumber("control-port", values["control-port"], 0),
     packFrom: oneOf("pack", values.pack, ["aggregates", "all"]),
     onError: (line) => process.stderr.write(`api ${line}\n`),
@@ -147,14 +151,25 @@ function stopOnSignal(devchain: Devchain): void {
 
 function readPubkeys(file: string | undefined): Uint8Array[] {
   if (file === undefined) return [];
-  const parsed: unknown = parseJson(file);
-  if (!Array.isArray(parsed)) throw new UsageError(`${file} must hold a JSON array of 0x keys`);
+  const parsed = keysOf(parseJson(file));
+  if (parsed === null) throw new UsageError(`${file} must hold a JSON array of 0x keys or a lock`);
   return parsed.map((text: unknown, index) => {
     const pubkey = typeof text === "string" ? fromHex(text) : null;
     if (pubkey?.length !== 48) {
       throw new UsageError(`${file}: entry ${index} is not a 0x public key of 48 bytes`);
     }
     return pubkey;
+  });
+}
+
+/** Entries of an array of keys, or the group keys of a cluster lock; null for anything else. */
+function keysOf(json: unknown): readonly unknown[] | null {
+  if (Array.isArray(json)) return json;
+  if (typeof json !== "object" || json === null || !("distributed_validators" in json)) return null;
+  const { distributed_validators: validators } = json;
+  if (!Array.isArray(validators)) return null;
+  return validators.map((validator: { distributed_public_key?: unknown } | null) => {
+    return validator?.distributed_public_key;
   });
 }
 

@@ -11,7 +11,8 @@ import type { PubKey, Root } from "../domain/keys.ts";
 import { covers, type Highest, highestOf } from "../safety/interchangeSummary.ts";
 import { openSlashingStore } from "../safety/openSlashingStore.ts";
 import { decodeHead, HEAD_KEY } from "../safety/records.ts";
-import { type HistorySource, type KeyHistory, readHistory } from "./slashingHistory.ts";
+import type { HistorySource } from "./historyOptions.ts";
+import { type KeyHistory, readHistory } from "./slashingHistory.ts";
 
 /** A file that every LevelDB directory has; opening one that is none would create it. */
 const LEVEL_MARK = "CURRENT";

@@ -1,7 +1,7 @@
 /** The options of `coterie combine`. */
 import { CONTRACT_WALLETS, parseContractWallets } from "./config.ts";
+import { HISTORY_OPTIONS, type HistorySource, parseHistorySource } from "./historyOptions.ts";
 import type { OptionSpec, RawOptions } from "./options.ts";
-import { HISTORY_OPTIONS, type HistorySource, parseHistorySource } from "./slashingHistory.ts";
 
 export type CombineOptions = {
   /** Holds one folder per operator, each with a cluster lock and key shares. */

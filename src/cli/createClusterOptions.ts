@@ -2,9 +2,9 @@
 import { UsageError } from "../domain/errors.ts";
 import { MAX_NODES, MAX_VALIDATORS, MIN_NODES } from "../domain/limits.ts";
 import { isSafeThreshold, quorum } from "../domain/quorum.ts";
+import { HISTORY_OPTIONS, type HistorySource, parseHistorySource } from "./historyOptions.ts";
 import { listKeystores } from "./keystoreFiles.ts";
 import type { OptionSpec, RawOptions } from "./options.ts";
-import { HISTORY_OPTIONS, type HistorySource, parseHistorySource } from "./slashingHistory.ts";
 
 /** Keys that exist already and are split instead of new ones. */
 export type SplitOptions = {

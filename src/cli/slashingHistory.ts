@@ -6,33 +6,10 @@
 import { readTextFile } from "../adapters/system/files.ts";
 import { genesisValidatorsRootOf } from "../cluster/genesisRoots.ts";
 import { UsageError } from "../domain/errors.ts";
-import { type PubKey, type Root, rootOf } from "../domain/keys.ts";
+import type { PubKey, Root } from "../domain/keys.ts";
 import { MAX_INTERCHANGE_BYTES } from "../domain/limits.ts";
 import { type Highest, higher, summarizeInterchange } from "../safety/interchangeSummary.ts";
-import { fromHex } from "../util/bytes.ts";
-import type { OptionSpec, RawOptions } from "./options.ts";
-
-export const HISTORY_OPTIONS = [
-  {
-    name: "slashing-history",
-    value: "file",
-    help: "EIP-3076 interchange file: everything that was signed with the keys",
-  },
-  {
-    name: "without-history-because",
-    value: "reason",
-    help: "go on without a history, e.g. for keys that never signed; the reason is kept",
-  },
-  {
-    name: "testnet-genesis-validators-root",
-    value: "0x…",
-    help: "of a private chain, which its slashing history must name",
-  },
-] as const satisfies readonly OptionSpec[];
-
-export type HistorySource =
-  | { readonly kind: "file"; readonly path: string; readonly customRoot: Root | null }
-  | { readonly kind: "none"; readonly because: string };
+import type { HistorySource } from "./historyOptions.ts";
 
 export type KeyHistory = {
   readonly genesisValidatorsRoot: Root;
@@ -41,25 +18,6 @@ export type KeyHistory = {
 
 /** Keys without a history that are named at once. */
 const MAX_NAMED_KEYS = 3;
-
-/** Throws UsageError unless a history is given, or the reason why there is none. */
-export function parseHistorySource(raw: RawOptions): HistorySource {
-  const [path, because] = [raw["slashing-history"], raw["without-history-because"]?.trim()];
-  if ((path === undefined) === (because === undefined || because === "")) {
-    throw new UsageError(
-      path === undefined
-        ? "the keys' slashing history is missing: without it they can be made to sign twice"
-        : "--slashing-history and --without-history-because exclude each other",
-      {
-        fix:
-          "stop what signs with the keys now, export its slashing protection (EIP-3076) and give " +
-          "the file to --slashing-history",
-      },
-    );
-  }
-  if (path === undefined) return { kind: "none", because: because ?? "" };
-  return { kind: "file", path, customRoot: parseRoot(raw["testnet-genesis-validators-root"]) };
-}
 
 /**
  * Reads the file and makes sure that it is of this chain and says something of each validator.
@@ -141,11 +99,4 @@ function expectedRoot(
       "give its root to --testnet-genesis-validators-root; a beacon node tells it at " +
       "/eth/v1/beacon/genesis",
   });
-}
-
-function parseRoot(text: string | undefined): Root | null {
-  if (text === undefined) return null;
-  const bytes = fromHex(text);
-  if (bytes?.length === 32) return rootOf(bytes);
-  throw new UsageError(`--testnet-genesis-validators-root: "${text}" is not 0x and 64 hex digits`);
 }

@@ -52,6 +52,23 @@ describe("dev chain as a process", () => {
     assert.deepEqual([code, signal], [0, null]);
   });
 
+  it("takes the keys from a cluster lock, and listens where it is told", async () => {
+    const distributed_public_key = toHex(interopSecretKey(1_002).toPublicKey().toBytes());
+    const lock = keysFile(JSON.stringify({ distributed_validators: [{ distributed_public_key }] }));
+    const child = start("--validators-file", lock, "--host", "127.0.0.2");
+    try {
+      const ready = await readLine(child);
+      assert.deepEqual(ready.validators, [{ index: 64, pubkey: distributed_public_key }]);
+      const path = "eth/v1/node/version";
+      const url = ready.urls[0] ?? "";
+      assert.equal((await fetch(`${url.replace("127.0.0.1", "127.0.0.2")}/${path}`)).status, 200);
+      await assert.rejects(fetch(`${url}/${path}`));
+    } finally {
+      child.kill("SIGTERM");
+      await once(child, "exit");
+    }
+  });
+
   it("names the option that is wrong and exits 64", async () => {
     await assertUsage(/--fork takes one of electra, fulu, gloas/, "--fork", "deneb");
     await assertUsage(/--plain takes whole numbers from 64/, "--plain", "8");

@@ -14,7 +14,7 @@ import { createConfigRoutes, createDebugRoutes, createNodeRoutes } from "./nodeR
 import { NodeView } from "./nodeView.ts";
 import { createValidatorRoutes } from "./validatorRoutes.ts";
 
-const HOST = "127.0.0.1";
+const LOOPBACK = "127.0.0.1";
 /** Above the largest body a client may send: a mainnet block with blobs. */
 const BODY_LIMIT_BYTES = 64 * 1024 * 1024;
 
@@ -31,6 +31,8 @@ export interface ListenerOptions {
   readonly chain: DevChain;
   /** 0 picks a free port. */
   readonly port: number;
+  /** {@link LOOPBACK} unless given: in a container the others are elsewhere. */
+  readonly host?: string;
   /** Told about every answer of 400 and above. */
   readonly onError?: (line: string) => void;
 }
@@ -51,18 +53,19 @@ export async function openListener(options: ListenerOptions): Promise<DevListene
   });
   registerRoutes(app, options.chain.config, createMethods(view), [...NAMESPACES]);
   app.get("/eth/v1/events", (request, reply) => streams.serve(request, reply));
-  await app.listen({ port: options.port, host: HOST });
+  const { host = LOOPBACK } = options;
+  await app.listen({ port: options.port, host });
   const { port } = app.server.address() as AddressInfo;
   return {
     port,
-    url: `http://${HOST}:${port}`,
+    url: `http://${LOOPBACK}:${port}`,
     get faults() {
       return injector.faults;
     },
     setFaults: async (change) => {
       injector.set(change);
       if (injector.faults.events === "drop") streams.cutAll();
-      await setReachable(app, port, injector.faults.offline !== "refuse");
+      await setReachable(app, { port, host }, injector.faults.offline !== "refuse");
     },
     close: async () => {
       streams.cutAll();
@@ -148,11 +151,15 @@ function injectedError(statusCode: number): Error {
   return Object.assign(new Error("injected fault"), { statusCode });
 }
 
-async function setReachable(app: FastifyInstance, port: number, reachable: boolean): Promise<void> {
+async function setReachable(
+  app: FastifyInstance,
+  { port, host }: { readonly port: number; readonly host: string },
+  reachable: boolean,
+): Promise<void> {
   const { server } = app;
   if (reachable === server.listening) return;
   if (reachable) {
-    server.listen(port, HOST);
+    server.listen(port, host);
     await once(server, "listening");
     return;
   }

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { askPreset } from "../../../src/cli/preset.ts";
 import { UsageError } from "../../../src/domain/errors.ts";
@@ -18,6 +20,17 @@ async function serve(t: TestContext, body: string): Promise<{ url: string; asked
 }
 
 const spec = (preset: string): string => JSON.stringify({ data: { PRESET_BASE: preset } });
+
+test("CLI-5: the command line loads no types before the preset is chosen", () => {
+  const program = join(import.meta.dirname, "../../../src/cli/program.ts");
+  const script = `
+    await import(${JSON.stringify(program)});
+    process.env.LODESTAR_PRESET = "minimal";
+    console.log((await import("@lodestar/params")).ACTIVE_PRESET);`;
+  const { LODESTAR_PRESET: _, ...env } = process.env;
+  const args = ["--input-type=module", "--eval", script];
+  assert.equal(execFileSync(process.execPath, args, { env, encoding: "utf8" }).trim(), "minimal");
+});
 
 // CLI-5
 test("takes the preset of the first beacon node that answers", async (t) => {
