@@ -19,7 +19,13 @@ const MIN_TOKEN_LENGTH = 16;
 /** Every client asks something each slot; five slots of the slowest public chain. */
 const SILENCE_MS: Millis = 60_000;
 
-type Parts = Omit<ValidatorApiOptions, "host" | "port" | "tls" | "token" | "version" | "clock">;
+/** A block of some megabytes may come over a slow line. */
+const TIMEOUTS = { headersMs: 10_000, requestMs: 30_000 } as const;
+
+type Parts = Omit<
+  ValidatorApiOptions,
+  "host" | "port" | "tls" | "token" | "version" | "clock" | "timeouts"
+>;
 
 /** Throws UsageError that names the file, flag or address at fault. */
 export async function openValidatorApi(
@@ -44,6 +50,7 @@ export async function openValidatorApi(
     token: tokenFile === null ? null : await readToken(tokenFile),
     version: `coterie/v${version}/${architecture}-${system}`,
     clock: systemClock,
+    timeouts: TIMEOUTS,
   });
 }
 

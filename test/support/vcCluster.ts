@@ -159,6 +159,7 @@ async function startMember(options: MemberOptions): Promise<VcMember> {
     api: () => node?.validatorApi ?? null,
     store,
     clock,
+    timeouts: { headersMs: 5_000, requestMs: 5_000 },
     logger,
     metrics,
     onBug,

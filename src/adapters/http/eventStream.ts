@@ -11,7 +11,7 @@ import type { Millis } from "../../domain/units.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Logger } from "../../ports/logger.ts";
 import { HttpProblem, type VcRequest } from "./exchange.ts";
-import type { UpstreamClient } from "./upstreamClient.ts";
+import { discard, type UpstreamClient } from "./upstreamClient.ts";
 
 export type EventStreamParts = {
   readonly upstream: UpstreamClient;
@@ -96,7 +96,7 @@ async function openTopic(
     signal,
   );
   if (statusCode === 200) return { name, body };
-  body.destroy();
+  discard(body);
   logger.warn("A beacon node does not serve an event topic.", { topic: name, status: statusCode });
   return null;
 }

@@ -40,14 +40,14 @@ export class ReadyAnswers {
 
   /** Asks until every answer is there once; rejects with `signal.reason`. */
   async prepare(signal: AbortSignal): Promise<void> {
-    for (const path of READY_PATHS) {
-      const known = await this.#parts.store.get(keyOf(path));
-      if (known !== undefined) this.#kept.set(path, known);
-    }
-    for (const path of READY_PATHS) {
-      while ((await this.answer(path, signal)).status !== 200) {
-        await this.#parts.clock.sleep(RETRY_MS, signal);
-      }
+    await Promise.all(READY_PATHS.map((path) => this.#prepare(path, signal)));
+  }
+
+  async #prepare(path: string, signal: AbortSignal): Promise<void> {
+    const known = await this.#parts.store.get(keyOf(path));
+    if (known !== undefined) this.#kept.set(path, known);
+    while ((await this.answer(path, signal)).status !== 200) {
+      await this.#parts.clock.sleep(RETRY_MS, signal);
     }
   }
 

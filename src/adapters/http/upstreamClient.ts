@@ -97,7 +97,7 @@ export class UpstreamClient {
         this.#agent.request({ ...upstreamOptions(upstream, request), bodyTimeout, signal }),
       );
       if (!UNAVAILABLE.has(answer.statusCode)) return answer;
-      answer.body.destroy();
+      discard(answer.body);
       const { label } = upstream;
       throw new FaultError("beacon_syncing", `${label}: HTTP ${answer.statusCode}`);
     }, signal);
@@ -167,6 +167,11 @@ async function guarded<T>(signal: AbortSignal, work: () => Promise<T>): Promise<
     if (!(error instanceof Error && "code" in error)) throw error;
     throw new FaultError("beacon_unreachable", String(error.code), { cause: error });
   }
+}
+
+/** Ends a connection whose answer is not read; that is no error, though the stream says so. */
+export function discard(body: Dispatcher.ResponseData["body"]): void {
+  body.on("error", () => undefined).destroy();
 }
 
 /** Throws `FaultError` for more than the limit; the rest is not read. */

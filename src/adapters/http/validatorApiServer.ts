@@ -52,6 +52,8 @@ export type ValidatorApiOptions = {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** For a request to arrive, its headers and the whole of it. */
+  readonly timeouts: { readonly headersMs: Millis; readonly requestMs: Millis };
   /** A bug: the process must stop signing. */
   readonly onBug: (error: unknown) => void;
 };
@@ -64,9 +66,6 @@ export type ValidatorApiServer = {
   close(): Promise<void>;
 };
 
-/** Time for a request to arrive whole: a block of some megabytes over a slow line. */
-const REQUEST_TIMEOUT_MS: Millis = 30_000;
-const HEADERS_TIMEOUT_MS: Millis = 10_000;
 /** A connection without a byte in either direction; event streams keep themselves alive. */
 const IDLE_TIMEOUT_MS: Millis = 60_000;
 /** Clients that list their validators in the query send some hundred bytes for each. */
@@ -92,12 +91,13 @@ export async function startValidatorApi(options: ValidatorApiOptions): Promise<V
 }
 
 function createListener(
-  { tls }: ValidatorApiOptions,
+  { tls, timeouts }: ValidatorApiOptions,
   listener: RequestListener,
 ): Server | TlsServer {
   const limits = {
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    headersTimeout: HEADERS_TIMEOUT_MS,
+    requestTimeout: timeouts.requestMs,
+    headersTimeout: timeouts.headersMs,
+    connectionsCheckingInterval: timeouts.headersMs,
     maxHeaderSize: MAX_HEADER_BYTES,
   };
   if (tls === null) return createServer(limits, listener);
@@ -259,14 +259,13 @@ async function readLimited(incoming: IncomingMessage): Promise<Uint8Array> {
     refuseTooLarge();
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks);
+  const { buffer, byteOffset, length } = Buffer.concat(chunks);
+  return new Uint8Array(buffer, byteOffset, length);
 }
 
 function send(response: ServerResponse, { status, headers, body }: Reply): void {
-  // The rest of a body that is too large is not read.
-  const closing = status === 413 ? { connection: "close" } : {};
   const length = typeof body === "string" ? Buffer.byteLength(body) : body.length;
-  response.writeHead(status, { ...headers, ...closing, "content-length": length });
+  response.writeHead(status, { ...headers, "content-length": length });
   response.end(body);
 }
 
