@@ -52,7 +52,7 @@ export async function openKeystores(
   onOpened: (keystore: OpenedKeystore) => Promise<void> | void = () => undefined,
 ): Promise<readonly OpenedKeystore[]> {
   const opened: OpenedKeystore[] = [];
-  const problems: UsageError[] = [];
+  const problems = new Map<string, UsageError>();
   const waiting = [...paths];
   const openNext = async (): Promise<void> => {
     for (let path = waiting.shift(); path !== undefined; path = waiting.shift()) {
@@ -62,12 +62,13 @@ export async function openKeystores(
         await onOpened(keystore);
       } catch (error) {
         if (!(error instanceof UsageError)) throw error;
-        problems.push(error);
+        problems.set(path, error);
       }
     }
   };
   await Promise.all(Array.from({ length: PARALLEL_KEYSTORES }, openNext));
-  if (problems.length > 0) throw joinProblems(problems);
+  // In the order of the files, whichever was read first.
+  if (problems.size > 0) throw joinProblems(paths.flatMap((path) => problems.get(path) ?? []));
   return opened.sort((a, b) => paths.indexOf(a.path) - paths.indexOf(b.path));
 }
 
