@@ -4,6 +4,7 @@
  */
 import type { Cluster } from "../cluster/cluster.ts";
 import { Background } from "../core/background.ts";
+import type { Courier } from "../core/courier.ts";
 import { Deadlines } from "../core/deadlines.ts";
 import { HeadFeed } from "../core/headFeed.ts";
 import { VoteGuard } from "../core/voteGuard.ts";
@@ -13,7 +14,6 @@ import { Cancelled } from "../domain/errors.ts";
 import type { DutyKind } from "../duties/kind.ts";
 import { DUTY_KINDS } from "../duties/table.ts";
 import type { Chain } from "../eth2/chain.ts";
-import type { Channel } from "../ports/network.ts";
 import type { Ports } from "../ports/ports.ts";
 import { createSafetyGate } from "../safety/gate.ts";
 import { openSlashingStore } from "../safety/openSlashingStore.ts";
@@ -34,8 +34,8 @@ export type NodeConfig = {
 export interface Node {
   readonly chain: Chain;
   health(): Health;
-  /** Whether a gossiped frame carries the seal of one of the cluster's operators. */
-  isSealed(channel: Channel, bytes: Uint8Array): boolean;
+  /** Whether a gossiped frame may be forwarded: an operator of this cluster sealed it. */
+  judgeGossip: Courier["judgeGossip"];
   /** Resolves with what broke when an invariant did; the process then stops signing and exits. */
   readonly failure: Promise<unknown>;
   /** Drops timers and waiting work; the ports stay the caller's to close. */
@@ -86,7 +86,7 @@ export async function createNode(
   return {
     chain,
     failure: failure.promise,
-    isSealed: (channel, bytes) => courier.isSealed(channel, bytes),
+    judgeGossip: (channel, bytes, from) => courier.judgeGossip(channel, bytes, from),
     health: () => healthOf(observe({ ...ports, cluster, store, sync, view })),
     stop() {
       stopping.abort(new Cancelled("the node stops"));
