@@ -195,11 +195,8 @@ function openNetwork(
     listen: options.p2pListen,
     lockHash: cluster.lockHash,
     // Before the chain is known no seal can be checked, so nothing is forwarded.
-    validateGossip: (channel, bytes) => {
-      const node = runningNode();
-      if (node === null) return "ignore";
-      return node.isSealed(channel, bytes) ? "accept" : "reject";
-    },
+    validateGossip: (channel, bytes, from) =>
+      runningNode()?.judgeGossip(channel, bytes, from) ?? "ignore",
     clock: systemClock,
     logger,
     metrics,

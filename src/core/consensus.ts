@@ -145,9 +145,10 @@ export class QbftConsensus implements Consensus {
       },
       onRejected: ({ message, reason, conflicting }, from) => {
         if (conflicting !== undefined) this.#parts.evidence.keep(duty, message, conflicting);
-        // A justification is not the author's word alone: whoever relays a message may spoil it.
-        const isSigned = reason !== "unjustified" && reason !== "malformed";
-        this.#reject(isSigned ? message.source : (from ?? message.source), reason);
+        // Only what an author signed is the author's to answer for: whoever hands a message on may
+        // spoil its justification, or repeat it without end.
+        const isAuthors = !["unjustified", "malformed", "duplicate"].includes(reason);
+        this.#reject(isAuthors ? message.source : (from ?? message.source), reason);
       },
       onRound: (round) => {
         if (round > 1) tracker.noted(duty, `round ${round - 1} ended without a decision`);

@@ -3,7 +3,7 @@
  * gossiped and signed for those that have none, and counts what it has to reject.
  */
 import type { RejectionCode } from "../domain/errors.ts";
-import { ERRORS } from "../domain/errors.ts";
+import { ERRORS, type PeerPenalty } from "../domain/errors.ts";
 import type { PeerIndex } from "../domain/keys.ts";
 import type { Identity } from "../ports/identity.ts";
 import type { Logger } from "../ports/logger.ts";
@@ -66,11 +66,17 @@ export class Courier {
     });
   }
 
-  /** Whether a gossiped frame may be forwarded: its author must be an operator of this cluster. */
-  isSealed(channel: Channel, bytes: Uint8Array): boolean {
+  /**
+   * Whether a gossiped frame may be delivered and forwarded: its author must be an operator of this
+   * cluster. Honest peers forward nothing else, so whoever handed it over pays.
+   */
+  judgeGossip(channel: Channel, bytes: Uint8Array, from: PeerIndex): "accept" | PeerPenalty {
     const { profile, scope, identity } = this.#parts;
     const opened = profile.openGossip(scope, bytes, identity);
-    return opened.ok && opened.value.channel === channel;
+    if (opened.ok && opened.value.channel === channel) return "accept";
+    const code = opened.ok ? "malformed" : opened.error.code;
+    this.reject(channel, from, code);
+    return ERRORS[code].penalty;
   }
 
   /** Counts the rejection; the peer pays for what no honest node sends. */

@@ -47,6 +47,13 @@ export const PEER_PENALTY = 10;
 export const PEER_RECOVERY_PER_SECOND = 1;
 /** Ten offences at once, or a steady one every ten seconds forgiven. */
 export const MIN_PEER_SCORE = -100;
+/** Frames of one peer that are heard at once: four slots of the worst case below. */
+export const MAX_PEER_BURST_FRAMES = 1_000;
+/**
+ * Frames of one peer that are heard in the long run. Eight duty types with five messages in each of
+ * six rounds are 240 in a slot, and the shortest slot of a public chain has five seconds.
+ */
+export const PEER_FRAMES_PER_SECOND = 200;
 /** How long a peer stays disconnected then: five mainnet slots, never for good. */
 export const PEER_BAN_MS = 60_000;
 

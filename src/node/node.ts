@@ -4,6 +4,7 @@
  */
 import type { Cluster } from "../cluster/cluster.ts";
 import { Background } from "../core/background.ts";
+import type { Courier } from "../core/courier.ts";
 import { Deadlines } from "../core/deadlines.ts";
 import { DecidedArchive } from "../core/decidedArchive.ts";
 import { HeadFeed } from "../core/headFeed.ts";
@@ -14,7 +15,6 @@ import { Cancelled } from "../domain/errors.ts";
 import type { DutyKind } from "../duties/kind.ts";
 import { DUTY_KINDS } from "../duties/table.ts";
 import type { Chain } from "../eth2/chain.ts";
-import type { Channel } from "../ports/network.ts";
 import type { Ports } from "../ports/ports.ts";
 import type { ValidatorApi } from "../ports/validatorApi.ts";
 import { openFreezes } from "../safety/freezes.ts";
@@ -41,8 +41,8 @@ export interface Node {
   /** What a validator client may ask; the caller's server carries it. */
   readonly validatorApi: ValidatorApi;
   health(): Health;
-  /** Whether a gossiped frame carries the seal of one of the cluster's operators. */
-  isSealed(channel: Channel, bytes: Uint8Array): boolean;
+  /** Whether a gossiped frame may be forwarded: an operator of this cluster sealed it. */
+  judgeGossip: Courier["judgeGossip"];
   /** Resolves with what broke when an invariant did; the process then stops signing and exits. */
   readonly failure: Promise<unknown>;
   /** Drops timers and waiting work; the ports stay the caller's to close. */
@@ -100,7 +100,7 @@ export async function createNode(
     chain,
     validatorApi: components.validatorApi,
     failure: failure.promise,
-    isSealed: (channel, bytes) => courier.isSealed(channel, bytes),
+    judgeGossip: (channel, bytes, from) => courier.judgeGossip(channel, bytes, from),
     health: () => healthOf(observe({ ...ports, cluster, store, sync, view })),
     stop() {
       stopping.abort(new Cancelled("the node stops"));

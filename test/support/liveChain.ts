@@ -93,6 +93,12 @@ export class LiveChain {
     assert.equal(response.status, 200, await response.text());
   }
 
+  async genesisValidatorsRoot(): Promise<string> {
+    const response = await fetch(`${this.url(0)}/eth/v1/beacon/genesis`);
+    const { data } = (await response.json()) as { data: { genesis_validators_root: string } };
+    return data.genesis_validators_root;
+  }
+
   async slashings(): Promise<readonly unknown[]> {
     const response = await fetch(`${this.#running.controlUrl}/dev/slashings`);
     return (await response.json()) as readonly unknown[];

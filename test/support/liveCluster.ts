@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createCluster, freePorts, readPubKeys } from "../../scripts/demo/cluster.ts";
-import { LiveChain } from "./liveChain.ts";
+import { isWrong, LiveChain } from "./liveChain.ts";
 import { LiveNode } from "./liveNode.ts";
 import { takeTurn } from "./turn.ts";
 
@@ -93,15 +93,16 @@ export class LiveCluster {
     await Promise.all(indices.map((index) => this.node(index).untilReady()));
   }
 
-  /** What all nodes logged about a slot's duties, for the message of a failed test. */
-  linesAbout(slot: number): string {
-    return this.nodes
-      .flatMap(({ index, lines }) =>
-        lines
-          .filter((line) => line.includes(`"slot":${slot},`))
-          .map((line) => `node ${index} ${line}`),
-      )
-      .join("\n");
+  /** As the chain's, with what the nodes logged about the duties that are not right. */
+  async assertAllDone(fromSlot: number, toSlot: number): Promise<number> {
+    try {
+      return await this.chain.assertAllDone(fromSlot, toSlot);
+    } catch (cause) {
+      const wrong = (await this.chain.duties(fromSlot, toSlot)).filter(isWrong);
+      const slots = [...new Set(wrong.map(({ slot }) => slot))];
+      const lines = slots.map((slot) => this.#linesAbout(slot));
+      throw new Error(`slots ${slots.join(", ")} went wrong\n${lines.join("\n")}`, { cause });
+    }
   }
 
   /** Ends every process that still runs and removes the files. */
@@ -110,5 +111,15 @@ export class LiveCluster {
     await this.chain.close();
     rmSync(this.dir, { recursive: true, force: true });
     this.#endTurn();
+  }
+
+  #linesAbout(slot: number): string {
+    return this.nodes
+      .flatMap(({ index, lines }) =>
+        lines
+          .filter((line) => line.includes(`"slot":${slot},`))
+          .map((line) => `node ${index} ${line}`),
+      )
+      .join("\n");
   }
 }

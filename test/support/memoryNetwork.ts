@@ -26,7 +26,11 @@ export class MemoryHub {
   readonly #stopped = new Set<PeerIndex>();
   readonly #taps = new Map<PeerIndex, Tap>();
   readonly #turn: Turn;
-  readonly validateGossip: (channel: Channel, bytes: Uint8Array) => "accept" | "ignore" | "reject";
+  readonly validateGossip: (
+    channel: Channel,
+    bytes: Uint8Array,
+    hop: Hop,
+  ) => "accept" | "ignore" | "reject";
   #isLost: (hop: Hop) => boolean = () => false;
 
   constructor(options: {
@@ -184,7 +188,7 @@ export class MemoryNode implements Network {
     const key = `${hop.channel}/${toHex(hop.bytes)}`;
     if (this.#seen.has(key)) return false;
     this.#seen.add(key);
-    if (this.#hub.validateGossip(hop.channel, hop.bytes) !== "accept") return false;
+    if (this.#hub.validateGossip(hop.channel, hop.bytes, hop) !== "accept") return false;
     for (const to of this.#hub.neighbours(this.#self)) {
       if (to !== hop.from) this.#hub.carry({ ...hop, from: this.#self, to });
     }

@@ -82,8 +82,8 @@ export class NodeCluster {
     this.hub = new MemoryHub({
       nodes,
       turn: "macrotask",
-      validateGossip: (channel, bytes) =>
-        this.members[0]?.node?.isSealed(channel, bytes) === false ? "reject" : "accept",
+      validateGossip: (channel, bytes, { from, to }) =>
+        this.members[to]?.node?.judgeGossip(channel, bytes, from) ?? "ignore",
     });
     this.members = identityKeys.map((secretKey, self) =>
       this.#createMember(

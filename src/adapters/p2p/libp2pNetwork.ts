@@ -6,7 +6,7 @@ import { TopicValidatorResult } from "@libp2p/gossipsub";
 import type { Connection, PeerId, Stream } from "@libp2p/interface";
 import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import type { PeerIndex, Root } from "../../domain/keys.ts";
-import { MAX_FRAME_BYTES, MAX_GOSSIP_FRAME_BYTES } from "../../domain/limits.ts";
+import { MAX_GOSSIP_FRAME_BYTES } from "../../domain/limits.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Logger } from "../../ports/logger.ts";
 import type { Metrics } from "../../ports/metrics.ts";
@@ -19,9 +19,11 @@ import {
 } from "../../ports/network.ts";
 import { assert } from "../../util/assert.ts";
 import { Listeners } from "../../util/listeners.ts";
-import { FrameDecoder, LENGTH_BYTES } from "./frames.ts";
+import { FrameBudget } from "./frameBudget.ts";
+import { LENGTH_BYTES } from "./frames.ts";
 import { createHost, type Host, startHost } from "./host.ts";
 import { peerIdOf } from "./identity.ts";
+import { InboundLane } from "./inboundLane.ts";
 import { PeerLink } from "./peerLink.ts";
 import { Reputation } from "./reputation.ts";
 import { Traffic } from "./traffic.ts";
@@ -45,8 +47,8 @@ export type Libp2pNetworkOptions = {
   /** Multiaddrs, e.g. `/ip4/0.0.0.0/tcp/3610`; port 0 takes any free one. */
   readonly listen: readonly string[];
   readonly lockHash: Root;
-  /** Whether a gossiped frame may be delivered and forwarded: its author's signature decides. */
-  readonly validateGossip: (channel: Channel, bytes: Uint8Array) => GossipVerdict;
+  /** Whether a frame that `from` gossiped may be delivered and forwarded: its seal decides. */
+  readonly validateGossip: (channel: Channel, bytes: Uint8Array, from: PeerIndex) => GossipVerdict;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -114,9 +116,10 @@ class Node implements Network {
   readonly #traffic: Traffic;
   readonly #links: ReadonlyMap<PeerIndex, PeerLink>;
   readonly #handlers = new Map<Channel, (frame: Inbound) => void>();
+  readonly #budgets: ReadonlyMap<PeerIndex, FrameBudget>;
   readonly #pathListeners = new Listeners<[PeerIndex, Path]>();
   /** The stream that each peer sends a channel's frames on. */
-  readonly #inbound = new Map<string, Stream>();
+  readonly #inbound = new Map<string, InboundLane>();
   readonly #stopping = new AbortController();
   #running: Promise<unknown> = Promise.resolve();
 
@@ -126,6 +129,10 @@ class Node implements Network {
     this.#members = parts.members;
     this.#reputation = parts.reputation;
     this.#traffic = parts.traffic;
+    const { clock } = parts.options;
+    this.#budgets = new Map(
+      parts.options.peers.map(({ index }) => [index, new FrameBudget(() => clock.monotonic())]),
+    );
     this.#links = new Map(
       parts.options.peers.map((peer) => [peer.index, this.#createLink(peer.index)]),
     );
@@ -229,6 +236,12 @@ class Node implements Network {
     return link;
   }
 
+  #budget(peer: PeerIndex): FrameBudget {
+    const budget = this.#budgets.get(peer);
+    assert(budget !== undefined, `peer ${peer} is another operator of the cluster`);
+    return budget;
+  }
+
   #linkOf(peerId: PeerId): PeerLink | undefined {
     const peer = this.#members.get(peerId.toString());
     return peer === undefined ? undefined : this.#link(peer);
@@ -242,29 +255,27 @@ class Node implements Network {
       return;
     }
     const key = `${channel}/${peer}`;
-    this.#inbound.get(key)?.abort(new Error("replaced by a newer stream"));
-    this.#inbound.set(key, stream);
-    const decoder = new FrameDecoder(MAX_FRAME_BYTES);
-    stream.addEventListener("message", ({ data }) => {
-      for (const chunk of data instanceof Uint8Array ? [data] : data) {
-        const frames = decoder.push(chunk);
-        if (frames === null) {
-          stream.abort(new Error("a frame of no acceptable length"));
-          this.#traffic.drop(channel, "malformed");
-          this.penalise(peer, "frame_too_large");
-          return;
-        }
-        for (const bytes of frames) {
-          this.#traffic.count(
-            { channel, via: "direct", direction: "in" },
-            { frames: 1, bytes: LENGTH_BYTES + bytes.length },
-          );
-          this.#deliver({ channel, from: peer, via: "direct", bytes });
-        }
-      }
+    this.#inbound.get(key)?.reset(new Error("replaced by a newer stream"));
+    const lane = new InboundLane({
+      stream,
+      budget: this.#budget(peer),
+      clock: this.#options.clock,
+      onFrame: (bytes) => {
+        this.#traffic.count(
+          { channel, via: "direct", direction: "in" },
+          { frames: 1, bytes: LENGTH_BYTES + bytes.length },
+        );
+        this.#deliver({ channel, from: peer, via: "direct", bytes });
+      },
+      onViolation: () => {
+        this.#traffic.drop(channel, "malformed");
+        this.penalise(peer, "frame_too_large");
+      },
+      onThrottled: () => this.#traffic.throttled(peer),
     });
+    this.#inbound.set(key, lane);
     stream.addEventListener("close", () => {
-      if (this.#inbound.get(key) === stream) this.#inbound.delete(key);
+      if (this.#inbound.get(key) === lane) this.#inbound.delete(key);
     });
   }
 
@@ -275,7 +286,9 @@ class Node implements Network {
       CHANNELS.map((channel) => [topicOf(this.#options.lockHash, channel), channel]),
     );
     for (const [topic, channel] of channels) {
-      gossip.topicValidators.set(topic, (_, { data }) => this.#verdictOn(channel, data));
+      gossip.topicValidators.set(topic, (peerId, { data }) =>
+        this.#verdictOn(channel, data, this.#members.get(peerId.toString())),
+      );
       gossip.subscribe(topic);
     }
     gossip.addEventListener("gossipsub:message", ({ detail }) => {
@@ -291,9 +304,18 @@ class Node implements Network {
     });
   }
 
-  #verdictOn(channel: Channel, bytes: Uint8Array): TopicValidatorResult {
-    if (bytes.length > MAX_GOSSIP_FRAME_BYTES) return TopicValidatorResult.Reject;
-    switch (this.#options.validateGossip(channel, bytes)) {
+  #verdictOn(channel: Channel, bytes: Uint8Array, from?: PeerIndex): TopicValidatorResult {
+    if (from === undefined) return TopicValidatorResult.Ignore;
+    if (!this.#budget(from).trySpend()) {
+      this.#traffic.drop(channel, "over_budget");
+      return TopicValidatorResult.Ignore;
+    }
+    if (bytes.length > MAX_GOSSIP_FRAME_BYTES) {
+      this.#traffic.drop(channel, "malformed");
+      this.penalise(from, "frame_too_large");
+      return TopicValidatorResult.Reject;
+    }
+    switch (this.#options.validateGossip(channel, bytes, from)) {
       case "accept":
         return TopicValidatorResult.Accept;
       case "ignore":

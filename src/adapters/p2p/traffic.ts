@@ -10,7 +10,13 @@ export type Flow = {
   readonly direction: Direction;
 };
 export type Volume = { readonly frames: number; readonly bytes: number };
-export type DropReason = "no_path" | "queue_full" | "path_lost" | "malformed" | "no_handler";
+export type DropReason =
+  | "no_path"
+  | "queue_full"
+  | "path_lost"
+  | "malformed"
+  | "no_handler"
+  | "over_budget";
 
 export class Traffic {
   readonly #volumes = new Map<string, Volume>();
@@ -20,6 +26,7 @@ export class Traffic {
   readonly #connected;
   readonly #penalties;
   readonly #strangers;
+  readonly #throttled;
 
   constructor(metrics: Metrics) {
     const labels = ["channel", "via", "direction"];
@@ -49,6 +56,11 @@ export class Traffic {
       help: "Connections refused after the handshake, by reason",
       labels: ["reason"],
     });
+    this.#throttled = metrics.counter({
+      name: "p2p_throttled_total",
+      help: "How often a peer had to wait because it sent more frames than it may",
+      labels: ["peer"],
+    });
   }
 
   count(flow: Flow, volume: Volume): void {
@@ -69,6 +81,10 @@ export class Traffic {
 
   penalty(peer: PeerIndex, code: string): void {
     this.#penalties.add(1, { peer: String(peer), code });
+  }
+
+  throttled(peer: PeerIndex): void {
+    this.#throttled.add(1, { peer: String(peer) });
   }
 
   refused(reason: "not_a_member" | "banned"): void {

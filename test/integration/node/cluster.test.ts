@@ -27,7 +27,7 @@ describe("a cluster of four processes on a live chain", () => {
 
   it("has every duty on chain with the right head, also through a directory of Charon's", async () => {
     const from = (await cluster.chain.nextSlot()) + 1;
-    await cluster.chain.assertAllDone(from, from + JUDGED_SLOTS - 1);
+    await cluster.assertAllDone(from, from + JUDGED_SLOTS - 1);
     assert.equal(await cluster.node(2).isAlive(), true);
   });
 
@@ -81,7 +81,7 @@ describe("a cluster of four processes on a live chain", () => {
     assert(performance.now() - startedAt < STOP_BOUND_MS, "it stops within seconds");
     assert(!existsSync(join(stopped.dataDir, "instance.lock")), "a clean stop leaves no lock");
     const from = (await cluster.chain.nextSlot()) + 1;
-    await cluster.chain.assertAllDone(from, from + JUDGED_SLOTS - 1);
+    await cluster.assertAllDone(from, from + JUDGED_SLOTS - 1);
   });
 
   it("never let out anything slashable, and nobody is accused of it", async () => {

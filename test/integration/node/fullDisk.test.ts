@@ -51,7 +51,7 @@ describe("a full disk", () => {
     node.start();
     await node.untilReady();
     const lastSlot = await cluster.chain.nextSlot();
-    await cluster.chain.assertAllDone(firstSlot, lastSlot);
+    await cluster.assertAllDone(firstSlot, lastSlot);
     assert.deepEqual(await cluster.chain.slashings(), []);
   });
 });
