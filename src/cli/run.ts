@@ -12,7 +12,7 @@ import { acquireInstanceLock } from "../adapters/storage/instanceLock.ts";
 import { openLevel } from "../adapters/storage/level.ts";
 import { systemClock } from "../adapters/system/clock.ts";
 import { createLogger } from "../adapters/system/logger.ts";
-import { createMetrics } from "../adapters/system/metrics.ts";
+import { createMetrics, type SystemMetrics } from "../adapters/system/metrics.ts";
 import { systemRandom } from "../adapters/system/random.ts";
 import { createBls } from "../crypto/bls.ts";
 import { createBuiltinSigner } from "../crypto/builtinSigner.ts";
@@ -59,20 +59,14 @@ async function runNode({ options, logger, stopping }: Run): Promise<void> {
   const { cluster, identity } = dataDir;
   await using closing = new AsyncDisposableStack();
   const { lock, store } = await claimDataDir({ options, dataDir, stopping, closing });
-  const metrics = createMetrics({
-    cluster_name: cluster.name,
-    cluster_hash: cluster.lockHash.slice(2, 9),
-    cluster_peer: String(identity.self),
-  });
+  const metrics = metricsOf(dataDir);
   let node: Node | null = null;
   let waitsFor = "the node is starting";
   let clients: ValidatorApiServer | null = null;
   const monitoring = await startMonitoring({
     ...options.monitoringAddress,
-    health: () => {
-      const health = node?.health() ?? { isReady: false, reasons: [waitsFor] };
-      return withClients(health, options, clients);
-    },
+    health: () =>
+      withClients(node?.health() ?? { isReady: false, reasons: [waitsFor] }, options, clients),
     metrics: () => metrics.page(),
   });
   closing.defer(() => monitoring.close());
@@ -91,7 +85,6 @@ async function runNode({ options, logger, stopping }: Run): Promise<void> {
   closing.defer(() => clients?.close());
   const p2p = await openNetwork(options, { dataDir, logger, metrics }, () => node);
   closing.defer(() => p2p.stop());
-  await p2p.start();
   logger.info("The node is starting.", {
     cluster: cluster.name,
     lockHash: cluster.lockHash,
@@ -163,6 +156,15 @@ type Parts = {
   readonly metrics: Metrics;
 };
 
+/** Every series says which cluster's and which operator's it is. */
+function metricsOf({ cluster, identity }: DataDir): SystemMetrics {
+  return createMetrics({
+    cluster_name: cluster.name,
+    cluster_hash: cluster.lockHash.slice(2, 9),
+    cluster_peer: String(identity.self),
+  });
+}
+
 function openBeacon(options: RunOptions, { dataDir, logger, metrics }: Parts): BeaconClient {
   return createBeaconClient({
     endpoints: options.beaconNodeEndpoints,
@@ -173,7 +175,8 @@ function openBeacon(options: RunOptions, { dataDir, logger, metrics }: Parts): B
   });
 }
 
-function openNetwork(
+/** The cluster's network, listening. */
+async function openNetwork(
   options: RunOptions,
   { dataDir, logger, metrics }: Parts,
   runningNode: () => Node | null,
@@ -188,7 +191,7 @@ function openNetwork(
         .filter(({ peer }) => peer === peerIndex)
         .map(({ multiaddr }) => multiaddr),
     }));
-  return createLibp2pNetwork({
+  const p2p = await createLibp2pNetwork({
     secretKey,
     self: identity.self,
     peers,
@@ -201,6 +204,8 @@ function openNetwork(
     logger,
     metrics,
   });
+  await p2p.start();
+  return p2p;
 }
 
 function aborted(signal: AbortSignal): Promise<unknown> {
