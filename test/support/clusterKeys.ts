@@ -27,14 +27,16 @@ export type ClusterKeys = {
 const FEE_RECIPIENT = "0x000000000000000000000000000000000000dead";
 const random = { bytes: (length: number) => new Uint8Array(length).fill(0x5a) };
 const bytesFrom = (seed: number): Uint8Array => new Uint8Array(32).fill(seed);
-const wholeKey = (validator: LockIndex): Uint8Array => bytesFrom(0x20 + validator);
+const someKey = (validator: LockIndex): Uint8Array => bytesFrom(0x20 + validator);
 
 export function createClusterKeys(options: {
   readonly nodes: number;
   readonly threshold: number;
   readonly validators: number;
+  /** The validators' whole keys, 32 bytes each; some unless given. */
+  readonly wholeKey?: (validator: LockIndex) => Uint8Array;
 }): ClusterKeys {
-  const { nodes, threshold, validators } = options;
+  const { nodes, threshold, validators, wholeKey = someKey } = options;
   const identityKey = (self: PeerIndex): Uint8Array => bytesFrom(self + 1);
   const operators = Array.from({ length: nodes }, (_, self) => k1PublicKey(identityKey(self)));
   const split = Array.from({ length: validators }, (_, validator) => {

@@ -91,10 +91,20 @@ export class ScriptedVc {
     this.#shares = new Map(shares.map((share) => [share.publicKey, share]));
   }
 
+  /** Lives by the wall clock from now on. */
   start(): void {
     this.#running = this.#run().catch((error: unknown) => {
       if (!this.#stopping.signal.aborted) throw error;
     });
+  }
+
+  /** Learns the chain; for who drives the client step by step instead of starting it. */
+  async connect(): Promise<void> {
+    const { signal } = this.#stopping;
+    const genesis = await this.#api.awaitJson("/eth/v1/beacon/genesis", {}, signal);
+    const spec = await this.#api.awaitJson("/eth/v1/config/spec", {}, signal);
+    this.#config = configOf(memberOf(spec, "data"), memberOf(genesis, "data"));
+    this.#genesisMs = 1_000 * Number(memberOf(memberOf(genesis, "data"), "genesis_time"));
   }
 
   /** Resolves once nothing of it runs any more; throws what broke it. */
@@ -153,19 +163,16 @@ export class ScriptedVc {
 
   async #run(): Promise<void> {
     const { signal } = this.#stopping;
-    const genesis = await this.#api.awaitJson("/eth/v1/beacon/genesis", {}, signal);
-    const spec = await this.#api.awaitJson("/eth/v1/config/spec", {}, signal);
-    this.#config = configOf(memberOf(spec, "data"), memberOf(genesis, "data"));
-    this.#genesisMs = 1_000 * Number(memberOf(memberOf(genesis, "data"), "genesis_time"));
+    await this.connect();
     void this.#followHeads();
     const { slotMs } = this.#options;
-    const isOver = (): boolean => signal.aborted;
     // Nobody proposes the genesis block.
-    for (let slot = Math.max(1, this.#slotAt(Date.now())); !isOver(); slot++) {
+    for (let slot = Math.max(1, this.#slotAt(Date.now())); !signal.aborted; slot++) {
       await this.#sleepUntil(this.#genesisMs + slot * slotMs);
-      await this.#pollDuties(slot);
+      await this.pollDuties(slot);
       void this.propose(slot).catch(ignoreAbort(signal));
       void this.#attestInTime(slot).catch(ignoreAbort(signal));
+      // After a long stall the slots that are over are over.
       slot = Math.max(slot, this.#slotAt(Date.now()));
     }
   }
@@ -197,7 +204,8 @@ export class ScriptedVc {
     await this.attest(slot);
   }
 
-  async #pollDuties(slot: number): Promise<void> {
+  /** As often as the client's habit is: called at the start of each slot. */
+  async pollDuties(slot: number): Promise<void> {
     const epoch = this.#epochOf(slot);
     const isFirst = slot % params.SLOTS_PER_EPOCH === 0 || !this.#attesters.has(epoch);
     if (this.#options.dutiesPer === "epoch" && !isFirst) return;
