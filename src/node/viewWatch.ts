@@ -57,7 +57,7 @@ export class ViewWatch {
     this.#decisions.add(1, { duty: duty.type, own: outcome });
     this.#decided = [...this.#decided, { id, root }].slice(-DUTIES_AT_ODDS - 1);
     if (outcome === "other") {
-      this.#logger.info("The cluster decided otherwise than our beacon node proposed.", { duty });
+      this.#logger.info("The cluster decided otherwise than this beacon node proposed.", { duty });
     }
     this.#tell();
   }
@@ -75,7 +75,7 @@ export class ViewWatch {
     const isAtOdds = problem !== null;
     if (isAtOdds === this.#wasAtOdds) return;
     this.#wasAtOdds = isAtOdds;
-    if (isAtOdds) this.#logger.warn("Our beacon node should be looked at.", { reason: problem });
-    else this.#logger.info("Our beacon node agrees with the cluster again.");
+    if (isAtOdds) this.#logger.warn("This beacon node should be looked at.", { reason: problem });
+    else this.#logger.info("This beacon node agrees with the cluster again.");
   }
 }

@@ -6,7 +6,7 @@ const POLL_MS = 100;
 export async function eventually<T>(
   claim: string,
   ask: () => Promise<T | null> | T | null,
-  boundMs = 30_000,
+  boundMs = 60_000,
 ): Promise<T> {
   const end = performance.now() + boundMs;
   for (;;) {

@@ -23,7 +23,7 @@ export type LiveChainOptions = {
  */
 const STALL = 0.05;
 /** Slots that may be excused so; with more of them nothing is proved. */
-const MAX_STALLED = 1 / 3;
+const MAX_STALLED = 1 / 2;
 const STALL_POLL_MS = 10;
 
 export class LiveChain {

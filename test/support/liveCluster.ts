@@ -11,16 +11,18 @@ import { takeTurn } from "./turn.ts";
 export type LiveClusterOptions = {
   readonly nodes?: number;
   readonly validators?: number;
-  readonly slotMs?: number;
-  readonly genesisDelayS?: number;
   /** Beacon APIs that node `i` is given, by their numbers; its own alone by default. */
   readonly endpointsOf?: (node: number) => readonly number[];
 };
 
 /** Enough that nearly every slot has a duty: each validator attests once in eight slots. */
 const VALIDATORS = 24;
-/** Two seconds let four nodes and a chain share two cores with other tests. */
+/** Two seconds let four nodes and a chain share two cores with other tests … */
 const SLOT_MS = 2_000;
+/** … and on a busier machine slots are longer, up to three times. */
+const MAX_SLOWNESS = 3;
+/** What making the files of a cluster takes on two cores with another test beside it. */
+const USUAL_CREATE_MS = 1_500;
 /** The nodes start meanwhile; those that take longer join a chain that runs. */
 const GENESIS_DELAY_S = 10;
 
@@ -45,19 +47,21 @@ export class LiveCluster {
 
   /** The chain runs, the data directories are there, and no node is started yet. */
   static async create(options: LiveClusterOptions = {}): Promise<LiveCluster> {
-    const { nodes = 4, validators = VALIDATORS, slotMs = SLOT_MS } = options;
-    const { genesisDelayS = GENESIS_DELAY_S, endpointsOf = (node) => [node] } = options;
+    const { nodes = 4, validators = VALIDATORS, endpointsOf = (node) => [node] } = options;
     const endTurn = await takeTurn();
     const dir = mkdtempSync(join(tmpdir(), "coterie-live-"));
     try {
+      const startedAt = performance.now();
       const dataDirs = await createCluster(join(dir, "cluster"), { nodes, validators });
+      const slowness = (performance.now() - startedAt) / USUAL_CREATE_MS;
+      const factor = Math.min(MAX_SLOWNESS, Math.max(1, slowness));
       const given = dataDirs.map((_, node) => endpointsOf(node));
       const chain = await LiveChain.start({
         dir: join(dir, "chain"),
         pubKeys: readPubKeys(dataDirs[0] ?? ""),
         endpoints: Math.max(...given.flat()) + 1,
-        slotMs,
-        genesisDelayS,
+        slotMs: Math.round(SLOT_MS * factor),
+        genesisDelayS: Math.round(GENESIS_DELAY_S * factor),
       });
       const ports = await freePorts(2 * nodes);
       const p2pPorts = ports.slice(0, nodes);

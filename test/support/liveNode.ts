@@ -137,7 +137,7 @@ export class LiveNode {
   }
 
   /** Resolves once `/readyz` gives a reason that matches. */
-  async untilReason(pattern: RegExp, boundMs = 30_000): Promise<void> {
+  async untilReason(pattern: RegExp, boundMs = 60_000): Promise<void> {
     let last: Readiness | null = null;
     try {
       await eventually(
@@ -154,7 +154,7 @@ export class LiveNode {
   }
 
   /** Resolves once a record of the log matches, among those after the first `from` lines. */
-  async untilLogged(msg: RegExp, { from = 0, boundMs = 30_000 } = {}): Promise<LogRecord> {
+  async untilLogged(msg: RegExp, { from = 0, boundMs = 60_000 } = {}): Promise<LogRecord> {
     return eventually(
       `node ${this.index} logs ${msg}`,
       () => this.log.slice(from).find((record) => msg.test(record.msg)) ?? null,

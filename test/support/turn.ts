@@ -7,8 +7,8 @@ import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** Longest wait for the others, in milliseconds: three files of a minute each. */
-const PATIENCE_MS = 200_000;
+/** Longest wait for the others, in milliseconds: three files of a minute each, and more if busy. */
+const PATIENCE_MS = 280_000;
 const POLL_MS = 200;
 /** An abstract socket where there are such: the kernel frees it when its holder dies. */
 const ADDRESS =

@@ -113,7 +113,7 @@ export class ChainGuard {
   #exclude({ endpoint, identity }: Seen): void {
     if (this.#excluded.has(endpoint)) return;
     this.#excluded.add(endpoint);
-    this.#parts.logger.error("Beacon node is on another chain and is not used", {
+    this.#parts.logger.error("A beacon node is on another chain and is never used.", {
       endpoint: endpoint.label,
       genesisForkVersion: identity.forkVersion,
       expectedGenesisForkVersion: this.#parts.genesisForkVersion,

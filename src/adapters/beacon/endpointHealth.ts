@@ -74,7 +74,11 @@ export class EndpointHealth {
     this.#healthy.set(isHealthy ? 1 : 0, { endpoint: endpoint.label });
     if (isHealthy === wasHealthy) return;
     const fields = { endpoint: endpoint.label };
-    if (isHealthy) this.#logger.info("Beacon node is usable again", fields);
-    else this.#logger.warn("Beacon node is not usable, others come first", { ...fields, reason });
+    if (isHealthy) this.#logger.info("A beacon node is usable again.", fields);
+    else
+      this.#logger.warn("A beacon node cannot be used and is asked last for a while.", {
+        ...fields,
+        reason,
+      });
   }
 }

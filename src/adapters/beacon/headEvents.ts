@@ -64,10 +64,10 @@ async function follow(
         delayMs = RECONNECT_MS;
         handler(event);
       }
-      logger.debug("Head events ended", { endpoint: endpoint.label });
+      logger.debug("Head events ended.", { endpoint: endpoint.label });
     } catch (error) {
       if (!(error instanceof FaultError)) throw error;
-      logger.debug("Head events failed", { endpoint: endpoint.label, reason: error.message });
+      logger.debug("Head events failed.", { endpoint: endpoint.label, reason: error.message });
     }
     await clock.sleep(delayMs, signal);
     delayMs = Math.min(2 * delayMs, MAX_RECONNECT_MS);

@@ -151,7 +151,7 @@ class Node implements Network {
           { channel, via: "gossip", direction: "out" },
           { frames: recipients.length, bytes: recipients.length * bytes.length },
         ),
-      (error) => this.#options.logger.debug("A frame was not gossiped", { channel, error }),
+      (error) => this.#options.logger.debug("A frame was not gossiped.", { channel, error }),
     );
   }
 
@@ -170,7 +170,7 @@ class Node implements Network {
   penalise(peer: PeerIndex, code: string): void {
     this.#traffic.penalty(peer, code);
     if (!this.#reputation.penalise(peer)) return;
-    this.#options.logger.warn("A peer misbehaves and is disconnected for a while", { peer, code });
+    this.#options.logger.warn("A peer misbehaves and is disconnected for a while.", { peer, code });
     this.#link(peer).disconnect(new Error("misbehaviour"));
   }
 

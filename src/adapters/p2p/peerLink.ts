@@ -222,7 +222,7 @@ export class PeerLink {
     const elsewhere = others.find((other) => ipOf(other) !== null && ipOf(other) !== host);
     if (host === null || elsewhere === undefined) return;
     this.#options.logger.warn(
-      "One operator is connected from two addresses; unless it moved, its key is in use twice",
+      "One operator is connected from two addresses; unless it moved, its key is in use twice.",
       { addresses: [elsewhere, address] },
     );
   }

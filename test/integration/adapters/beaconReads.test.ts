@@ -209,7 +209,10 @@ test("BN-3: a syncing endpoint comes last until it has caught up", async (t) => 
   assert.equal(lagging.requests("attestation_data").length, 1);
   assert.deepEqual(
     logger.lines.map(({ message }) => message),
-    ["Beacon node is not usable, others come first", "Beacon node is usable again"],
+    [
+      "A beacon node cannot be used and is asked last for a while.",
+      "A beacon node is usable again.",
+    ],
   );
 });
 

@@ -65,7 +65,7 @@ describe("a beacon node that cannot be relied upon", () => {
       await cluster.chain.setFaults(SUFFERER, faults);
       await node.untilReason(says);
       assert.equal((await node.metrics())("coterie_beacon_endpoint_healthy"), 0);
-      assert(node.hasLogged(/Beacon node is not usable/));
+      assert(node.hasLogged(/A beacon node cannot be used/));
       await cluster.chain.nextSlot();
       await cluster.chain.setFaults(SUFFERER, NO_FAULTS);
       await node.untilReady();
@@ -78,7 +78,7 @@ describe("a beacon node that cannot be relied upon", () => {
     phase("wrongTarget at the sufferer");
     await cluster.chain.setFaults(SUFFERER, { attestationLie: "wrongTarget" });
     await node.untilReason(/the beacon node contradicted the cluster in the last 4 duties/);
-    await node.untilLogged(/Our beacon node should be looked at/);
+    await node.untilLogged(/This beacon node should be looked at/);
     const metrics = await node.metrics();
     assert(metrics("coterie_consensus_decisions_total", { own: "other" }) >= 4);
     await cluster.chain.setFaults(SUFFERER, NO_FAULTS);
