@@ -1,7 +1,8 @@
 /**
  * What a validator client's key shares signed, from the request to the safety gate: compared with
  * the decided value, verified under this node's public shares, admitted. Each signature is judged
- * alone, and one that is not ours is traced to the key that made it (VC-3, VC-4, VC-5).
+ * alone, and one that is not ours is traced to the key that made it (VC-3, VC-4, VC-5); where this
+ * node signs itself, a client may not (VC-6).
  */
 import type { SigningTask, UnsignedData } from "../domain/data.ts";
 import { type Duty, dutyId } from "../domain/duty.ts";

@@ -1,6 +1,6 @@
 /**
  * What a validator client is answered: the value that the cluster decided, within a bounded wait,
- * and for each signature that it hands in whether it was taken.
+ * and for each signature that it hands in whether it was taken (VC-1, VC-7).
  */
 import type { AttesterDefinition, DutyDefinitions, UnsignedData } from "../domain/data.ts";
 import { type Duty, dutyId } from "../domain/duty.ts";

@@ -91,7 +91,11 @@ export async function createNode(
   wire(components);
   track(components);
   components.fetcher.onFetched((data) => view.fetched(data));
-  components.consensus.onDecided((data) => view.decided(data));
+  components.consensus.onDecided((data) => {
+    const kind = kindOf(data.duty);
+    // Every node builds another block, and a reveal is nobody's view: they say nothing here.
+    if (kind.consensus === "agree" && kind.needsOwnData) view.decided(data);
+  });
   heads.start(stopping.signal);
   sync.start();
   startProposerPreparer({ ...common, cluster, signal: stopping.signal });

@@ -1,7 +1,7 @@
 /**
  * The Beacon API that validator clients point at. A table of routes is answered here; of everything
  * else reads stream through to the beacon node and writes are denied by default (API-3). It serves
- * before the node runs, so that a client can start at the same time.
+ * before the node runs, so that a client can start at the same time, and within limits (API-10).
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import {
