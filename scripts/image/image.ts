@@ -26,6 +26,8 @@ export type Image = {
   checkHealth(environment?: Readonly<Record<string, string>>): Promise<Finished>;
 };
 
+/** Of util-linux, where the machine has it. */
+const SETPRIV = "setpriv";
 /** Nobody's on an ordinary machine. */
 const UID = 987_654;
 
@@ -79,9 +81,9 @@ function buildEnvironment(): Readonly<Record<string, string>> {
 
 /** Only root may become another user; without it the image runs as whoever asks. */
 function otherUser(): readonly string[] {
-  const words = ["setpriv", `--reuid=${UID}`, `--regid=${UID}`, "--clear-groups", "--no-new-privs"];
-  const tried = spawnSync("setpriv", [...words.slice(1), "true"]);
-  return tried.status === 0 ? words : [];
+  const flags = [`--reuid=${UID}`, `--regid=${UID}`, "--clear-groups", "--no-new-privs"];
+  const tried = spawnSync(SETPRIV, [...flags, "true"]);
+  return tried.status === 0 ? [SETPRIV, ...flags] : [];
 }
 
 function finish(child: ChildProcess): Promise<Finished> {
