@@ -51,13 +51,13 @@ type SubmissionParts = {
   readonly metrics: Metrics;
 };
 
-/** Signatures of one validator that one request may hold: a client has one, or by mistake two. */
+/** Signatures of one validator in one request: a client has one key of it, or by mistake two. */
 const MAX_SIGNATURES_PER_VALIDATOR = 2;
 const NODE_SIGNS: Denial = {
   code: "node_signs",
   detail:
-    "remove the key share from the validator client, or run the node with --signer vc and without " +
-    "keystores of its own",
+    "remove the key share from the validator client, or run the node with --signer vc, which reads " +
+    "no keystores",
 };
 const TOO_MANY: Denial = {
   code: "duplicate",

@@ -1,4 +1,4 @@
-/** What a validator client signs, rooted with Lodestar's types apart from the product's own code. */
+/** What a client signs, rooted with Lodestar's types apart from the product's own code. */
 import "../hasher.ts";
 import { SecretKey } from "@chainsafe/blst";
 import type { Type } from "@chainsafe/ssz";

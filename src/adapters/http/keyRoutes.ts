@@ -1,6 +1,6 @@
 /**
- * Validators and duties with their keys renamed (API-1): the client asks by public share, the beacon
- * node answers by group public key. Everything else of an answer stays as the beacon node wrote it.
+ * Validators and duties with their keys renamed (API-1): the client asks by public share, and the
+ * beacon node answers by group key. Everything else of an answer stays as the beacon node wrote it.
  */
 import type { Denial } from "../../ports/validatorApi.ts";
 import {

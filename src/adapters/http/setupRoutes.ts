@@ -1,4 +1,4 @@
-/** What a client asks when it starts or tells the node by the way; nothing here waits for duties. */
+/** What a client asks when it starts, or says by the way; nothing here waits for a duty. */
 import { FaultError } from "../../domain/errors.ts";
 import type { Millis } from "../../domain/units.ts";
 import {

@@ -115,7 +115,7 @@ describe("what a validator client signs", () => {
     assert.deepEqual(submitted(), [0]);
   });
 
-  test("VC-2: a request waits for the decision, and hears why before it would hang up", async () => {
+  test("VC-2: a request waits for the decision, and hears why there is none", async () => {
     await start();
     await cluster.clock.runUntil(cluster.chain.slotStart(SLOT));
     for (const { beacon } of cluster.members) beacon.faults.isOffline = true;
@@ -147,7 +147,7 @@ describe("what a validator client signs", () => {
     assert.equal(await askAndLeave(), timers);
   });
 
-  test("VC-3: a message that was not decided is refused, the retry of the decided one is not", async () => {
+  test("VC-3: what was not decided is refused, a retry of what was is not", async () => {
     await start();
     await decide();
     const data = await decidedData(0);
@@ -196,7 +196,7 @@ describe("what a validator client signs", () => {
     assert.deepEqual(await submit(0, unknown), ["unknown_validator"]);
   });
 
-  test("VC-4: of two signatures of one validator the good one counts, wherever it stands", async () => {
+  test("VC-4: of two signatures of a validator the good one counts", async () => {
     await start();
     await decide();
     const data = await decidedData(0);
@@ -272,7 +272,7 @@ describe("VC-5: a validator's whole key", () => {
     assert.deepEqual(await submit(0, byShare(0, data)), [null]);
   });
 
-  test("without the distinction a replay of public signatures would freeze the cluster", async () => {
+  test("without the distinction a replay would freeze the validator", async () => {
     await start({
       patches: [
         { file: "src/core/submissions.ts", find: "if (!isExplained) {", replace: "if (true) {" },

@@ -74,7 +74,7 @@ type Listed = {
   readonly data: readonly { readonly index: string; validator: { pubkey: string } }[];
 };
 
-test("API-1: validators are asked for by public share and answered by it, by GET and by POST", async (t) => {
+test("API-1: validators are asked for and answered by public share", async (t) => {
   const api = await startTestApi(t);
   serveValidators(api);
   const ids = [shareOf(0), shareOf(2)];
@@ -121,7 +121,7 @@ test("API-1: duties name the client's keys; those of strangers stay", async (t) 
   }
 });
 
-test("API-5: another operator's share is refused with its owner, and costs the others nothing", async (t) => {
+test("API-5: another operator's share is refused with its owner's name", async (t) => {
   const api = await startTestApi(t);
   serveValidators(api);
   const foreign = shareOf(0, 2);
@@ -169,7 +169,7 @@ test("VC-2: what is not decided in time is 503 with the reason", async (t) => {
   assert.equal((await send(`${url}/eth/v1/validator/attestation_data?slot=0x9`)).status, 400);
 });
 
-test("API-4: submissions in JSON and then in SSZ are read alike, and answered by index", async (t) => {
+test("API-4: JSON and then SSZ are read alike, and answered by index", async (t) => {
   const seen: (readonly SubmittedAttestation[])[] = [];
   const refused: Denial = { code: "not_decided", detail: "root" };
   const node = scriptedNode({

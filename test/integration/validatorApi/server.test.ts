@@ -19,6 +19,7 @@ import { send } from "../../support/virtualDevchain.ts";
 const POOL = "/eth/v2/beacon/pool/attestations";
 /** More than the sockets on the way hold. */
 const MEGABYTES = 64;
+const OPENSSL = "openssl";
 const FULU = { "eth-consensus-version": "fulu" };
 const SPEC = "/eth/v1/config/spec";
 
@@ -49,7 +50,7 @@ test("API-10: JSON that is nested too deep is refused before it is parsed", asyn
   assert.match(await answer.text(), /nested deeper than 32/);
 });
 
-test("API-10: a client that does not finish its request does not keep its connection", async (t) => {
+test("API-10: an unfinished request does not keep its connection", async (t) => {
   const { url, server } = await startTestApi(t, { timeouts: { headersMs: 200, requestMs: 400 } });
   const socket = connect(server.port, "127.0.0.1");
   const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
@@ -74,7 +75,7 @@ test("a bearer token is asked of everybody, and never passed on", async (t) => {
   assert.ok(!JSON.stringify(passed).includes(token));
 });
 
-test("with a certificate the API is served over TLS; what is no certificate is named", async (t) => {
+test("with a certificate the API is served over TLS, else the files are named", async (t) => {
   const folder = temporaryFolder(t);
   const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")];
   if (!makeCertificate(key, cert)) return t.skip("there is no openssl on this machine");
@@ -199,7 +200,7 @@ test("API-7: a client starts while every beacon node is away, also after a resta
   assert.equal((await send(`${fresh.url}${SPEC}`)).status, 503);
 });
 
-test("API-9: a topic that the beacon node does not know costs the other topics nothing", async (t) => {
+test("API-9: a topic that the beacon node does not know costs no other", async (t) => {
   const api = await startTestApi(t);
   api.beacon.faults.set("topics=block_gossip", reply({ status: 400, json: {} }));
   const stream = await openEvents(`${api.url}/eth/v1/events?topics=head,block_gossip`);
@@ -238,7 +239,7 @@ function makeCertificate(key: string, cert: string): boolean {
   const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
   const files = ["-keyout", key, "-out", cert];
   const { error } = spawnSync(
-    "openssl",
+    OPENSSL,
     ["req", "-x509", ...curve, "-nodes", "-days", "1", "-subj", "/CN=localhost", ...files],
     { stdio: "ignore" },
   );

@@ -5,7 +5,7 @@ import { openFreezes } from "../../../src/safety/freezes.ts";
 import { MemoryDisk } from "../../support/memoryStore.ts";
 import { pubKey } from "../../support/slashing.ts";
 
-test("FREEZE-1: a freeze holds although its write fails, and the write's fault is told", async () => {
+test("FREEZE-1: a freeze holds although its write fails, and the fault is told", async () => {
   const disk = new MemoryDisk();
   const freezes = await openFreezes(disk.open());
   disk.fault = { write: 1, lands: false };
