@@ -17,6 +17,8 @@ import type { BeaconNode, HeadEvent } from "../ports/beaconNode.ts";
 
 export type ResolvedDuties = {
   readonly dependentRoot: Root;
+  /** False when the answer left somebody out who should be in it. */
+  readonly isComplete: boolean;
   readonly definitions: ReadonlyMap<DutyId, DutyDefinitions>;
 };
 /** What a head event says an epoch's duties hang on. */
@@ -55,7 +57,9 @@ function attesterResolver({ beacon, validators }: ResolverParts): DutyResolver {
       }
       // Every node lists the definitions in the same order, whatever its beacon node's order is.
       for (const list of bySlot.values()) list.sort((a, b) => a.validator - b.validator);
-      return { dependentRoot, definitions: byDuty(bySlot, "attester") };
+      // Every active validator attests once per epoch; only one that is exiting may have no duty.
+      const isComplete = duties.length >= indices.length;
+      return { dependentRoot, isComplete, definitions: byDuty(bySlot, "attester") };
     },
     dependencies: (event, headEpoch) => [
       { epoch: headEpoch, dependentRoot: event.previousDutyDependentRoot },
@@ -80,7 +84,7 @@ function proposerResolver({ beacon, validators }: ResolverParts): DutyResolver {
         bySlot.set(slot, [{ ...definition, feeRecipient, targetGasLimit }]);
       }
       const definitions = [...byDuty(bySlot, "proposer"), ...byDuty(bySlot, "randao")];
-      return { dependentRoot, definitions: new Map(definitions) };
+      return { dependentRoot, isComplete: true, definitions: new Map(definitions) };
     },
     // The root that version 1 of the route names is final only once the epoch has begun.
     dependencies: (event, headEpoch) => [

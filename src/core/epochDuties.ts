@@ -6,7 +6,7 @@ import type { DutyDefinitions } from "../domain/data.ts";
 import type { Duty } from "../domain/duty.ts";
 import { dutyId } from "../domain/duty.ts";
 import { Cancelled, FaultError } from "../domain/errors.ts";
-import type { Epoch, Millis } from "../domain/units.ts";
+import type { Epoch, Millis, Slot } from "../domain/units.ts";
 import type { Chain } from "../eth2/chain.ts";
 import type { HeadEvent } from "../ports/beaconNode.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -44,6 +44,18 @@ export class EpochDuties {
   /** Asks for the epoch's duties unless they are known. */
   resolve(epoch: Epoch): void {
     if (!this.#epochs.has(epoch)) this.#resolveAnew(epoch);
+  }
+
+  /**
+   * What a beacon node in trouble said half an epoch ago need not stand for all of it: a second
+   * look when the epoch begins, and one per slot while the answer leaves a validator out.
+   */
+  enterSlot(slot: Slot): void {
+    const epoch = this.#parts.chain.epochOf(slot);
+    const isDoubtful = this.#epochs.get(epoch)?.isComplete === false;
+    const isFirst = slot === this.#parts.chain.firstSlot(epoch);
+    if (isFirst || isDoubtful) this.#resolveAnew(epoch);
+    else this.resolve(epoch);
   }
 
   onHead(event: HeadEvent): void {

@@ -53,12 +53,10 @@ export class MemoryPartialSignatureStore implements PartialSignatureStore {
   drop(duty: Duty, validator: LockIndex, shares: readonly ShareIndex[]): void {
     const known = this.#duties.get(dutyId(duty))?.get(validator);
     if (known === undefined) return;
-    const roots = new Set<Root>();
-    for (const share of shares) {
-      const dropped = known.shares.get(share);
-      if (dropped !== undefined) roots.add(dropped.messageRoot);
-      known.shares.delete(share);
-    }
+    for (const share of shares) known.shares.delete(share);
+    // Whatever is left is reported, not only what the shares were part of: a run that ends with
+    // nothing but shares dropped before it may have kept out the run with all the good ones.
+    const roots = new Set([...known.shares.values()].map(({ messageRoot }) => messageRoot));
     const groups = [...roots].flatMap((root) => this.#groupOf(validator, known, root) ?? []);
     if (groups.length > 0) this.#threshold.emit(duty, groups);
   }

@@ -81,7 +81,7 @@ export class DutyScheduler implements Scheduler {
     const { chain, clock, kindOf, signal } = this.#parts;
     if (signal.aborted) return;
     const epoch = chain.epochOf(slot);
-    this.#resolve(epoch);
+    for (const duties of this.#epochDuties) duties.enterSlot(slot);
     const progress = (slot - chain.firstSlot(epoch) + 1) / chain.spec.slotsPerEpoch;
     if (progress >= LOOK_AHEAD_FRACTION) this.#resolve(epoch + 1);
     this.#forget(epoch);

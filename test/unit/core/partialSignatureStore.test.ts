@@ -110,6 +110,17 @@ describe("the partial signature store (FLOW-5)", () => {
     assert.deepEqual(shares().at(-1), [1, 3, 4]);
   });
 
+  test("reports what is left also when the shares were dropped before", () => {
+    for (const share of [1, 2, 3, 4]) receive(share);
+    store.drop(DUTY, 0, [2]);
+    // Of two runs that find the same liar, the later may have kept the good group waiting.
+    store.drop(DUTY, 0, [2]);
+    assert.deepEqual(shares().slice(-2), [
+      [1, 3, 4],
+      [1, 3, 4],
+    ]);
+  });
+
   test("keeps validators apart", () => {
     receive(1, A, 0);
     receive(2, A, 1);

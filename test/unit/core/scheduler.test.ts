@@ -107,6 +107,17 @@ describe("the scheduler (FLOW-2, FLOW-3)", () => {
     assert.ok((fired[0]?.at ?? 0) <= dueMs + 1_100, "within one retry");
   });
 
+  test("asks again while an answer leaves a validator out", async () => {
+    const answer = beacon.attesterDuties.bind(beacon);
+    beacon.attesterDuties = async (epoch) => ({ ...(await answer(epoch, [])), duties: [] });
+    scheduler.start();
+    await clock.runUntil(chain.slotStart(0) - 1);
+    beacon.attesterDuties = answer;
+    await clock.runUntil(chain.slotStart(2));
+    // Slot 0 was asked for before genesis and again when slot 1 began.
+    assert.deepEqual(slots(), [1]);
+  });
+
   test("leaves no timer behind when it stops", async () => {
     scheduler.start();
     await clock.runUntil(chain.slotStart(3));
