@@ -54,13 +54,13 @@ export async function readShares(input: SharesInput): Promise<Shares> {
   const advance = progressOf(paths.length, input.onProgress);
   const places = placesOf(cluster);
   const shares = new Map<LockIndex, ShareSecret>();
-  const problems: UsageError[] = [];
+  const problems = new Map<string, UsageError>();
   const warnings: string[] = [];
   const waiting = [...paths];
   const openNext = async (): Promise<void> => {
     for (let path = waiting.shift(); path !== undefined; path = waiting.shift()) {
       const opened = await openShare(path, { ...input, places });
-      if (opened instanceof UsageError) problems.push(opened);
+      if (opened instanceof UsageError) problems.set(path, opened);
       else {
         if (shares.has(opened.validator))
           warnings.push(`${path} repeats a share; it is not needed`);
@@ -71,7 +71,9 @@ export async function readShares(input: SharesInput): Promise<Shares> {
     }
   };
   await Promise.all(Array.from({ length: PARALLEL_KEYSTORES }, openNext));
-  if (problems.length > 0) throw joinProblems(problems);
+  // In the order of the files, not in that in which they were opened.
+  const found = paths.flatMap((path) => problems.get(path) ?? []);
+  if (found.length > 0) throw joinProblems(found);
   const missing = cluster.validators.length - shares.size;
   if (missing > 0) {
     const total = cluster.validators.length;

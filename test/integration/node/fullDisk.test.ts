@@ -33,7 +33,7 @@ describe("a full disk", () => {
     await eventually("it signs", async () => ((await partialsSent()) > 0 ? true : null));
 
     disk.fill();
-    await node.untilReason(/nothing is signed: a write to the data directory failed/);
+    await node.untilReason(/nothing is signed: the data directory's disk failed/);
     await node.untilLogged(/cannot be written, so this node signs nothing until it can/);
     const before = await partialsSent();
     const slot = await cluster.chain.nextSlot();
