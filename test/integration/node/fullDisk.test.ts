@@ -1,6 +1,6 @@
 /**
  * One operator's disk is full: its node signs nothing, says so and serves on; the others attest;
- * with space again it signs, and its history is whole (STORE-7, OPS-7).
+ * with space again it signs, and its history is whole (OPS-7, STORE-7).
  */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
