@@ -150,7 +150,7 @@ export async function startNodes(options: NodeOptions): Promise<readonly Running
       onLine: (line) => {
         const record = parseLine(line);
         if (record === null) return;
-        if (record["msg"] === "The node is starting.") isListening.resolve();
+        if (String(record["msg"]).startsWith("The node listens")) isListening.resolve();
         onEvent?.({ node, record });
       },
     });

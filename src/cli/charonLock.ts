@@ -20,6 +20,8 @@ export type CharonLockOptions = {
   readonly clock: Clock;
   /** Another program took the file, or it cannot be written: this node must stop signing. */
   onLost(reason: string): void;
+  /** The file is young: a look at whether it changes takes some seconds. */
+  onWaiting(): void;
 };
 
 export type CharonLock = {
@@ -74,7 +76,7 @@ export async function recentUse(
 
 async function requireFree(
   path: string,
-  { clock, lockHash }: CharonLockOptions,
+  { clock, lockHash, onWaiting }: CharonLockOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const found = await readLock(path);
@@ -83,6 +85,7 @@ async function requireFree(
   const ageMs = content === null ? 0 : clock.now() - content.timestamp;
   const owner = content === null ? "another program" : `"${content.command}"`;
   if (ageMs < STALE_MS) {
+    onWaiting();
     // A program that crashed a moment ago left a young file too; a live one rewrites it.
     for (let waitedMs = 0; waitedMs <= STALE_MS; waitedMs += POLL_MS) {
       await clock.sleep(POLL_MS, signal);

@@ -32,7 +32,7 @@ export async function identityPath(dataDir: string): Promise<string> {
 export async function readIdentityKey(path: string): Promise<IdentityKey> {
   const text = await readTextFile(path, {
     maxBytes: MAX_KEY_TEXT_BYTES,
-    missingFix: "create one with: coterie create enr",
+    missingFix: "name your --data-dir, or create a new identity with: coterie create enr",
   });
   const secretKey = parseIdentityKey(text);
   if (secretKey === null) {

@@ -14,9 +14,10 @@ import { systemClock } from "../adapters/system/clock.ts";
 import { createLogger } from "../adapters/system/logger.ts";
 import { createMetrics, type SystemMetrics } from "../adapters/system/metrics.ts";
 import { systemRandom } from "../adapters/system/random.ts";
+import type { Cluster } from "../cluster/cluster.ts";
 import { createBls } from "../crypto/bls.ts";
 import { createBuiltinSigner } from "../crypto/builtinSigner.ts";
-import { Cancelled, FaultError } from "../domain/errors.ts";
+import { Cancelled, FaultError, UsageError } from "../domain/errors.ts";
 import { createNode, type Node } from "../node/node.ts";
 import type { InstanceLock } from "../ports/instanceLock.ts";
 import type { KeyValueStore } from "../ports/keyValueStore.ts";
@@ -52,16 +53,22 @@ type Run = {
 
 async function runNode({ options, logger, stopping }: Run): Promise<void> {
   const { signal } = stopping;
-  const dataDir = await readDataDir(options, (done, total) =>
+  const reading = readDataDir(options, (done, total) =>
     logger.info("Key shares are being decrypted.", { done, total }),
   );
-  for (const warning of dataDir.warnings) logger.warn(warning);
+  // A thousand keystores take minutes, and a signal does not wait for them.
+  const dataDir = await Promise.race([reading, rejectOnAbort(signal)]);
   const { cluster, identity } = dataDir;
+  requireKnownPeers(options, cluster);
+  announce(logger, dataDir);
   await using closing = new AsyncDisposableStack();
-  const { lock, store } = await claimDataDir({ options, dataDir, stopping, closing });
+  const { lock, store } = await claimDataDir({ options, dataDir, logger, stopping, closing });
   const metrics = metricsOf(dataDir);
   let node: Node | null = null;
   let waitsFor = "the node is starting";
+  const onWaiting = (reason: string): void => {
+    waitsFor = `the node is starting; ${reason}`;
+  };
   let clients: ValidatorApiServer | null = null;
   const monitoring = await startMonitoring({
     ...options.monitoringAddress,
@@ -85,22 +92,14 @@ async function runNode({ options, logger, stopping }: Run): Promise<void> {
   closing.defer(() => clients?.close());
   const p2p = await openNetwork(options, { dataDir, logger, metrics }, () => node);
   closing.defer(() => p2p.stop());
-  logger.info("The node is starting.", {
-    cluster: cluster.name,
-    lockHash: cluster.lockHash,
-    peer: identity.self,
-    listens: p2p.addresses(),
+  logger.info("The node listens, and waits for its peers and its beacon node.", {
+    p2p: p2p.addresses(),
     monitoring: monitoring.port,
     validatorApi: clients.port,
   });
 
   node = await createNode(
-    {
-      cluster,
-      onWaiting: (reason) => {
-        waitsFor = `the node is starting; ${reason}`;
-      },
-    },
+    { cluster, onWaiting },
     {
       clock: systemClock,
       random: systemRandom,
@@ -117,22 +116,37 @@ async function runNode({ options, logger, stopping }: Run): Promise<void> {
     signal,
   );
   closing.defer(() => node?.stop());
-  logger.info("The node runs.", { validators: cluster.validators.length });
+  const { chain } = node;
+  const slot = chain.slotAt(systemClock.now());
+  logger.info("The node runs.", { chain: chain.spec.configName, slot });
   throw await Promise.race([node.failure, aborted(signal)]);
+}
+
+function announce(logger: Logger, { cluster, identity, warnings }: DataDir): void {
+  for (const warning of warnings) logger.warn(warning);
+  logger.info("The node is starting.", {
+    cluster: cluster.name,
+    lockHash: cluster.lockHash,
+    peer: identity.self,
+    threshold: `${cluster.threshold} of ${cluster.nodes}`,
+    validators: cluster.validators.length,
+  });
 }
 
 type Claim = {
   readonly options: RunOptions;
   readonly dataDir: DataDir;
+  readonly logger: Logger;
   readonly stopping: AbortController;
   readonly closing: AsyncDisposableStack;
 };
 
 /** Both locks before the database: whoever holds them is the only one that may sign. */
-async function claimDataDir({ options, dataDir, stopping, closing }: Claim): Promise<{
+async function claimDataDir(claim: Claim): Promise<{
   readonly lock: InstanceLock;
   readonly store: KeyValueStore;
 }> {
+  const { options, dataDir, logger, stopping, closing } = claim;
   const { cluster, identityPath } = dataDir;
   const onLost = (reason: string): void => stopping.abort(new FaultError("data_dir_lost", reason));
   const lock = await acquireInstanceLock({
@@ -142,8 +156,17 @@ async function claimDataDir({ options, dataDir, stopping, closing }: Claim): Pro
     onLost,
   });
   closing.defer(() => lock.release());
-  const charon = { identityPath, lockHash: cluster.lockHash, clock: systemClock, onLost };
-  const charonLock = await holdCharonLock(charon, stopping.signal);
+  const charonLock = await holdCharonLock(
+    {
+      identityPath,
+      lockHash: cluster.lockHash,
+      clock: systemClock,
+      onLost,
+      onWaiting: () =>
+        logger.info("The identity key was in use a moment ago; looking whether it still is."),
+    },
+    stopping.signal,
+  );
   closing.defer(() => charonLock.release());
   const store = await openLevel(join(options.dataDir, "db"));
   closing.defer(() => store.close());
@@ -206,6 +229,19 @@ async function openNetwork(
   });
   await p2p.start();
   return p2p;
+}
+
+/** An entry of this node itself is welcome: operators share one list. */
+function requireKnownPeers({ p2pPeers }: RunOptions, { nodes }: Cluster): void {
+  const unknown = p2pPeers.find(({ peer }) => peer >= nodes);
+  if (unknown === undefined) return;
+  throw new UsageError(`--p2p-peers: the cluster has no operator ${unknown.peer}`, {
+    fix: `number the operators as the cluster lock lists them, from 0 to ${nodes - 1}`,
+  });
+}
+
+async function rejectOnAbort(signal: AbortSignal): Promise<never> {
+  throw await aborted(signal);
 }
 
 function aborted(signal: AbortSignal): Promise<unknown> {

@@ -56,7 +56,8 @@ const MAX_SIGNATURES_PER_VALIDATOR = 2;
 const NODE_SIGNS: Denial = {
   code: "node_signs",
   detail:
-    "remove the key share from the validator client, or run the node with --signer vc, which reads " +
+    "remove the key share from the validator client, or run the node with --signer vc, which " +
+    "reads " +
     "no keystores",
 };
 const TOO_MANY: Denial = {

@@ -194,7 +194,7 @@ export const ERRORS = {
     retryable: false,
     message: "this process lost its data directory to another program and signs nothing any more",
   },
-  disk_failed: { kind: "fault", retryable: true, message: "a write to the data directory failed" },
+  disk_failed: { kind: "fault", retryable: true, message: "the data directory's disk failed" },
   peer_unreachable: {
     kind: "fault",
     retryable: true,

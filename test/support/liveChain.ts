@@ -41,7 +41,7 @@ export class LiveChain {
     this.#reader = new InclusionReader(readFrom, running.validators);
     this.#watching = this.#watch();
     // Whoever asks for the duties hears of a failure.
-    this.#watching.catch(() => undefined);
+    void Promise.allSettled([this.#watching]);
     this.#watchStalls();
   }
 

@@ -69,15 +69,22 @@ export async function startHost(host: Host, listen: readonly string[]): Promise<
   } catch (error) {
     await host.stop();
     const reason = error instanceof Error ? error.message : String(error);
-    const isBusy = reason.includes("EADDRINUSE");
+    const known = LISTEN_PROBLEMS.find(([code]) => reason.includes(code));
+    // What libp2p tells besides is for its developers, down to a stack.
+    const problem = known?.[1] ?? reason.trim().split("\n")[0];
     throw new UsageError(
-      `cannot listen on ${listen.join(", ")}: ` +
-        `${isBusy ? "another process uses the port" : reason.trim()}; ` +
-        "stop that process or set another --p2p-tcp-address",
+      `cannot listen on ${listen.join(", ")}: ${problem}; set another --p2p-tcp-address`,
       { cause: error },
     );
   }
 }
+
+const LISTEN_PROBLEMS = [
+  ["EADDRINUSE", "another process uses the port, perhaps another node"],
+  ["EADDRNOTAVAIL", "the address belongs to no network interface of this machine"],
+  ["EACCES", "the port needs more rights than this user has"],
+  ["ENOTFOUND", "the host is unknown"],
+] as const;
 
 /**
  * NET-2. The remote identity is known once the noise handshake is over; who is not a member leaves

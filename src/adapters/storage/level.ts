@@ -153,7 +153,10 @@ function syncDirectory(path: string): void {
 }
 
 function openFault(path: string, error: unknown): Error {
-  switch (codeOf(causeOf(error))) {
+  const cause = causeOf(error);
+  // One of the files that its own files name is gone.
+  const isIncomplete = /No such file or directory/.test(messageOf(cause));
+  switch (isIncomplete ? "LEVEL_CORRUPTION" : codeOf(cause)) {
     case "LEVEL_LOCKED":
       return new FaultError(
         "data_dir_in_use",
@@ -162,7 +165,7 @@ function openFault(path: string, error: unknown): Error {
         { cause: error },
       );
     case "LEVEL_CORRUPTION":
-      return new UsageError(`the database in ${path} is damaged: ${messageOf(causeOf(error))}`, {
+      return new UsageError(`the database in ${path} is damaged: ${messageOf(cause)}`, {
         fix:
           "move it away and import a complete slashing history before this node signs again; " +
           "check the disk",

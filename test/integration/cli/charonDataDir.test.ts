@@ -105,6 +105,7 @@ test("while Charon runs on the same key, the node does not start", async (t) => 
       lockHash: `0x${"00".repeat(32)}` as Root,
       clock: systemClock,
       onLost: () => undefined,
+      onWaiting: () => undefined,
     },
     stopping.signal,
   );

@@ -63,7 +63,10 @@ test("a key file that is missing or broken is named with its fix, its content ne
   const dataDir = temporaryFolder(t);
   const missing = await runCommand(["enr", "--data-dir", dataDir]);
   assert.equal(missing.code, 64);
-  assert.match(missing.stderr, /enr-private-key does not exist\nfix: create one with/);
+  assert.match(
+    missing.stderr,
+    /enr-private-key does not exist\nfix: .* create a new identity with: coterie create enr/,
+  );
   writeFileSync(join(dataDir, "enr-private-key"), "5ec2e7".repeat(10), { mode: 0o600 });
   const broken = await runCommand(["enr", "--data-dir", dataDir]);
   assert.equal(broken.code, 64);

@@ -73,7 +73,7 @@ describe("a beacon node that cannot be relied upon", () => {
     });
   }
 
-  it("is found out by its own node when it goes on lying", async () => {
+  it("OPS-6: is found out by its own node when it goes on lying", async () => {
     const node = cluster.node(SUFFERER);
     phase("wrongTarget at the sufferer");
     await cluster.chain.setFaults(SUFFERER, { attestationLie: "wrongTarget" });

@@ -1,6 +1,6 @@
 /**
  * One operator's disk is full: its node signs nothing, says so and serves on; the others attest;
- * with space again it signs, and its history is whole (STORE-7, OPS-7).
+ * with space again it signs, and its history is whole (OPS-7, STORE-7).
  */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
@@ -33,7 +33,7 @@ describe("a full disk", () => {
     await eventually("it signs", async () => ((await partialsSent()) > 0 ? true : null));
 
     disk.fill();
-    await node.untilReason(/nothing is signed: a write to the data directory failed/);
+    await node.untilReason(/nothing is signed: the data directory's disk failed/);
     await node.untilLogged(/cannot be written, so this node signs nothing until it can/);
     const before = await partialsSent();
     const slot = await cluster.chain.nextSlot();

@@ -60,6 +60,7 @@ class Scene {
       lockHash: HASH,
       clock,
       onLost: (why: string) => lost.push(why),
+      onWaiting: () => undefined,
     };
     return holdLock(options, stopped.signal);
   }

@@ -30,7 +30,7 @@ test("defaults: the data dir's files, p2p on all interfaces, else the loopback",
   });
 });
 
-test("the built-in signer reads the data dir's key shares, a validator client's node none", async () => {
+test("the built-in signer reads the key shares, a validator client's node none", async () => {
   const builtin = await parse({ signer: "builtin", "data-dir": "/srv/dv" });
   assert.equal(builtin.validatorKeysDir, "/srv/dv/validator_keys");
   await assert.rejects(parse({ "validator-keys-dir": "/keys" }), /of no use with --signer vc/);

@@ -19,6 +19,6 @@ test("the operator's errors show problem and fix; only a bug shows its stack", (
   const usage = new UsageError("a.json does not exist", { fix: "create it" });
   assert.equal(describeError(usage), "error: a.json does not exist\nfix: create it\n");
   const fault = describeError(new FaultError("disk_failed", "a.json: ENOSPC"));
-  assert.equal(fault, "error: a write to the data directory failed: a.json: ENOSPC\n");
+  assert.equal(fault, "error: the data directory's disk failed: a.json: ENOSPC\n");
   assert.match(describeError(new Bug("two is two")), /bug in coterie[\s\S]*exitCodes\.test\.ts/);
 });

@@ -86,7 +86,7 @@ test("the smallest file refuses whatever the whole one refuses", async () => {
   );
 });
 
-test("what was signed next to a history stands above it, what the history holds does not", async () => {
+test("what was signed next to a history stands above it, what it holds does not", async () => {
   const store = await storeWith(fileOf([{ source: 3, target: 4 }, { slot: 40 }]));
   const known = highestIn(fileOf([{ source: 3, target: 4 }, { slot: 40 }])).get(KEY);
   const now = (): Highest => {
