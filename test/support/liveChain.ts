@@ -32,6 +32,7 @@ export class LiveChain {
   readonly #reader: InclusionReader;
   readonly #watching: Promise<void>;
   readonly #closing = new AbortController();
+  #watchFailure: unknown = null;
   /** Slots in which this machine gave this process no time when it was due. */
   readonly #stalled = new Set<number>();
 
@@ -39,9 +40,10 @@ export class LiveChain {
     this.#running = running;
     this.slotMs = slotMs;
     this.#reader = new InclusionReader(readFrom, running.validators);
-    this.#watching = this.#watch();
-    // Whoever asks for the duties hears of a failure.
-    this.#watching.catch(() => undefined);
+    this.#watching = this.#watch().catch((error: unknown) => {
+      // Closing the chain is what ends the watch; an epoch missed otherwise fails the judgement.
+      if (!this.#closing.signal.aborted) this.#watchFailure = error;
+    });
     this.#watchStalls();
   }
 
@@ -110,6 +112,7 @@ export class LiveChain {
    */
   async duties(fromSlot: number, toSlot: number): Promise<readonly AttestationRow[]> {
     await this.untilSlot(toSlot + INCLUSION_SLOTS + 1);
+    assert.equal(this.#watchFailure, null);
     const report = await this.#reader.report({ fromSlot, toSlot });
     assert.deepEqual(report.missedEpochs, [], "every epoch of the range was watched");
     return report.attestations;
@@ -134,11 +137,11 @@ export class LiveChain {
 
   async close(): Promise<void> {
     this.#closing.abort();
-    await Promise.allSettled([this.#watching]);
+    await this.#watching;
     await this.#running.child.stop();
   }
 
-  /** Duties have to be read while their epoch runs; rejects when the chain is closed. */
+  /** Duties have to be read while their epoch runs. Never resolves. */
   async #watch(): Promise<void> {
     for (let slot = 0; ; slot += SLOTS_PER_EPOCH / 4) {
       await this.#untilSlot(slot, this.#closing.signal);
