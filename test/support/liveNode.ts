@@ -58,6 +58,7 @@ export class LiveNode {
       ...["run", "--data-dir", dataDir, "--beacon-node-endpoints", endpoints.join(",")],
       ...["--p2p-tcp-address", `127.0.0.1:${p2pPort}`, "--p2p-peers", peers],
       ...["--monitoring-address", `127.0.0.1:${monitoringPort}`],
+      ...["--signer", "builtin", "--validator-api-address", "127.0.0.1:0"],
       ...["--log-format", "json", "--log-level", "debug"],
     ];
   }

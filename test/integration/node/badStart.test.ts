@@ -240,6 +240,7 @@ async function runNode(dataDir: string, start: Start): Promise<Finished> {
   return runCommand(
     [
       ...["run", "--data-dir", dataDir, "--beacon-node-endpoints", endpoints],
+      ...["--signer", "builtin", "--validator-api-address", "127.0.0.1:0"],
       ...["--p2p-tcp-address", `127.0.0.1:${p2pPort}`],
       ...["--monitoring-address", `127.0.0.1:${monitoringPort}`],
     ],
