@@ -29,6 +29,7 @@ const runArguments = (index: number, monitoringPort: number): readonly string[] 
   ...["run", "--data-dir", nodeDir(index), "--beacon-node-endpoints", NO_BEACON_NODE],
   ...["--p2p-tcp-address", "127.0.0.1:0", "--log-format", "json", "--log-level", "debug"],
   ...["--monitoring-address", `127.0.0.1:${monitoringPort}`],
+  ...["--validator-api-address", "127.0.0.1:0"],
 ];
 
 class RunningNode {
