@@ -96,7 +96,8 @@ export class Endpoint {
       }),
     );
     if (statusCode !== 200) {
-      body.destroy();
+      // An unread body that is destroyed says so as an error, which nobody else listens to.
+      body.on("error", () => undefined).destroy();
       throw this.#fault("beacon_bad_response", `HTTP ${statusCode} for the event stream`);
     }
     const chunks = body[Symbol.asyncIterator]();
@@ -108,7 +109,8 @@ export class Endpoint {
         yield decoder.decode(value, { stream: true });
       }
     } finally {
-      body.destroy();
+      // An unread body that is destroyed says so as an error, which nobody else listens to.
+      body.on("error", () => undefined).destroy();
     }
   }
 
