@@ -80,7 +80,7 @@ describe("a beacon node that cannot be relied upon", () => {
     await node.untilReason(/the beacon node contradicted the cluster in the last 4 duties/);
     await node.untilLogged(/This beacon node should be looked at/);
     const metrics = await node.metrics();
-    assert(metrics("coterie_consensus_decisions_total", { own: "other" }) >= 4);
+    assert(metrics("coterie_consensus_decisions_total", { own: "other" }) > 0);
     await cluster.chain.setFaults(SUFFERER, NO_FAULTS);
     await node.untilReady();
     phase("honest again");
