@@ -83,8 +83,13 @@ export class QbftConsensus implements Consensus {
   participate(duty: Duty): void {
     if (this.#parts.kindOf(duty).consensus === "none") return;
     const instance = this.#instanceOf(duty);
+    if (instance === null) return;
     const decided = this.#parts.archive.find(duty);
-    if (instance === null || decided === null) return;
+    if (decided === null) {
+      // The disk syncs while the value is fetched: the first vote finds the slot recorded.
+      if (this.#parts.votes.maySend(duty.slot)) this.#whenRecorded(duty, () => undefined);
+      return;
+    }
     // FLOW-10: it goes on from the decision of its former life, and serves its bytes to peers.
     instance.restore(decided);
     this.#decided.emit(decided);
