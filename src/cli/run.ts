@@ -60,9 +60,10 @@ async function runNode({ options, logger, stopping }: Run): Promise<void> {
   const dataDir = await Promise.race([reading, rejectOnAbort(signal)]);
   const { cluster, identity } = dataDir;
   requireKnownPeers(options, cluster);
-  announce(logger, dataDir);
   await using closing = new AsyncDisposableStack();
   const { lock, store } = await claimDataDir({ options, dataDir, logger, stopping, closing });
+  // Said only by the process that owns the directory: one that waits for it does not start yet.
+  announce(logger, dataDir);
   const metrics = metricsOf(dataDir);
   let node: Node | null = null;
   let waitsFor = "the node is starting";
