@@ -9,8 +9,10 @@ import { Deadlines } from "../core/deadlines.ts";
 import { DecidedArchive } from "../core/decidedArchive.ts";
 import { HeadFeed } from "../core/headFeed.ts";
 import { VoteGuard } from "../core/voteGuard.ts";
+import { WitnessKeeper } from "../core/witnessKeeper.ts";
 import { track, wire } from "../core/workflow.ts";
 import type { Duty } from "../domain/duty.ts";
+import { rootOf } from "../domain/keys.ts";
 import { Cancelled } from "../domain/errors.ts";
 import type { DutyKind } from "../duties/kind.ts";
 import { DUTY_KINDS } from "../duties/table.ts";
@@ -19,12 +21,14 @@ import type { Ports } from "../ports/ports.ts";
 import type { ValidatorApi } from "../ports/validatorApi.ts";
 import { openFreezes } from "../safety/freezes.ts";
 import { createSafetyGate } from "../safety/gate.ts";
+import { MigrationWait } from "../safety/migrationWait.ts";
 import { openSlashingStore } from "../safety/openSlashingStore.ts";
 import { assert } from "../util/assert.ts";
 import { nativeProfile } from "../wire/nativeProfile.ts";
 import { connectChain } from "./chainConnection.ts";
 import { buildComponents } from "./components.ts";
 import { type Health, healthOf, type Observations } from "./health.ts";
+import { PeerSafety } from "./peerSafety.ts";
 import { startProposerPreparer } from "./proposerPreparer.ts";
 import { SyncWatch } from "./syncWatch.ts";
 import { ViewWatch } from "./viewWatch.ts";
@@ -34,7 +38,13 @@ export type NodeConfig = {
   readonly cluster: Cluster;
   /** Hears why the node cannot start yet, and again whenever the reason changes. */
   readonly onWaiting?: (reason: string) => void;
+  /** The operator answers for it that no other signer was active in the last two epochs. */
+  readonly skipWait?: boolean;
+  /** Release of the software, as the peers are told. */
+  readonly version?: string;
 };
+
+const NO_AUDIT = rootOf(new Uint8Array(32));
 
 export interface Node {
   readonly chain: Chain;
@@ -71,20 +81,34 @@ export async function createNode(
   const kindOf = (duty: Duty): DutyKind => DUTY_KINDS[duty.type];
   const deadlines = new Deadlines(ports.clock, chain, kindOf);
   const { valueRoot } = nativeProfile;
+  const rowOf = ({ type }: Pick<Duty, "type">): DutyKind => DUTY_KINDS[type];
   const archive = await DecidedArchive.open({ ...ports, store, deadlines, valueRoot });
+  const keeper = await WitnessKeeper.open({ ...ports, store, chain, cluster, deadlines, kindOf: rowOf });
+  const wait = await MigrationWait.open({
+    ...ports,
+    store,
+    chain,
+    lockHash: cluster.lockHash,
+    isFresh: false,
+    isSkipped: config.skipWait ?? false,
+  });
+  const profile = nativeProfile;
+  const safety = { ...ports, cluster, chain, profile, keeper, slashing, wait, kindOf: rowOf };
+  const peers = new PeerSafety(safety);
   const heads = new HeadFeed(ports.beacon);
   const sync = new SyncWatch({ ...ports, chain, background, signal: stopping.signal });
   const view = new ViewWatch(ports);
   const common = { ...ports, store, chain, background, deadlines, kindOf, heads };
   const freezes = await openFreezes(store);
   const gate = createSafetyGate({ slashing, lock: ports.lock, freezes });
-  const { components, courier, stop } = buildComponents({
+  const { components, courier, scope, verifier, stop } = buildComponents({
     ...common,
     cluster,
     gate,
     freezes,
     votes,
     archive,
+    untilWitnessed: (signal) => peers.rollback.untilWitnessed(signal),
     signal: stopping.signal,
   });
 
@@ -96,6 +120,18 @@ export async function createNode(
     // Every node builds another block, and a reveal is nobody's view: they say nothing here.
     if (kind.consensus === "agree" && kind.needsOwnData) view.decided(data);
   });
+  const sources = { ...components, verifier, background };
+  components.exchange.onReceived((set) => keeper.received(set, sources));
+  const health = (): Health => healthOf(observe({ ...ports, cluster, store, sync, view, wait, peers }));
+  peers.start({
+    courier,
+    scope,
+    sources,
+    version: config.version ?? "unknown",
+    state: () => ({ auditHead: NO_AUDIT, isReady: health().isReady }),
+    onTwinAhead: failure.resolve,
+    signal: stopping.signal,
+  });
   heads.start(stopping.signal);
   sync.start();
   startProposerPreparer({ ...common, cluster, signal: stopping.signal });
@@ -105,7 +141,7 @@ export async function createNode(
     validatorApi: components.validatorApi,
     failure: failure.promise,
     judgeGossip: (channel, bytes, from) => courier.judgeGossip(channel, bytes, from),
-    health: () => healthOf(observe({ ...ports, cluster, store, sync, view })),
+    health,
     stop() {
       stopping.abort(new Cancelled("the node stops"));
       stop();
@@ -118,19 +154,22 @@ type Watched = Ports & {
   readonly store: WatchedStore;
   readonly sync: SyncWatch;
   readonly view: ViewWatch;
+  readonly wait: MigrationWait;
+  readonly peers: PeerSafety;
 };
 
-function observe({ cluster, store, sync, view, ...ports }: Watched): Observations {
-  const peers = Array.from({ length: cluster.nodes }, (_, peer) => peer);
+function observe({ cluster, store, sync, view, wait, ...ports }: Watched): Observations {
+  const all = Array.from({ length: cluster.nodes }, (_, peer) => peer);
   return {
     nodes: cluster.nodes,
     threshold: cluster.threshold,
-    connected: peers.filter((p) => p !== ports.identity.self && ports.network.path(p) === "direct"),
+    connected: all.filter((p) => p !== ports.identity.self && ports.network.path(p) === "direct"),
     beaconProblem: sync.problem,
     signedFor: ports.signer.validators.size,
     validators: cluster.validators.length,
     isLockHeld: ports.lock.isHeld(),
     viewProblem: view.problem,
+    signingProblems: [wait.problem, ...ports.peers.problems].filter((one) => one !== null),
     storeProblem: store.problem,
   };
 }

@@ -6,6 +6,10 @@ import { openGossip, sealGossip } from "./envelope.ts";
 import { decodePartials, encodePartials, splitPartials } from "./partials.ts";
 import type { Profile } from "./profile.ts";
 import { NATIVE_PROFILE_ID, statementDigest } from "./signing.ts";
+import { decodeCertificate, encodeCertificate } from "./certificates.ts";
+import { isSignedHeartbeat, signHeartbeat } from "./heartbeats.ts";
+import { decodeStatus, encodeStatus } from "./status.ts";
+import { splitWitnesses } from "./witnesses.ts";
 
 /** Coterie's own wire, first edition; its bytes never change again (WIRE-1). */
 export const nativeProfile: Profile = {
@@ -20,6 +24,13 @@ export const nativeProfile: Profile = {
   encodePartials,
   decodePartials,
   splitPartials,
+  signHeartbeat,
+  isSignedHeartbeat,
+  encodeStatus,
+  decodeStatus,
+  encodeCertificate,
+  decodeCertificate,
+  splitWitnesses,
   sealGossip,
   openGossip,
 };

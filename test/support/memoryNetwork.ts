@@ -22,6 +22,7 @@ export type Turn = "microtask" | "macrotask";
 
 export class MemoryHub {
   readonly #nodes: readonly MemoryNode[];
+  readonly #twins: MemoryNode[] = [];
   readonly #cut = new Set<string>();
   readonly #stopped = new Set<PeerIndex>();
   readonly #taps = new Map<PeerIndex, Tap>();
@@ -41,6 +42,13 @@ export class MemoryHub {
     this.#turn = options.turn ?? "microtask";
     this.validateGossip = options.validateGossip ?? (() => "accept");
     this.#nodes = Array.from({ length: options.nodes }, (_, self) => new MemoryNode(self, this));
+  }
+
+  /** One more process behind a node's identity; the links are the identity's. */
+  twin(node: PeerIndex): MemoryNode {
+    const twin = new MemoryNode(node, this);
+    this.#twins.push(twin);
+    return twin;
   }
 
   network(node: PeerIndex): MemoryNode {
@@ -85,11 +93,31 @@ export class MemoryHub {
   }
 
   /** Delivers in the next turn if the link is still there then. */
-  carry(hop: Hop): void {
-    const deliver = (): void => {
+  carry(hop: Hop, sender: MemoryNode = this.network(hop.from)): void {
+    this.#later(() => {
       if (!this.isConnected(hop.from, hop.to) || this.#isLost(hop)) return;
-      this.network(hop.to).receive(hop);
-    };
+      const twins = this.#twins.filter(({ self }) => self === hop.to);
+      for (const node of [this.network(hop.to), ...twins]) {
+        const reply = (bytes: Uint8Array): boolean => this.#reply(node, sender, { ...hop, bytes });
+        node.receive({ ...hop, ...(hop.via === "direct" && { reply }) });
+      }
+    });
+  }
+
+  /** To the very process that sent `hop`, whoever shares its identity. */
+  #reply(from: MemoryNode, to: MemoryNode, { channel, bytes }: Hop): boolean {
+    if (!this.isConnected(from.self, to.self)) return false;
+    const hop: Hop = { channel, from: from.self, to: to.self, via: "direct", bytes };
+    for (const rewritten of this.tapped(hop)) {
+      this.#later(() => {
+        if (!this.isConnected(hop.from, hop.to)) return;
+        to.receive({ ...hop, bytes: rewritten });
+      });
+    }
+    return true;
+  }
+
+  #later(deliver: () => void): void {
     if (this.#turn === "microtask") queueMicrotask(deliver);
     else setImmediate(deliver);
   }
@@ -109,7 +137,8 @@ export class MemoryHub {
       for (const peer of this.#nodes.keys()) {
         const isConnected = this.isConnected(node, peer);
         if (isConnected === before[node]?.has(peer)) continue;
-        network.announce(peer, isConnected ? "direct" : "none");
+        const twins = this.#twins.filter(({ self }) => self === node);
+        for (const each of [network, ...twins]) each.announce(peer, isConnected ? "direct" : "none");
       }
     }
   }
@@ -118,7 +147,7 @@ export class MemoryHub {
 export class MemoryNode implements Network {
   /** What {@link penalise} was called with, for tests to look at. */
   readonly penalties: { readonly peer: PeerIndex; readonly code: string }[] = [];
-  readonly #self: PeerIndex;
+  readonly self: PeerIndex;
   readonly #hub: MemoryHub;
   readonly #handlers = new Map<Channel, (frame: Inbound) => void>();
   readonly #pathListeners = new Listeners<[PeerIndex, Path]>();
@@ -126,7 +155,7 @@ export class MemoryNode implements Network {
   readonly #seen = new Set<string>();
 
   constructor(self: PeerIndex, hub: MemoryHub) {
-    this.#self = self;
+    this.self = self;
     this.#hub = hub;
   }
 
@@ -134,14 +163,14 @@ export class MemoryNode implements Network {
     assert(bytes.length > 0 && bytes.length <= MAX_FRAME_BYTES, "a frame is within its limit");
     const queue = `${peer}/${channel}`;
     const queued = this.#queuedBytes.get(queue) ?? 0;
-    if (!this.#hub.isConnected(this.#self, peer)) return false;
+    if (!this.#hub.isConnected(this.self, peer)) return false;
     if (queued + bytes.length > MAX_PEER_QUEUE_BYTES) return false;
     this.#queuedBytes.set(queue, queued + bytes.length);
     // Whatever waits here has left by the next turn.
     queueMicrotask(() => this.#queuedBytes.delete(queue));
-    const hop: Hop = { channel, from: this.#self, to: peer, via: "direct", bytes };
+    const hop: Hop = { channel, from: this.self, to: peer, via: "direct", bytes };
     for (const rewritten of this.#hub.tapped(hop)) {
-      this.#hub.carry({ ...hop, bytes: rewritten });
+      this.#hub.carry({ ...hop, bytes: rewritten }, this);
     }
     return true;
   }
@@ -149,10 +178,10 @@ export class MemoryNode implements Network {
   gossip(channel: Channel, bytes: Uint8Array): void {
     assert(bytes.length <= MAX_GOSSIP_FRAME_BYTES, "a gossiped frame is within its limit");
     this.#seen.add(`${channel}/${toHex(bytes)}`);
-    for (const to of this.#hub.neighbours(this.#self)) {
-      const hop: Hop = { channel, from: this.#self, to, via: "gossip", bytes };
+    for (const to of this.#hub.neighbours(this.self)) {
+      const hop: Hop = { channel, from: this.self, to, via: "gossip", bytes };
       for (const rewritten of this.#hub.tapped(hop)) {
-        this.#hub.carry({ ...hop, bytes: rewritten });
+        this.#hub.carry({ ...hop, bytes: rewritten }, this);
       }
     }
   }
@@ -166,7 +195,7 @@ export class MemoryNode implements Network {
   }
 
   path(peer: PeerIndex): Path {
-    return this.#hub.isConnected(this.#self, peer) ? "direct" : "none";
+    return this.#hub.isConnected(this.self, peer) ? "direct" : "none";
   }
 
   penalise(peer: PeerIndex, code: string): void {
@@ -179,8 +208,8 @@ export class MemoryNode implements Network {
 
   receive(hop: Hop): void {
     if (hop.via === "gossip" && !this.#forward(hop)) return;
-    const { channel, from, via, bytes } = hop;
-    this.#handlers.get(channel)?.({ channel, from, via, bytes });
+    const { channel, from, via, bytes, reply } = hop;
+    this.#handlers.get(channel)?.({ channel, from, via, bytes, ...(reply && { reply }) });
   }
 
   /** False when the frame was seen before or is not valid. */
@@ -189,8 +218,8 @@ export class MemoryNode implements Network {
     if (this.#seen.has(key)) return false;
     this.#seen.add(key);
     if (this.#hub.validateGossip(hop.channel, hop.bytes, hop) !== "accept") return false;
-    for (const to of this.#hub.neighbours(this.#self)) {
-      if (to !== hop.from) this.#hub.carry({ ...hop, from: this.#self, to });
+    for (const to of this.#hub.neighbours(this.self)) {
+      if (to !== hop.from) this.#hub.carry({ ...hop, from: this.self, to }, this);
     }
     return true;
   }

@@ -24,6 +24,19 @@ export class MemoryDisk {
     return new MemoryStore(this);
   }
 
+  /** A disk with what is on the platter now: a backup, or a copied directory. */
+  copy(): MemoryDisk {
+    const disk = new MemoryDisk();
+    for (const [key, value] of this.platter) disk.platter.set(key, value.slice());
+    return disk;
+  }
+
+  /** Sets the disk back to what it was when `earlier` was copied from it. */
+  restore(earlier: MemoryDisk): void {
+    this.platter.clear();
+    for (const [key, value] of earlier.platter) this.platter.set(key, value.slice());
+  }
+
   apply(operations: readonly StoreOperation[]): void {
     for (const operation of operations) {
       if (operation.type === "put") this.platter.set(operation.key, operation.value.slice());

@@ -60,7 +60,7 @@ export class Lane {
       if (frame === undefined) return;
       const bytes = LENGTH_BYTES + frame.length;
       this.#queuedBytes -= bytes;
-      if (!write(this.#stream, frame)) return;
+      if (!writeFrame(this.#stream, frame)) return;
       this.#traffic.count(
         { channel: this.#channel, via: "direct", direction: "out" },
         { frames: 1, bytes },
@@ -77,7 +77,7 @@ export class Lane {
 }
 
 /** False when the stream closed meanwhile; its `close` event settles the rest. */
-function write(stream: Stream, frame: Uint8Array): boolean {
+export function writeFrame(stream: Stream, frame: Uint8Array): boolean {
   if (stream.writeStatus !== "writable") return false;
   const prefix = lengthPrefixOf(frame);
   if (frame.length <= MAX_COPIED_BYTES) {

@@ -6,7 +6,7 @@ import { TopicValidatorResult } from "@libp2p/gossipsub";
 import type { Connection, PeerId, Stream } from "@libp2p/interface";
 import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import type { PeerIndex, Root } from "../../domain/keys.ts";
-import { MAX_GOSSIP_FRAME_BYTES } from "../../domain/limits.ts";
+import { MAX_GOSSIP_FRAME_BYTES, MAX_REPLY_BUFFER_BYTES } from "../../domain/limits.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Logger } from "../../ports/logger.ts";
 import type { Metrics } from "../../ports/metrics.ts";
@@ -24,6 +24,7 @@ import { LENGTH_BYTES } from "./frames.ts";
 import { createHost, type Host, startHost } from "./host.ts";
 import { peerIdOf } from "./identity.ts";
 import { InboundLane } from "./inboundLane.ts";
+import { writeFrame } from "./lane.ts";
 import { PeerLink } from "./peerLink.ts";
 import { Reputation } from "./reputation.ts";
 import { Traffic } from "./traffic.ts";
@@ -106,6 +107,14 @@ type Parts = {
   readonly members: ReadonlyMap<string, PeerIndex>;
   readonly reputation: Reputation;
   readonly traffic: Traffic;
+};
+
+type Reading = {
+  readonly channel: Channel;
+  readonly peer: PeerIndex;
+  readonly stream: Stream;
+  /** Absent where nothing may be answered. */
+  readonly reply?: (bytes: Uint8Array) => boolean;
 };
 
 class Node implements Network {
@@ -216,6 +225,7 @@ class Node implements Network {
         this.#traffic.connected(peer, path === "direct");
         queueMicrotask(() => this.#pathListeners.emit(peer, path));
       },
+      onReplies: (stream) => void this.#read({ channel: "status", peer, stream }),
       clock,
       logger: logger.child({ peer }),
       traffic: this.#traffic,
@@ -256,7 +266,17 @@ class Node implements Network {
     }
     const key = `${channel}/${peer}`;
     this.#inbound.get(key)?.reset(new Error("replaced by a newer stream"));
-    const lane = new InboundLane({
+    const reply = (bytes: Uint8Array): boolean => this.#reply(stream, bytes);
+    const lane = this.#read({ channel, peer, stream, ...(channel === "status" && { reply }) });
+    this.#inbound.set(key, lane);
+    stream.addEventListener("close", () => {
+      if (this.#inbound.get(key) === lane) this.#inbound.delete(key);
+    });
+  }
+
+  /** Frames that the peer sends on `stream`, at its budget. */
+  #read({ channel, peer, stream, reply }: Reading): InboundLane {
+    return new InboundLane({
       stream,
       budget: this.#budget(peer),
       clock: this.#options.clock,
@@ -265,7 +285,7 @@ class Node implements Network {
           { channel, via: "direct", direction: "in" },
           { frames: 1, bytes: LENGTH_BYTES + bytes.length },
         );
-        this.#deliver({ channel, from: peer, via: "direct", bytes });
+        this.#deliver({ channel, from: peer, via: "direct", bytes, ...(reply && { reply }) });
       },
       onViolation: () => {
         this.#traffic.drop(channel, "malformed");
@@ -273,10 +293,18 @@ class Node implements Network {
       },
       onThrottled: () => this.#traffic.throttled(peer),
     });
-    this.#inbound.set(key, lane);
-    stream.addEventListener("close", () => {
-      if (this.#inbound.get(key) === lane) this.#inbound.delete(key);
-    });
+  }
+
+  /** NET-12: on the stream that a frame came on; what does not fit its buffer is not sent. */
+  #reply(stream: Stream, bytes: Uint8Array): boolean {
+    const size = LENGTH_BYTES + bytes.length;
+    if (stream.writeBufferLength + size > MAX_REPLY_BUFFER_BYTES) return false;
+    if (!writeFrame(stream, bytes)) return false;
+    this.#traffic.count(
+      { channel: "status", via: "direct", direction: "out" },
+      { frames: 1, bytes: size },
+    );
+    return true;
   }
 
   /** NET-6: what does not validate is neither delivered nor forwarded. */

@@ -34,6 +34,8 @@ export type PeerLinkOptions = {
   /** Null when the peer has no address, or none that may be dialled now: wait for it to dial us. */
   readonly dial: (signal: AbortSignal) => Promise<Connection> | null;
   readonly onPath: (path: Path) => void;
+  /** A new outbound stream of the status channel: the peer answers on it. */
+  readonly onReplies: (stream: Stream) => void;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly traffic: Traffic;
@@ -163,8 +165,9 @@ export class PeerLink {
     const openings = [...this.#lanes].map(async ([channel, lane]) => {
       const protocol = this.#options.protocolOf(channel);
       const stream: Stream = await connection.newStream(protocol, { signal: timeout });
-      // Nothing is ever read from an outbound stream.
-      stream.maxReadBufferLength = 0;
+      // NET-12: of outbound streams only those of the status channel are read.
+      if (channel === "status") this.#options.onReplies(stream);
+      else stream.maxReadBufferLength = 0;
       lane.attach(stream, () => lost.abort());
     });
     // All settled: a lane must not get a stream after the link gave up on another lane's.

@@ -57,7 +57,11 @@ async function createDesk(
   const tracker = { reached: () => undefined, noted: () => undefined, explain: () => "" };
   const background = new Background((bug) => assert.fail(String(bug)));
   const common = { gate, verifier, freezes, logger, metrics, tracker, background };
-  const admission = new GateAdmission(common);
+  const admission = new GateAdmission({
+    ...common,
+    deadlines: { signalOf: () => new AbortController().signal },
+    untilWitnessed: () => Promise.resolve(),
+  });
   const admitted: number[] = [];
   admission.onAdmitted(({ signatures }) => {
     admitted.push(...signatures.map(({ validator }) => validator));

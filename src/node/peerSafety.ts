@@ -1,0 +1,82 @@
+/**
+ * What the peers know of this node, and it of them: heartbeats, witnesses and twins, put together.
+ * Two halves, because the gate asks the first one and the second one needs the workflow.
+ */
+import type { Cluster } from "../cluster/cluster.ts";
+import type { Courier } from "../core/courier.ts";
+import { Heartbeats, type OwnState } from "../core/heartbeats.ts";
+import { RollbackGuard } from "../core/rollbackGuard.ts";
+import { StatusChannel } from "../core/statusChannel.ts";
+import type { WitnessKeeper, WitnessSources } from "../core/witnessKeeper.ts";
+import type { RefusalReason } from "../domain/errors.ts";
+import { FaultError } from "../domain/errors.ts";
+import type { DutyKind } from "../duties/kind.ts";
+import type { Chain } from "../eth2/chain.ts";
+import type { Ports } from "../ports/ports.ts";
+import type { MigrationWait } from "../safety/migrationWait.ts";
+import type { SlashingStore } from "../safety/slashingStore.ts";
+import type { Profile, Scope } from "../wire/profile.ts";
+
+type PeerSafetyParts = Ports & {
+  readonly cluster: Cluster;
+  readonly chain: Chain;
+  readonly profile: Profile;
+  readonly keeper: WitnessKeeper;
+  readonly slashing: SlashingStore;
+  readonly wait: MigrationWait;
+  readonly kindOf: (duty: { readonly type: "attester" | "proposer" }) => DutyKind;
+};
+type Workflow = {
+  readonly courier: Courier;
+  readonly scope: Scope;
+  readonly sources: WitnessSources;
+  readonly version: string;
+  readonly state: () => Omit<OwnState, "progress" | "asks">;
+  readonly onTwinAhead: (fault: FaultError) => void;
+  readonly signal: AbortSignal;
+};
+
+export class PeerSafety {
+  readonly rollback: RollbackGuard;
+  readonly #parts: PeerSafetyParts;
+  #heartbeats: Heartbeats | null = null;
+
+  constructor(parts: PeerSafetyParts) {
+    this.#parts = parts;
+    this.rollback = new RollbackGuard({ ...parts, self: parts.identity.self });
+  }
+
+  /** TWIN-3: nothing is signed by the session that gave way, however long its process takes. */
+  refusalOf(): RefusalReason | null {
+    if (this.#heartbeats?.isLost !== true) return null;
+    return { code: "identity_in_use", detail: this.#heartbeats.twinProblem ?? "" };
+  }
+
+  /** In words for readiness. */
+  get problems(): readonly string[] {
+    return [this.#heartbeats?.twinProblem ?? null, this.rollback.problem].filter(
+      (problem) => problem !== null,
+    );
+  }
+
+  start({ courier, sources, state, onTwinAhead, ...rest }: Workflow): Heartbeats {
+    const { slashing, profile } = this.#parts;
+    const channel = new StatusChannel({ profile, courier });
+    const heartbeats = new Heartbeats({
+      ...this.#parts,
+      ...rest,
+      channel,
+      state: () => ({ ...state(), progress: slashing.progress(), asks: this.rollback.asks }),
+    });
+    this.#heartbeats = heartbeats;
+    this.rollback.attach({
+      channel,
+      heartbeats,
+      sources,
+      reject: (peer, code) => courier.reject("status", peer, code),
+    });
+    heartbeats.onGivenWay((reason) => onTwinAhead(new FaultError("twin_alive", reason)));
+    heartbeats.start();
+    return heartbeats;
+  }
+}
