@@ -56,7 +56,7 @@ test("DEF-4 creator and operators see the same words, and the terms in full", as
   assert.equal(summary.fingerprint, words);
 });
 
-test("DEF-2 create dkg refuses an address without a right checksum, and writes nothing", async (t) => {
+test("DEF-2 create dkg refuses a wrong or missing checksum, and writes nothing", async (t) => {
   const { create, path } = squad(t);
   for (const wrong of [
     ADDRESS.toLowerCase(),
