@@ -11,7 +11,10 @@ import type { Counter, Metrics } from "../ports/metrics.ts";
 import type { Channel, Inbound, Network } from "../ports/network.ts";
 import type { Profile, Scope } from "../wire/profile.ts";
 
-/** Takes a frame of an authenticated author; the code says why it was not accepted. */
+/**
+ * Takes a frame of an authenticated author; the code says why it was not accepted. A frame that
+ * came by gossip has no direct way back.
+ */
 export type FrameHandler = (
   author: PeerIndex,
   bytes: Uint8Array,
@@ -70,7 +73,7 @@ export class Courier {
     this.#parts.network.onFrame(channel, (frame) => {
       const isDirect = frame.via === "direct";
       const code = isDirect
-        ? handler(frame.from, frame.bytes, frame.reply)
+        ? handler(frame.from, frame.bytes, frame.reply ?? this.#wayBack(frame))
         : this.#openGossip(frame, handler);
       if (code !== null) this.reject(channel, frame.from, code);
     });
@@ -94,6 +97,11 @@ export class Courier {
     this.#rejections.add(1, { channel, code, peer: String(peer) });
     this.#parts.logger.debug("A frame was not accepted.", { channel, peer, reason: code });
     if (ERRORS[code].penalty === "reject") this.#parts.network.penalise(peer, code);
+  }
+
+  /** Where a transport cannot answer on the stream itself. */
+  #wayBack({ from, channel }: Inbound): (bytes: Uint8Array) => boolean {
+    return (bytes) => this.send(from, channel, bytes);
   }
 
   #openGossip(frame: Inbound, handler: FrameHandler): RejectionCode | null {

@@ -65,7 +65,7 @@ export class Heartbeats {
   constructor(parts: HeartbeatParts) {
     this.#parts = parts;
     this.session = toHex(parts.random.bytes(SESSION_BYTES));
-    this.#startedAt = parts.clock.now();
+    this.#startedAt = Math.floor(parts.clock.now());
     this.#alive = parts.metrics.gauge({
       name: "peer_alive",
       help: "Whether a peer's heartbeat was heard within the last seconds",

@@ -4,6 +4,7 @@
  * set back: the watermarks rise over it at once, and the node waits.
  */
 import type { Cluster } from "../cluster/cluster.ts";
+import type { Duty } from "../domain/duty.ts";
 import type { RefusalReason, RejectionCode } from "../domain/errors.ts";
 import { FaultError } from "../domain/errors.ts";
 import type { PeerIndex, PubKey } from "../domain/keys.ts";
@@ -30,7 +31,7 @@ type GuardParts = {
   readonly chain: Chain;
   readonly clock: Clock;
   readonly bls: Bls;
-  readonly kindOf: (duty: { readonly type: "attester" | "proposer" }) => DutyKind;
+  readonly kindOf: (duty: Pick<Duty, "type">) => DutyKind;
   readonly keeper: WitnessKeeper;
   readonly slashing: SlashingStore;
   readonly wait: MigrationWait;

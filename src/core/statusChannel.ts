@@ -27,7 +27,7 @@ export class StatusChannel {
       if (!decoded.ok) return decoded.error.code;
       const frame = decoded.value;
       const handler = this.#handlers.get(frame.kind);
-      const answer: Answer = (answered) => this.#answer(from, answered, reply);
+      const answer: Answer = (answered) => this.#answer(answered, reply);
       return handler?.(from, frame as never, answer) ?? null;
     });
   }
@@ -49,15 +49,9 @@ export class StatusChannel {
     this.#courier.send(peer, "status", this.#profile.encodeStatus(frame));
   }
 
-  #answer(
-    peer: PeerIndex,
-    frame: StatusFrame,
-    reply: ((bytes: Uint8Array) => boolean) | undefined,
-  ): void {
+  /** Gossip reaches every process behind the identity, and says itself whom it is for. */
+  #answer(frame: StatusFrame, reply: ((bytes: Uint8Array) => boolean) | undefined): void {
     const bytes = this.#profile.encodeStatus(frame);
-    if (reply?.(bytes) === true) return;
-    // What came by gossip has no direct way back, or not to this very process.
-    if (reply !== undefined && this.#courier.send(peer, "status", bytes)) return;
-    this.#courier.gossip("status", bytes);
+    if (reply?.(bytes) !== true) this.#courier.gossip("status", bytes);
   }
 }

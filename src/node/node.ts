@@ -8,9 +8,10 @@ import type { Courier } from "../core/courier.ts";
 import { Deadlines } from "../core/deadlines.ts";
 import { DecidedArchive } from "../core/decidedArchive.ts";
 import { HeadFeed } from "../core/headFeed.ts";
+import type { Step } from "../core/interfaces.ts";
 import { VoteGuard } from "../core/voteGuard.ts";
-import { WitnessKeeper } from "../core/witnessKeeper.ts";
 import { track, wire } from "../core/workflow.ts";
+import type { UnsignedData } from "../domain/data.ts";
 import type { Duty } from "../domain/duty.ts";
 import { rootOf } from "../domain/keys.ts";
 import { Cancelled } from "../domain/errors.ts";
@@ -21,14 +22,13 @@ import type { Ports } from "../ports/ports.ts";
 import type { ValidatorApi } from "../ports/validatorApi.ts";
 import { openFreezes } from "../safety/freezes.ts";
 import { createSafetyGate } from "../safety/gate.ts";
-import { MigrationWait } from "../safety/migrationWait.ts";
 import { openSlashingStore } from "../safety/openSlashingStore.ts";
 import { assert } from "../util/assert.ts";
 import { nativeProfile } from "../wire/nativeProfile.ts";
 import { connectChain } from "./chainConnection.ts";
 import { buildComponents } from "./components.ts";
 import { type Health, healthOf, type Observations } from "./health.ts";
-import { PeerSafety } from "./peerSafety.ts";
+import { openPeerSafety, type PeerSafety } from "./peerSafety.ts";
 import { startProposerPreparer } from "./proposerPreparer.ts";
 import { SyncWatch } from "./syncWatch.ts";
 import { ViewWatch } from "./viewWatch.ts";
@@ -42,6 +42,14 @@ export type NodeConfig = {
   readonly skipWait?: boolean;
   /** Release of the software, as the peers are told. */
   readonly version?: string;
+  /** Sees the duties go by from outside, as the tracker does; it changes nothing. */
+  readonly watch?: NodeWatch;
+};
+
+export type NodeWatch = {
+  /** May be called more than once for one step. */
+  readonly reached: (duty: Duty, step: Step) => void;
+  readonly decided: (data: UnsignedData) => void;
 };
 
 const NO_AUDIT = rootOf(new Uint8Array(32));
@@ -81,20 +89,16 @@ export async function createNode(
   const kindOf = (duty: Duty): DutyKind => DUTY_KINDS[duty.type];
   const deadlines = new Deadlines(ports.clock, chain, kindOf);
   const { valueRoot } = nativeProfile;
-  const rowOf = ({ type }: Pick<Duty, "type">): DutyKind => DUTY_KINDS[type];
   const archive = await DecidedArchive.open({ ...ports, store, deadlines, valueRoot });
-  const keeper = await WitnessKeeper.open({ ...ports, store, chain, cluster, deadlines, kindOf: rowOf });
-  const wait = await MigrationWait.open({
+  const peers = await openPeerSafety({
     ...ports,
     store,
     chain,
-    lockHash: cluster.lockHash,
-    isFresh: false,
-    isSkipped: config.skipWait ?? false,
+    cluster,
+    deadlines,
+    slashing,
+    isWaitSkipped: config.skipWait ?? false,
   });
-  const profile = nativeProfile;
-  const safety = { ...ports, cluster, chain, profile, keeper, slashing, wait, kindOf: rowOf };
-  const peers = new PeerSafety(safety);
   const heads = new HeadFeed(ports.beacon);
   const sync = new SyncWatch({ ...ports, chain, background, signal: stopping.signal });
   const view = new ViewWatch(ports);
@@ -113,20 +117,22 @@ export async function createNode(
   });
 
   wire(components);
-  track(components);
+  track(components, components.tracker);
+  if (config.watch !== undefined) {
+    track(components, config.watch);
+    components.consensus.onDecided(config.watch.decided);
+  }
   components.fetcher.onFetched((data) => view.fetched(data));
   components.consensus.onDecided((data) => {
     const kind = kindOf(data.duty);
     // Every node builds another block, and a reveal is nobody's view: they say nothing here.
     if (kind.consensus === "agree" && kind.needsOwnData) view.decided(data);
   });
-  const sources = { ...components, verifier, background };
-  components.exchange.onReceived((set) => keeper.received(set, sources));
-  const health = (): Health => healthOf(observe({ ...ports, cluster, store, sync, view, wait, peers }));
+  const health = (): Health => healthOf(observe({ ...ports, cluster, store, sync, view, peers }));
   peers.start({
     courier,
     scope,
-    sources,
+    sources: { ...components, verifier, background },
     version: config.version ?? "unknown",
     state: () => ({ auditHead: NO_AUDIT, isReady: health().isReady }),
     onTwinAhead: failure.resolve,
@@ -154,11 +160,10 @@ type Watched = Ports & {
   readonly store: WatchedStore;
   readonly sync: SyncWatch;
   readonly view: ViewWatch;
-  readonly wait: MigrationWait;
   readonly peers: PeerSafety;
 };
 
-function observe({ cluster, store, sync, view, wait, ...ports }: Watched): Observations {
+function observe({ cluster, store, sync, view, peers, ...ports }: Watched): Observations {
   const all = Array.from({ length: cluster.nodes }, (_, peer) => peer);
   return {
     nodes: cluster.nodes,
@@ -169,7 +174,7 @@ function observe({ cluster, store, sync, view, wait, ...ports }: Watched): Obser
     validators: cluster.validators.length,
     isLockHeld: ports.lock.isHeld(),
     viewProblem: view.problem,
-    signingProblems: [wait.problem, ...ports.peers.problems].filter((one) => one !== null),
+    signingProblems: peers.problems,
     storeProblem: store.problem,
   };
 }

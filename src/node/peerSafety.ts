@@ -4,37 +4,59 @@
  */
 import type { Cluster } from "../cluster/cluster.ts";
 import type { Courier } from "../core/courier.ts";
+import type { Deadlines } from "../core/deadlines.ts";
 import { Heartbeats, type OwnState } from "../core/heartbeats.ts";
+import type { PartialSignatureExchange } from "../core/interfaces.ts";
 import { RollbackGuard } from "../core/rollbackGuard.ts";
 import { StatusChannel } from "../core/statusChannel.ts";
-import type { WitnessKeeper, WitnessSources } from "../core/witnessKeeper.ts";
+import { WitnessKeeper, type WitnessSources } from "../core/witnessKeeper.ts";
+import type { Duty } from "../domain/duty.ts";
 import type { RefusalReason } from "../domain/errors.ts";
 import { FaultError } from "../domain/errors.ts";
 import type { DutyKind } from "../duties/kind.ts";
+import { DUTY_KINDS } from "../duties/table.ts";
 import type { Chain } from "../eth2/chain.ts";
 import type { Ports } from "../ports/ports.ts";
-import type { MigrationWait } from "../safety/migrationWait.ts";
+import { MigrationWait } from "../safety/migrationWait.ts";
 import type { SlashingStore } from "../safety/slashingStore.ts";
+import { nativeProfile } from "../wire/nativeProfile.ts";
 import type { Profile, Scope } from "../wire/profile.ts";
 
-type PeerSafetyParts = Ports & {
+type OpeningParts = Ports & {
   readonly cluster: Cluster;
   readonly chain: Chain;
+  readonly deadlines: Deadlines;
+  readonly slashing: SlashingStore;
+  readonly isWaitSkipped: boolean;
+};
+type PeerSafetyParts = OpeningParts & {
   readonly profile: Profile;
   readonly keeper: WitnessKeeper;
-  readonly slashing: SlashingStore;
   readonly wait: MigrationWait;
-  readonly kindOf: (duty: { readonly type: "attester" | "proposer" }) => DutyKind;
+  readonly kindOf: (duty: Pick<Duty, "type">) => DutyKind;
 };
 type Workflow = {
   readonly courier: Courier;
   readonly scope: Scope;
-  readonly sources: WitnessSources;
+  readonly sources: WitnessSources & { readonly exchange: PartialSignatureExchange };
   readonly version: string;
   readonly state: () => Omit<OwnState, "progress" | "asks">;
   readonly onTwinAhead: (fault: FaultError) => void;
   readonly signal: AbortSignal;
 };
+
+/** Reads what was witnessed and what is waited for; the gate may ask from here on. */
+export async function openPeerSafety(parts: OpeningParts): Promise<PeerSafety> {
+  const kindOf = ({ type }: Pick<Duty, "type">): DutyKind => DUTY_KINDS[type];
+  const keeper = await WitnessKeeper.open({ ...parts, kindOf });
+  const wait = await MigrationWait.open({
+    ...parts,
+    lockHash: parts.cluster.lockHash,
+    isFresh: false,
+    isSkipped: parts.isWaitSkipped,
+  });
+  return new PeerSafety({ ...parts, profile: nativeProfile, keeper, wait, kindOf });
+}
 
 export class PeerSafety {
   readonly rollback: RollbackGuard;
@@ -54,13 +76,15 @@ export class PeerSafety {
 
   /** In words for readiness. */
   get problems(): readonly string[] {
-    return [this.#heartbeats?.twinProblem ?? null, this.rollback.problem].filter(
+    const { wait } = this.#parts;
+    return [this.#heartbeats?.twinProblem ?? null, wait.problem, this.rollback.problem].filter(
       (problem) => problem !== null,
     );
   }
 
   start({ courier, sources, state, onTwinAhead, ...rest }: Workflow): Heartbeats {
-    const { slashing, profile } = this.#parts;
+    const { slashing, profile, keeper } = this.#parts;
+    sources.exchange.onReceived((set) => keeper.received(set, sources));
     const channel = new StatusChannel({ profile, courier });
     const heartbeats = new Heartbeats({
       ...this.#parts,
