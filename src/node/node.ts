@@ -20,8 +20,10 @@ import type { ValidatorApi } from "../ports/validatorApi.ts";
 import { openFreezes } from "../safety/freezes.ts";
 import { createSafetyGate } from "../safety/gate.ts";
 import { openSlashingStore } from "../safety/openSlashingStore.ts";
+import { Precursors } from "../safety/precursors.ts";
 import { assert } from "../util/assert.ts";
 import { nativeProfile } from "../wire/nativeProfile.ts";
+import { openAudit } from "./audit.ts";
 import { connectChain } from "./chainConnection.ts";
 import { buildComponents } from "./components.ts";
 import { type Health, healthOf, type Observations } from "./health.ts";
@@ -32,6 +34,8 @@ import { WatchedStore } from "./watchedStore.ts";
 
 export type NodeConfig = {
   readonly cluster: Cluster;
+  /** Of this program, as the audit log names it. */
+  readonly version?: string;
   /** Hears why the node cannot start yet, and again whenever the reason changes. */
   readonly onWaiting?: (reason: string) => void;
 };
@@ -77,12 +81,23 @@ export async function createNode(
   const view = new ViewWatch(ports);
   const common = { ...ports, store, chain, background, deadlines, kindOf, heads };
   const freezes = await openFreezes(store);
-  const gate = createSafetyGate({ slashing, lock: ports.lock, freezes });
+  const precursors = new Precursors(ports.metrics);
+  const audit = await openAudit({ store, slashing, clock: ports.clock, version: config.version });
+  const gate = createSafetyGate({
+    slashing,
+    lock: ports.lock,
+    freezes,
+    guards: [],
+    safetyOf: (duty) => kindOf(duty).safety,
+    audit,
+    precursors,
+  });
   const { components, courier, stop } = buildComponents({
     ...common,
     cluster,
     gate,
     freezes,
+    precursors,
     votes,
     archive,
     signal: stopping.signal,
