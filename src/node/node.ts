@@ -19,17 +19,13 @@ import { DUTY_KINDS } from "../duties/table.ts";
 import type { Chain } from "../eth2/chain.ts";
 import type { Ports } from "../ports/ports.ts";
 import type { ValidatorApi } from "../ports/validatorApi.ts";
-import { openFreezes } from "../safety/freezes.ts";
-import { createSafetyGate } from "../safety/gate.ts";
-import { openSlashingStore } from "../safety/openSlashingStore.ts";
-import { Precursors } from "../safety/precursors.ts";
 import { assert } from "../util/assert.ts";
 import { nativeProfile } from "../wire/nativeProfile.ts";
-import { openAudit } from "./audit.ts";
 import { connectChain } from "./chainConnection.ts";
 import { buildComponents } from "./components.ts";
 import { type Health, healthOf, type Observations } from "./health.ts";
 import { startProposerPreparer } from "./proposerPreparer.ts";
+import { openSafety } from "./safety.ts";
 import { SyncWatch } from "./syncWatch.ts";
 import { ViewWatch } from "./viewWatch.ts";
 import { WatchedStore } from "./watchedStore.ts";
@@ -76,7 +72,6 @@ export async function createNode(
   assert(ports.identity.nodes === cluster.nodes, "the identity knows every operator");
   const chain = await connectChain({ ...ports, cluster, onWaiting }, signal);
   const store = new WatchedStore(ports.store, ports.logger);
-  const slashing = await openSlashingStore(store, chain.genesisValidatorsRoot);
   const votes = await VoteGuard.open(store, chain.slotAt(ports.clock.now()));
 
   const failure = Promise.withResolvers<unknown>();
@@ -90,24 +85,12 @@ export async function createNode(
   const sync = new SyncWatch({ ...ports, chain, background, signal: stopping.signal });
   const view = new ViewWatch(ports);
   const common = { ...ports, store, chain, background, deadlines, kindOf, heads };
-  const freezes = await openFreezes(store);
-  const precursors = new Precursors(ports.metrics);
-  const audit = await openAudit({ store, slashing, clock: ports.clock, version: config.version });
-  const gate = createSafetyGate({
-    slashing,
-    lock: ports.lock,
-    freezes,
-    guards: [],
-    safetyOf: (duty) => kindOf(duty).safety,
-    audit,
-    precursors,
-  });
+  const { genesisValidatorsRoot } = chain;
+  const safety = await openSafety({ ...common, genesisValidatorsRoot, version: config.version });
   const { components, courier, stop } = buildComponents({
     ...common,
     cluster,
-    gate,
-    freezes,
-    precursors,
+    ...safety,
     votes,
     archive,
     signal: stopping.signal,
