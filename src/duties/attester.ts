@@ -53,6 +53,7 @@ export const attester: AgreedDuty<AttesterDefinition> = {
   type: "attester",
   consensus: "agree",
   compact,
+  safety: { scope: "attest", messagesPerValidator: 1 },
   isDurable: false,
   pullPatienceBps: 100,
   needsOwnData: true,

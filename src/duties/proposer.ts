@@ -40,6 +40,7 @@ export const proposer: AgreedDuty<ProposerDefinition> = {
   type: "proposer",
   consensus: "agree",
   compact,
+  safety: { scope: "propose", messagesPerValidator: 1 },
   isDurable: true,
   // Megabytes to every peer at 100 Mbit/s take about this long.
   pullPatienceBps: 400,

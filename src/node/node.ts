@@ -13,35 +13,32 @@ import { VoteGuard } from "../core/voteGuard.ts";
 import { track, wire } from "../core/workflow.ts";
 import type { UnsignedData } from "../domain/data.ts";
 import type { Duty } from "../domain/duty.ts";
-import { rootOf } from "../domain/keys.ts";
 import { Cancelled } from "../domain/errors.ts";
 import type { DutyKind } from "../duties/kind.ts";
 import { DUTY_KINDS } from "../duties/table.ts";
 import type { Chain } from "../eth2/chain.ts";
 import type { Ports } from "../ports/ports.ts";
 import type { ValidatorApi } from "../ports/validatorApi.ts";
-import { openFreezes } from "../safety/freezes.ts";
-import { createSafetyGate } from "../safety/gate.ts";
-import { openSlashingStore } from "../safety/openSlashingStore.ts";
 import { assert } from "../util/assert.ts";
 import { nativeProfile } from "../wire/nativeProfile.ts";
 import { connectChain } from "./chainConnection.ts";
 import { buildComponents } from "./components.ts";
 import { type Health, healthOf, type Observations } from "./health.ts";
-import { openPeerSafety, type PeerSafety } from "./peerSafety.ts";
+import type { PeerSafety } from "./peerSafety.ts";
 import { startProposerPreparer } from "./proposerPreparer.ts";
+import { openSafety } from "./safety.ts";
 import { SyncWatch } from "./syncWatch.ts";
 import { ViewWatch } from "./viewWatch.ts";
 import { WatchedStore } from "./watchedStore.ts";
 
 export type NodeConfig = {
   readonly cluster: Cluster;
+  /** Of this program, as the audit log and the peers are told. */
+  readonly version?: string;
   /** Hears why the node cannot start yet, and again whenever the reason changes. */
   readonly onWaiting?: (reason: string) => void;
   /** The operator answers for it that no other signer was active in the last two epochs. */
   readonly skipWait?: boolean;
-  /** Release of the software, as the peers are told. */
-  readonly version?: string;
   /** Sees the duties go by from outside, as the tracker does; it changes nothing. */
   readonly watch?: NodeWatch;
 };
@@ -51,8 +48,6 @@ export type NodeWatch = {
   readonly reached: (duty: Duty, step: Step) => void;
   readonly decided: (data: UnsignedData) => void;
 };
-
-const NO_AUDIT = rootOf(new Uint8Array(32));
 
 export interface Node {
   readonly chain: Chain;
@@ -80,7 +75,6 @@ export async function createNode(
   assert(ports.identity.nodes === cluster.nodes, "the identity knows every operator");
   const chain = await connectChain({ ...ports, cluster, onWaiting }, signal);
   const store = new WatchedStore(ports.store, ports.logger);
-  const slashing = await openSlashingStore(store, chain.genesisValidatorsRoot);
   const votes = await VoteGuard.open(store, chain.slotAt(ports.clock.now()));
 
   const failure = Promise.withResolvers<unknown>();
@@ -90,26 +84,16 @@ export async function createNode(
   const deadlines = new Deadlines(ports.clock, chain, kindOf);
   const { valueRoot } = nativeProfile;
   const archive = await DecidedArchive.open({ ...ports, store, deadlines, valueRoot });
-  const peers = await openPeerSafety({
-    ...ports,
-    store,
-    chain,
-    cluster,
-    deadlines,
-    slashing,
-    isWaitSkipped: config.skipWait ?? false,
-  });
   const heads = new HeadFeed(ports.beacon);
   const sync = new SyncWatch({ ...ports, chain, background, signal: stopping.signal });
   const view = new ViewWatch(ports);
   const common = { ...ports, store, chain, background, deadlines, kindOf, heads };
-  const freezes = await openFreezes(store);
-  const gate = createSafetyGate({ slashing, lock: ports.lock, freezes });
+  const safety = await openSafety({ ...common, ...config });
+  const { peers, audit } = safety;
   const { components, courier, scope, verifier, stop } = buildComponents({
     ...common,
     cluster,
-    gate,
-    freezes,
+    ...safety,
     votes,
     archive,
     untilWitnessed: (signal) => peers.rollback.untilWitnessed(signal),
@@ -134,7 +118,7 @@ export async function createNode(
     scope,
     sources: { ...components, verifier, background },
     version: config.version ?? "unknown",
-    state: () => ({ auditHead: NO_AUDIT, isReady: health().isReady }),
+    state: () => ({ auditHead: audit.head.hash, isReady: health().isReady }),
     onTwinAhead: failure.resolve,
     signal: stopping.signal,
   });

@@ -18,6 +18,8 @@ import { DUTY_KINDS } from "../duties/table.ts";
 import type { Chain } from "../eth2/chain.ts";
 import type { Ports } from "../ports/ports.ts";
 import { MigrationWait } from "../safety/migrationWait.ts";
+import type { AuditLog } from "../safety/auditLog.ts";
+import type { GateGuard } from "../safety/guards.ts";
 import type { SlashingStore } from "../safety/slashingStore.ts";
 import { nativeProfile } from "../wire/nativeProfile.ts";
 import type { Profile, Scope } from "../wire/profile.ts";
@@ -27,6 +29,7 @@ type OpeningParts = Ports & {
   readonly chain: Chain;
   readonly deadlines: Deadlines;
   readonly slashing: SlashingStore;
+  readonly audit: AuditLog;
   readonly isWaitSkipped: boolean;
 };
 type PeerSafetyParts = OpeningParts & {
@@ -55,6 +58,11 @@ export async function openPeerSafety(parts: OpeningParts): Promise<PeerSafety> {
     isFresh: false,
     isSkipped: parts.isWaitSkipped,
   });
+  if (parts.isWaitSkipped) {
+    const detail = "the wait of two epochs before signing was skipped on the command line";
+    parts.audit.append({ kind: "action", action: "skip-wait", caller: "operator", detail });
+    await parts.audit.flush();
+  }
   return new PeerSafety({ ...parts, profile: nativeProfile, keeper, wait, kindOf });
 }
 
@@ -66,6 +74,11 @@ export class PeerSafety {
   constructor(parts: PeerSafetyParts) {
     this.#parts = parts;
     this.rollback = new RollbackGuard({ ...parts, self: parts.identity.self });
+  }
+
+  /** In the order in which the gate asks them. */
+  get guards(): readonly GateGuard[] {
+    return [this.#parts.wait, this, this.rollback];
   }
 
   /** TWIN-3: nothing is signed by the session that gave way, however long its process takes. */

@@ -29,6 +29,7 @@ import { FakeBeacon } from "./fakeBeacon.ts";
 import { MemoryHub, type MemoryNode } from "./memoryNetwork.ts";
 import { MemoryDisk, MemoryStore } from "./memoryStore.ts";
 import { type CountingMetrics, countingMetrics, type LogLine, recordingLogger } from "./quiet.ts";
+import { HELD } from "./slashing.ts";
 import { GENESIS_TIME, testChain } from "./testChain.ts";
 import { VirtualClock } from "./virtualClock.ts";
 
@@ -148,7 +149,7 @@ export class NodeCluster {
       identity,
       beacon,
       store,
-      lock: { isHeld: () => true },
+      lock: HELD,
       bls: createBls(),
       signer: createBuiltinSigner(shares.map((secret, validator) => ({ validator, secret }))),
       logger,
