@@ -222,8 +222,9 @@ export class Heartbeats {
     if (this.#toldOfTwin !== twin.session) {
       this.#toldOfTwin = twin.session;
       this.#parts.logger.error(`${TWIN}. ${isBehind ? STOPS : GOES_ON}`, {
-        peer,
-        other: { startedAt: new Date(twin.startedAt).toISOString(), session: twin.session },
+        toldBy: peer,
+        startedAt: twin.startedAt,
+        session: twin.session,
       });
     }
     if (!isBehind) return;

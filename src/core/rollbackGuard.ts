@@ -1,7 +1,7 @@
 /**
- * Anti-rollback (WITNESS-2 to WITNESS-4): before its first signature after a start a node hears from
- * t−1 peers what its own shares signed. What they prove and its records lack shows that its disk was
- * set back: the watermarks rise over it at once, and the node waits.
+ * Anti-rollback (WITNESS-2 to WITNESS-4): before its first signature after a start a node hears
+ * from t−1 peers what its own shares signed. What they prove and its records lack shows that its
+ * disk was set back: the watermarks rise over it at once, and the node waits.
  */
 import type { Cluster } from "../cluster/cluster.ts";
 import type { Duty } from "../domain/duty.ts";
@@ -18,8 +18,8 @@ import type { Clock } from "../ports/clock.ts";
 import type { Logger } from "../ports/logger.ts";
 import type { MigrationWait } from "../safety/migrationWait.ts";
 import type { SlashingStore } from "../safety/slashingStore.ts";
-import type { Profile, SignedHeartbeat, WitnessPart, WitnessStatement } from "../wire/profile.ts";
 import { WaitingBoard } from "../util/waitingBoard.ts";
+import type { Profile, SignedHeartbeat, WitnessPart, WitnessStatement } from "../wire/profile.ts";
 import type { Heartbeats } from "./heartbeats.ts";
 import type { Answer, StatusChannel } from "./statusChannel.ts";
 import type { WitnessKeeper, WitnessSources } from "./witnessKeeper.ts";
@@ -104,11 +104,7 @@ export class RollbackGuard {
   }
 
   /** WITNESS-2: to the one live session of a peer, and to nobody who shares its identity. */
-  #answer(
-    { sources }: Running,
-    { author, heartbeat }: SignedHeartbeat,
-    answer: Answer,
-  ): void {
+  #answer({ sources }: Running, { author, heartbeat }: SignedHeartbeat, answer: Answer): void {
     const { self, clock, keeper, logger } = this.#parts;
     if (!heartbeat.asks.includes(self)) return;
     const now = clock.monotonic();
@@ -131,11 +127,13 @@ export class RollbackGuard {
 
   #testimonyFor(to: PeerIndex, session: WitnessPart["session"]): readonly WitnessPart[] {
     const { keeper, profile } = this.#parts;
-    const parts = keeper.testimonyOf(shareIndexOf(to)).flatMap(({ type, statements }) =>
-      profile
-        .splitWitnesses(statements)
-        .map((split) => ({ isBlocks: type === "proposer", statements: split })),
-    );
+    const parts = keeper
+      .testimonyOf(shareIndexOf(to))
+      .flatMap(({ type, statements }) =>
+        profile
+          .splitWitnesses(statements)
+          .map((split) => ({ isBlocks: type === "proposer", statements: split })),
+      );
     const some = parts.length > 0 ? parts : [{ isBlocks: false, statements: [] }];
     return some
       .slice(0, MAX_WITNESS_PARTS)
@@ -207,7 +205,9 @@ export class RollbackGuard {
       { peer: from, missing: gaps.length, first: what },
     );
     // First in memory: nothing is admitted between the proof and its record.
-    const waiting = wait.begin(`its records lack ${what}, which peer ${from} proved that it signed`);
+    const waiting = wait.begin(
+      `its records lack ${what}, which peer ${from} proved that it signed`,
+    );
     const writing = slashing.transact((transaction) => {
       for (const { pubKey, message } of gaps) transaction.adopt(pubKey, message);
     });

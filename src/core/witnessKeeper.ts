@@ -1,7 +1,7 @@
 /**
- * What this node can testify of its peers' signatures: of each key share the highest message that it
- * was seen to sign, with the signature that proves it, on disk (WITNESS-1). A peer whose disk was
- * set back learns from it what it signed before.
+ * What this node can testify of its peers' signatures: of each key share the highest message that
+ * it was seen to sign, with the signature that proves it, on disk (WITNESS-1). A peer whose disk
+ * was set back learns from it what it signed before.
  */
 import type { Cluster } from "../cluster/cluster.ts";
 import type { PartialSignature, PartialSignatureSet, UnsignedData } from "../domain/data.ts";
@@ -48,7 +48,10 @@ export type WitnessSources = {
 type Highest = WitnessStatement & { readonly position: number };
 type Pending = Map<ShareIndex, Map<LockIndex, PartialSignature>>;
 /** What `recorded` lists of one share's owner. */
-export type Testimony = { readonly type: DutyType; readonly statements: readonly WitnessStatement[] };
+export type Testimony = {
+  readonly type: DutyType;
+  readonly statements: readonly WitnessStatement[];
+};
 
 export class WitnessKeeper {
   readonly #parts: KeeperParts;

@@ -1,9 +1,9 @@
-/** BeaconBlockHeader as its 112 bytes of SSZ: what a block's signature covers, without the block. */
+/** BeaconBlockHeader as its 112 bytes of SSZ: what a block's signature covers, and no more. */
 import { type Root, rootOf } from "../domain/keys.ts";
 import { exact } from "./exact.ts";
 import { ssz } from "./ssz.ts";
 
-export const BLOCK_HEADER_BYTES = 112;
+const BLOCK_HEADER_BYTES = 112;
 
 type Header = ReturnType<typeof ssz.phase0.BeaconBlockHeader.defaultValue>;
 

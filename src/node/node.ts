@@ -8,7 +8,7 @@ import type { Courier } from "../core/courier.ts";
 import { Deadlines } from "../core/deadlines.ts";
 import { DecidedArchive } from "../core/decidedArchive.ts";
 import { HeadFeed } from "../core/headFeed.ts";
-import type { Step } from "../core/interfaces.ts";
+import type { Components, Step } from "../core/interfaces.ts";
 import { VoteGuard } from "../core/voteGuard.ts";
 import { track, wire } from "../core/workflow.ts";
 import type { UnsignedData } from "../domain/data.ts";
@@ -90,7 +90,7 @@ export async function createNode(
   const common = { ...ports, store, chain, background, deadlines, kindOf, heads };
   const safety = await openSafety({ ...common, ...config });
   const { peers, audit } = safety;
-  const { components, courier, scope, verifier, stop } = buildComponents({
+  const built = buildComponents({
     ...common,
     cluster,
     ...safety,
@@ -100,23 +100,18 @@ export async function createNode(
     signal: stopping.signal,
   });
 
+  const { components, courier } = built;
   wire(components);
   track(components, components.tracker);
   if (config.watch !== undefined) {
     track(components, config.watch);
     components.consensus.onDecided(config.watch.decided);
   }
-  components.fetcher.onFetched((data) => view.fetched(data));
-  components.consensus.onDecided((data) => {
-    const kind = kindOf(data.duty);
-    // Every node builds another block, and a reveal is nobody's view: they say nothing here.
-    if (kind.consensus === "agree" && kind.needsOwnData) view.decided(data);
-  });
+  watchView(components, view);
   const health = (): Health => healthOf(observe({ ...ports, cluster, store, sync, view, peers }));
   peers.start({
-    courier,
-    scope,
-    sources: { ...components, verifier, background },
+    ...built,
+    sources: { ...components, verifier: built.verifier, background },
     version: config.version ?? "unknown",
     state: () => ({ auditHead: audit.head.hash, isReady: health().isReady }),
     onTwinAhead: failure.resolve,
@@ -134,9 +129,18 @@ export async function createNode(
     health,
     stop() {
       stopping.abort(new Cancelled("the node stops"));
-      stop();
+      built.stop();
     },
   };
+}
+
+/** Every node builds another block, and a reveal is nobody's view: they say nothing here. */
+function watchView({ fetcher, consensus }: Components, view: ViewWatch): void {
+  fetcher.onFetched((data) => view.fetched(data));
+  consensus.onDecided((data) => {
+    const kind = DUTY_KINDS[data.duty.type];
+    if (kind.consensus === "agree" && kind.needsOwnData) view.decided(data);
+  });
 }
 
 type Watched = Ports & {

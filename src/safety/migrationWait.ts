@@ -1,25 +1,30 @@
 /**
- * The wait of two epochs before a data directory signs under circumstances in which another signer
- * of the same keys may have been active a moment ago (WAIT-1 to WAIT-4).
+ * The wait of two epochs before a data directory signs where another signer of the same keys may
+ * have been active a moment ago (WAIT-1 to WAIT-3).
  */
 import type { RefusalReason } from "../domain/errors.ts";
 import type { Root } from "../domain/keys.ts";
 import { MIGRATION_WAIT_EPOCHS } from "../domain/limits.ts";
-import type { Millis, Slot } from "../domain/units.ts";
-import type { Chain } from "../eth2/chain.ts";
+import type { Epoch, Millis, Slot } from "../domain/units.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { KeyValueStore, StoreOperation } from "../ports/keyValueStore.ts";
 import type { Logger } from "../ports/logger.ts";
 import { parseQuotedJson } from "../util/json.ts";
 
-/** Also written by `backup restore`, before the chain is known: then without its slots. */
-export const WAIT_KEY = "wait/current";
+const WAIT_KEY = "wait/current";
 const LOCK_PREFIX = "wait/lock/";
 const MAX_DEPTH = 4;
 
+/** Where the chain's slots lie in time and among its epochs. */
+type SlotClock = {
+  slotAt(now: Millis): Slot;
+  slotStart(slot: Slot): Millis;
+  firstSlot(epoch: Epoch): Slot;
+  epochOf(slot: Slot): Epoch;
+};
 type WaitParts = {
   readonly store: KeyValueStore;
-  readonly chain: Chain;
+  readonly chain: SlotClock;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly lockHash: Root;
@@ -75,9 +80,7 @@ export class MigrationWait {
     const leftMs = this.leftMs;
     if (this.#wait === null || leftMs === null) return null;
     const { reason, until } = this.#wait;
-    return (
-      `signing resumes in ${countdown(leftMs)} (2 epochs, at slot ${until}): ${reason}`
-    );
+    return `signing resumes in ${countdown(leftMs)} (2 epochs, at slot ${until}): ${reason}`;
   }
 
   /** Null while nothing is waited for. */
@@ -152,11 +155,6 @@ function readWait(value: Uint8Array | undefined): KeptWait | null {
 }
 
 const DAMAGED: KeptWait = { reason: "the record of an earlier wait is damaged", until: null };
-
-/** The record that makes the next start wait: nothing else of a wait is known yet. */
-export function restoredWait(reason: string): StoreOperation {
-  return { type: "put", key: WAIT_KEY, value: encode({ reason, until: null }) };
-}
 
 function encode(wait: KeptWait | null): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(wait));

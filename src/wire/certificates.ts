@@ -1,4 +1,4 @@
-/** The native profile's compact certificates: what proves a decision long after its duty (CERT-1). */
+/** The native profile's compact certificates: what proves a decision long after its duty. */
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { sha256 } from "../crypto/sha256.ts";
 import type { DutyType } from "../domain/duty.ts";

@@ -92,7 +92,8 @@ function heartbeatFromWire(wire: WireHeartbeat): Heartbeat | null {
   if (session === null || (wire.twin !== undefined && twin === null)) return null;
   const largest = BigInt(Number.MAX_SAFE_INTEGER);
   if (number < 1n || [number, startedAt, progress].some((value) => value > largest)) return null;
-  if (wire.auditHead.length !== ROOT_BYTES || Math.max(reaches, asks) >= 2 ** MAX_NODES) return null;
+  if (wire.auditHead.length !== ROOT_BYTES || Math.max(reaches, asks) >= 2 ** MAX_NODES)
+    return null;
   if (version.length > MAX_VERSION_LENGTH || !VERSION.test(version)) return null;
   return {
     session,

@@ -9,9 +9,9 @@ import { decodeCanonical, malformed } from "./canonical.ts";
 import { certificateFromWire, certificateToWire } from "./certificates.ts";
 import { dutyFromWire, dutyToWire } from "./duties.ts";
 import {
-  StatusFrameSchema,
   type SightingAnswer,
   type SightingQuery,
+  StatusFrameSchema,
   type StatusFrame as WireFrame,
 } from "./generated/coterie/v1/status_pb.ts";
 import { signedFromWire, signedToWire } from "./heartbeats.ts";

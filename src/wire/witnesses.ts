@@ -9,7 +9,10 @@ import { ok, type Result } from "../util/result.ts";
 import { malformed } from "./canonical.ts";
 import { ATTESTATION_BYTES, HEADER_BYTES } from "./certificates.ts";
 import { POSITION_BYTES, positionsFromWire, positionsToWire, rowsOf } from "./columns.ts";
-import type { WitnessPartSchema, WitnessPart as WirePart } from "./generated/coterie/v1/status_pb.ts";
+import type {
+  WitnessPart as WirePart,
+  WitnessPartSchema,
+} from "./generated/coterie/v1/status_pb.ts";
 import { sessionFromWire, sessionToWire } from "./heartbeats.ts";
 import type { WitnessPart, WitnessStatement } from "./profile.ts";
 
@@ -81,7 +84,11 @@ export function witnessesFromWire(wire: WirePart): Result<WitnessPart, Rejection
     return malformed("the columns of the witnesses");
   }
   const rows = signatures.length;
-  if (indexes.length !== rows || validators.length !== rows || !isInFirstUse(indexes, data.length)) {
+  if (
+    indexes.length !== rows ||
+    validators.length !== rows ||
+    !isInFirstUse(indexes, data.length)
+  ) {
     return malformed("the rows of the witnesses");
   }
   const statements = signatures.map((signature, row) => ({

@@ -138,7 +138,8 @@ export class MemoryHub {
         const isConnected = this.isConnected(node, peer);
         if (isConnected === before[node]?.has(peer)) continue;
         const twins = this.#twins.filter(({ self }) => self === node);
-        for (const each of [network, ...twins]) each.announce(peer, isConnected ? "direct" : "none");
+        for (const each of [network, ...twins])
+          each.announce(peer, isConnected ? "direct" : "none");
       }
     }
   }

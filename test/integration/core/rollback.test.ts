@@ -56,7 +56,7 @@ async function setBack(options: ConstructorParameters<typeof NodeCluster>[0] = {
 }
 
 describe("a data directory that was set back", () => {
-  test("WITNESS-4: what a peer proves binds at once, and the node says why it waits and until when", async () => {
+  test("WITNESS-4: what a peer proves binds at once; the node says why and until when", async () => {
     await setBack();
     await cluster.start([0]);
     await cluster.runSlot(lastSlotOf(3) + 1);
@@ -69,13 +69,16 @@ describe("a data directory that was set back", () => {
     assert.equal(told?.level, "error");
   });
 
-  test("WAIT-2: with one peer offline it signs nothing for two epochs, says so, and then works", async () => {
+  test("WAIT-2: with one peer offline it waits two epochs, says so, and then works", async () => {
     await setBack();
     cluster.crash(3);
     await cluster.start([0]);
     await runSlots(lastSlotOf(3) + 1, lastSlotOf(7));
     // Three of four are live, so without node 0 there is no group signature.
-    assert.deepEqual([4, 5, 6, 7].map((epoch) => submittedBy(1, epoch)), [0, 0, 1, 1]);
+    assert.deepEqual(
+      [4, 5, 6, 7].map((epoch) => submittedBy(1, epoch)),
+      [0, 0, 1, 1],
+    );
     assert.equal(cluster.member(0).node?.health().reasons.length, 0);
   });
 
@@ -89,7 +92,10 @@ describe("a data directory that was set back", () => {
     await runSlots(0, lastSlotOf(1));
     const { node, metrics } = cluster.member(0);
     assert.equal(metrics.total("gate_refusals_total"), 0, "it was not even asked");
-    assert.match(node?.health().reasons.join() ?? "", /0 of 2 needed peers have said what they saw/);
+    assert.match(
+      node?.health().reasons.join() ?? "",
+      /0 of 2 needed peers have said what they saw/,
+    );
   });
 });
 

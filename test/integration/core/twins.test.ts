@@ -1,6 +1,6 @@
 /**
- * One identity in two live processes, in whole clusters of real nodes in virtual time: a copied data
- * directory with live signers on both copies.
+ * One identity in two live processes, in whole clusters of real nodes in virtual time: a copied
+ * data directory with live signers on both copies.
  */
 import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";
@@ -60,7 +60,7 @@ async function hasSigned({ disk }: Member, target: number): Promise<boolean> {
 }
 
 describe("a copied data directory with live signers on both copies", () => {
-  test("TWIN-3: both are told within two seconds, and the copy stops, not the original", async () => {
+  test("TWIN-3: both are told within two seconds, and the copy stops", async () => {
     const early = await startCopy();
     const copy = await cluster.startTwin(COPIED, early);
     const [copyStops, originalStops] = await Promise.all([
@@ -112,28 +112,56 @@ describe("a copied data directory with live signers on both copies", () => {
   });
 });
 
-const MUTANTS: readonly { name: string; patch: Patch; claim: "stops" | "signs" }[] = [
+type Mutant = {
+  readonly name: string;
+  readonly patches: readonly Patch[];
+  readonly claim: "stops" | "signs";
+};
+const MUTANTS: readonly Mutant[] = [
   {
     name: "a twin that is ahead is not given way to",
-    patch: { file: "src/core/sessions.ts", find: "return own.progress < twin.progress;", replace: "return false;" },
+    patches: [
+      {
+        file: "src/core/sessions.ts",
+        find: "return own.progress < twin.progress;",
+        replace: "return false;",
+      },
+    ],
     claim: "stops",
   },
   {
     name: "peers do not introduce the two",
-    patch: { file: "src/core/heartbeats.ts", find: "this.#introduce(signed, heard.other);", replace: "return null;" },
+    patches: [
+      {
+        file: "src/core/heartbeats.ts",
+        find: "this.#introduce(signed, heard.other);",
+        replace: "return null;",
+      },
+    ],
     claim: "stops",
   },
   {
-    name: "peers answer whoever asks",
-    patch: { file: "src/core/heartbeats.ts", find: "if (live?.session === signed.heartbeat.session) this", replace: "this" },
+    name: "peers answer whoever asks, and who gave way signs on",
+    patches: [
+      {
+        file: "src/core/heartbeats.ts",
+        find: "if (live?.session === signed.heartbeat.session) this",
+        replace: "this",
+      },
+      {
+        file: "src/node/peerSafety.ts",
+        find: "if (this.#heartbeats?.isLost !== true) return null;",
+        replace: "return null;",
+      },
+    ],
     claim: "signs",
   },
 ];
 
 describe("mutants of the guards against twins", () => {
-  for (const { name, patch, claim } of MUTANTS) {
+  for (const { name, patches, claim } of MUTANTS) {
     test(`TWIN-3: killed: ${name}`, async () => {
-      const { createNode } = await loadMutant<NodeModule>("src/node/node.ts", [patch]);
+      const { createNode } = await loadMutant<NodeModule>("src/node/node.ts", patches);
       const early = await startCopy({ createNode });
       const copy = await cluster.startTwin(COPIED, early);
       if (claim === "stops") assert.equal(await stopsWithin(copy, 2_000), false);

@@ -61,9 +61,18 @@ test("TWIN-1: both sessions are shown to each other for as long as both live", (
 
 test("TWIN-3: exactly one of two gives way: who is behind, on a tie the newer", () => {
   const pairs: readonly (readonly [Partial<Heartbeat>, Partial<Heartbeat>])[] = [
-    [{ progress: 5, startedAt: 1 }, { progress: 6, startedAt: 9 }],
-    [{ progress: 5, startedAt: 9 }, { progress: 5, startedAt: 1 }],
-    [{ progress: 5, startedAt: 1, session: B }, { progress: 5, startedAt: 1, session: A }],
+    [
+      { progress: 5, startedAt: 1 },
+      { progress: 6, startedAt: 9 },
+    ],
+    [
+      { progress: 5, startedAt: 9 },
+      { progress: 5, startedAt: 1 },
+    ],
+    [
+      { progress: 5, startedAt: 1, session: B },
+      { progress: 5, startedAt: 1, session: A },
+    ],
   ];
   for (const [behind, ahead] of pairs) {
     assert.equal(givesWay(heartbeatOf(behind), heartbeatOf(ahead)), true);
