@@ -28,6 +28,7 @@ import type { RunOptions } from "./config.ts";
 import { type DataDir, readDataDir } from "./dataDir.ts";
 import { openLog } from "./logOptions.ts";
 import { openValidatorApi, withClients } from "./validatorApi.ts";
+import { versionInfo } from "./version.ts";
 
 /** Resolves after a clean stop by SIGINT or SIGTERM; throws what ended the node otherwise. */
 export async function run(options: RunOptions): Promise<void> {
@@ -63,7 +64,6 @@ async function runNode({ options, logger, stopping }: Run): Promise<void> {
   requireKnownPeers(options, cluster);
   await using closing = new AsyncDisposableStack();
   const { lock, store } = await claimDataDir({ options, dataDir, logger, stopping, closing });
-  // Said only by the process that owns the directory: one that waits for it does not start yet.
   announce(logger, dataDir);
   const metrics = metricsOf(dataDir);
   let node: Node | null = null;
@@ -101,7 +101,7 @@ async function runNode({ options, logger, stopping }: Run): Promise<void> {
   });
 
   node = await createNode(
-    { cluster, onWaiting },
+    { cluster, version: versionInfo().version, onWaiting },
     {
       clock: systemClock,
       random: systemRandom,
@@ -118,10 +118,11 @@ async function runNode({ options, logger, stopping }: Run): Promise<void> {
     signal,
   );
   closing.defer(() => node?.stop());
-  announceChain(logger, node);
+  announceRun(logger, node);
   throw await Promise.race([node.failure, aborted(signal)]);
 }
 
+/** Said only by the process that owns the directory: one that waits for it does not start yet. */
 function announce(logger: Logger, { cluster, identity, warnings }: DataDir): void {
   for (const warning of warnings) logger.warn(warning);
   logger.info("The node is starting.", {
@@ -133,7 +134,7 @@ function announce(logger: Logger, { cluster, identity, warnings }: DataDir): voi
   });
 }
 
-function announceChain(logger: Logger, { chain }: Node): void {
+function announceRun(logger: Logger, { chain }: Node): void {
   const slot = chain.slotAt(systemClock.now());
   logger.info("The node runs.", { chain: chain.spec.configName, slot });
 }
