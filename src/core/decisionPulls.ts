@@ -32,7 +32,7 @@ export class DecisionPulls {
     this.#parts = parts;
     // After a start the paths come up one after the other.
     parts.network.onPath((peer, path) => {
-      if (path !== "direct") return;
+      if (path === "none") return;
       for (const { duty } of this.#pulls.values()) parts.ask(peer, duty);
     });
   }

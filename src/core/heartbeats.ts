@@ -46,6 +46,7 @@ type Twin = { readonly heartbeat: Heartbeat; readonly heardAt: Millis };
 /** Shows what this node knows to one session of a peer. */
 export type HeartbeatHandler = (signed: SignedHeartbeat, answer: Answer) => void;
 
+/** BEAT-1: one of this node's session, and what it hears of the others'. */
 export class Heartbeats {
   readonly session: SessionToken;
   readonly #parts: HeartbeatParts;
@@ -73,7 +74,7 @@ export class Heartbeats {
     });
     parts.channel.on("heartbeat", (from, { signed }, answer) => this.#hear(from, signed, answer));
     parts.network.onPath((peer, path) => {
-      if (path === "direct" && this.#timer !== null) this.#greet(peer);
+      if (path !== "none" && this.#timer !== null) this.#greet(peer);
     });
   }
 
@@ -153,7 +154,7 @@ export class Heartbeats {
       number: this.#number,
       startedAt: this.#startedAt,
       ...state(),
-      reaches: peers.filter((p) => p === identity.self || network.path(p) === "direct"),
+      reaches: peers.filter((p) => p === identity.self || network.path(p) !== "none"),
       isClosing,
       twin: this.#liveTwin()?.heartbeat.session ?? null,
       version,

@@ -1,6 +1,7 @@
 /**
  * Which session of each operator is alive, as one node hears it: pure bookkeeping over heartbeats
- * whose signature was checked. Two that live at once are one identity in two places (TWIN-1).
+ * whose signature was checked (BEAT-2). Two that live at once are one identity in two places
+ * (TWIN-1).
  */
 import type { PeerIndex } from "../domain/keys.ts";
 import { SESSION_SILENCE_MS } from "../domain/limits.ts";

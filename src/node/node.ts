@@ -156,7 +156,7 @@ function observe({ cluster, store, sync, view, peers, ...ports }: Watched): Obse
   return {
     nodes: cluster.nodes,
     threshold: cluster.threshold,
-    connected: all.filter((p) => p !== ports.identity.self && ports.network.path(p) === "direct"),
+    connected: all.filter((p) => p !== ports.identity.self && ports.network.path(p) !== "none"),
     beaconProblem: sync.problem,
     signedFor: ports.signer.validators.size,
     validators: cluster.validators.length,

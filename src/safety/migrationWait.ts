@@ -104,7 +104,7 @@ export class MigrationWait {
     await store.batch([...operations, { type: "put", key: WAIT_KEY, value: encode(this.#wait) }]);
   }
 
-  /** A restart goes on where it was; a restored directory begins to wait now. */
+  /** WAIT-2: a restart goes on where it was; a restored directory begins to wait now. */
   async #resume(kept: KeptWait, lockKey: string): Promise<void> {
     const { chain, clock, store } = this.#parts;
     const { reason, until } = kept;

@@ -115,7 +115,7 @@ const MUTANTS: Readonly<Record<string, Patch>> = {
     find: "this.#merge(pubKey, [{ ...slashing, signingRoot }]);",
     replace: "if (pubKey.length > 0) return;",
   },
-  "peers keep no witnesses": {
+  "peers keep no witnesses (WITNESS-1)": {
     file: "src/core/witnessKeeper.ts",
     find: "if (operations.length > 0) await",
     replace: "this.#highest.clear(); if (operations.length > 0) await",

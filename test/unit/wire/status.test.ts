@@ -92,7 +92,10 @@ describe("witness statements on the wire", () => {
   it("WIRE-16: statements come back as they were, attestations and blocks", () => {
     const blocks = { ...part, isBlocks: true, statements: [statement(7, 3, 112)] };
     for (const witnesses of [part, blocks, { ...part, statements: [] }]) {
-      assert.deepEqual(roundTrip({ kind: "witnesses", witnesses }), { kind: "witnesses", witnesses });
+      assert.deepEqual(roundTrip({ kind: "witnesses", witnesses }), {
+        kind: "witnesses",
+        witnesses,
+      });
     }
   });
 
