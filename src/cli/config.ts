@@ -29,6 +29,8 @@ export type RunOptions = {
   readonly p2pListen: readonly string[];
   readonly p2pPeers: readonly PeerAddress[];
   readonly monitoringAddress: HostAndPort;
+  /** Where commands reach the running node; told in a file of the data directory. */
+  readonly adminAddress: HostAndPort;
   readonly validatorApi: ValidatorApiSettings;
   readonly logLevel: (typeof LOG_LEVELS)[number];
   readonly logFormat: "auto" | "json" | "console";
@@ -78,6 +80,12 @@ export const RUN_OPTIONS = [
     value: "host:port",
     default: "127.0.0.1:3620",
     help: "livez, readyz and metrics",
+  },
+  {
+    name: "admin-address",
+    value: "host:port",
+    default: "127.0.0.1:0",
+    help: "for the commands that reach the running node; port 0 takes any free one",
   },
   {
     name: "validator-api-address",
@@ -139,6 +147,7 @@ const runSchema = z.object({
   "p2p-tcp-address": hostAndPort,
   "p2p-peers": z.string().optional(),
   "monitoring-address": hostAndPort,
+  "admin-address": hostAndPort,
   "validator-api-address": hostAndPort,
   "validator-api-tls-cert-file": z.string().optional(),
   "validator-api-tls-key-file": z.string().optional(),
@@ -169,6 +178,7 @@ export async function parseRunOptions(
     p2pListen: [tcpMultiaddr(values["p2p-tcp-address"])],
     p2pPeers: await parsePeers(values["p2p-peers"] ?? "", readPeersFile),
     monitoringAddress: values["monitoring-address"],
+    adminAddress: values["admin-address"],
     validatorApi: validatorApiSettings(values),
     logLevel: values["log-level"],
     logFormat: values["log-format"],

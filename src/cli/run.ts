@@ -23,6 +23,7 @@ import type { InstanceLock } from "../ports/instanceLock.ts";
 import type { KeyValueStore } from "../ports/keyValueStore.ts";
 import type { Logger } from "../ports/logger.ts";
 import type { Metrics } from "../ports/metrics.ts";
+import { openAdmin } from "./admin/openAdmin.ts";
 import { holdCharonLock } from "./charonLock.ts";
 import type { RunOptions } from "./config.ts";
 import { type DataDir, readDataDir } from "./dataDir.ts";
@@ -78,6 +79,15 @@ async function runNode({ options, logger, stopping }: Run): Promise<void> {
     metrics: () => metrics.page(),
   });
   closing.defer(() => monitoring.close());
+  const admin = await openAdmin({
+    dataDir: options.dataDir,
+    address: options.adminAddress,
+    cluster,
+    control: () => node?.control ?? null,
+    logger,
+    onBug: (error) => stopping.abort(error),
+  });
+  closing.use(admin);
   const beacon = openBeacon(options, { dataDir, logger, metrics });
   closing.defer(() => beacon.close());
   clients = await openValidatorApi(options.validatorApi, {
@@ -100,7 +110,7 @@ async function runNode({ options, logger, stopping }: Run): Promise<void> {
   });
 
   node = await createNode(
-    { cluster, version: versionInfo().version, onWaiting },
+    { cluster, version: versionInfo().version, onWaiting, standingFreeze: admin.standingFreeze },
     {
       clock: systemClock,
       random: systemRandom,

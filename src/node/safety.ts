@@ -1,8 +1,9 @@
 /** Puts the safety ring together: what this node signed, what it may sign, and the log of both. */
+import type { Cluster } from "../cluster/cluster.ts";
 import { sha256 } from "../crypto/sha256.ts";
 import type { Duty } from "../domain/duty.ts";
 import { UsageError } from "../domain/errors.ts";
-import type { Root } from "../domain/keys.ts";
+import type { LockIndex, PubKey, Root } from "../domain/keys.ts";
 import type { DutyKind } from "../duties/kind.ts";
 import type { KeyValueStore } from "../ports/keyValueStore.ts";
 import type { Ports } from "../ports/ports.ts";
@@ -13,12 +14,15 @@ import type { GateGuard } from "../safety/guards.ts";
 import { openSlashingStore } from "../safety/openSlashingStore.ts";
 import { Precursors } from "../safety/precursors.ts";
 import type { SlashingStore } from "../safety/slashingStore.ts";
+import { assert } from "../util/assert.ts";
 
 export type SafetyParts = Pick<Ports, "lock" | "clock" | "metrics"> & {
   readonly store: KeyValueStore;
   readonly genesisValidatorsRoot: Root;
+  readonly cluster: Cluster;
   readonly kindOf: (duty: Duty) => Pick<DutyKind, "safety">;
   readonly version: string | undefined;
+  readonly standingFreeze: () => string | null;
 };
 
 export type Safety = {
@@ -31,15 +35,22 @@ export type Safety = {
 
 /** Throws UsageError where what is on the disk cannot be relied on. */
 export async function openSafety(parts: SafetyParts): Promise<Safety> {
-  const { store, lock, kindOf } = parts;
+  const { store, lock, kindOf, cluster } = parts;
   const slashing = await openSlashingStore(store, parts.genesisValidatorsRoot);
   const freezes = await openFreezes(store);
+  freezes.followFile(parts.standingFreeze());
   const precursors = new Precursors(parts.metrics);
   const audit = await openAudit(parts, slashing);
   // GATE-8: the migration wait first, then foreign signers.
   const guards: readonly GateGuard[] = [];
   const safetyOf = (duty: Duty) => kindOf(duty).safety;
-  const gate = createSafetyGate({ slashing, lock, freezes, guards, safetyOf, audit, precursors });
+  const pubKeyOf = (validator: LockIndex): PubKey => {
+    const known = cluster.validators[validator];
+    assert(known !== undefined, `the lock has validator ${validator}`);
+    return known.pubKey;
+  };
+  const common = { slashing, lock, freezes, audit, precursors };
+  const gate = createSafetyGate({ ...common, guards, safetyOf, pubKeyOf });
   return { slashing, freezes, precursors, audit, gate };
 }
 
