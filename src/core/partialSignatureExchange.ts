@@ -51,7 +51,7 @@ export class DirectExchange implements PartialSignatureExchange {
     parts.network.onLeaving("partials", (frame) => this.#mayLeave(frame));
     parts.deadlines.onExpired((duty) => this.#sent.delete(dutyId(duty)));
     parts.network.onPath((peer, path) => {
-      if (path === "direct") this.#resend(peer);
+      if (path !== "none") this.#resend(peer);
     });
   }
 
