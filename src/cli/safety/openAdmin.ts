@@ -12,7 +12,7 @@ import { MAX_FREEZE_REASON } from "../../domain/limits.ts";
 import type { Millis } from "../../domain/units.ts";
 import type { SafetyControl } from "../../node/safetyControl.ts";
 import type { Logger } from "../../ports/logger.ts";
-import type { HostAndPort } from "../config.ts";
+import type { HostAndPort } from "../addresses.ts";
 import { adminToken, publishAdminAddress, withdrawAdminAddress } from "./adminFiles.ts";
 import { adminRoutes } from "./adminRoutes.ts";
 
