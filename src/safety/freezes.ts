@@ -117,10 +117,11 @@ function keyOf({ scope, validator }: FreezeTarget): string {
 }
 
 function refusalBy({ scope, validator, reason, by }: Freeze, pubKey: PubKey): RefusalReason {
+  const who = validator === null ? "" : ` --validator ${validator}`;
   const remedy =
     by === FREEZE_FILE
       ? "remove the file FREEZE from the data directory"
-      : `run: coterie unfreeze --scope ${scope}${validator === null ? "" : ` --validator ${validator}`}`;
+      : `run: coterie unfreeze --scope ${scope}${who}`;
   return {
     code: "frozen",
     detail: `${pubKey} is frozen by ${by}: ${reason}. When the reason is gone, ${remedy}`,

@@ -41,7 +41,9 @@ const EXPORT_OPTIONS = [
     name: "view",
     value: "whose",
     default: "share",
-    help: "share: under this operator's share keys; validator: complete, under the group keys; statement: for another operator's complete export",
+    help:
+      "share: under this operator's share keys; validator: complete, under the group keys; " +
+      "statement: for another operator's complete export",
   },
   { name: "statements", value: "files", help: "other operators' statements, comma separated" },
   {

@@ -1,4 +1,4 @@
-/** `coterie slashing …`: the history of what was signed, in and out of a running or stopped node. */
+/** `coterie slashing …`: the history of what was signed, of a running or a stopped node. */
 import { join } from "node:path";
 import { MODE_SECRET, readTextFile, writeFileAtomic } from "../../adapters/system/files.ts";
 import type { Cluster } from "../../cluster/cluster.ts";
@@ -124,12 +124,16 @@ export async function showStatus(options: SlashingOptions): Promise<string> {
   const lines = rows.map(({ pubkey, attestations, blocks, attestation, block, frozen: by }) =>
     [
       pubkey.slice(0, 18),
-      `${attestations} attestations up to ${attestation?.source ?? "-"} → ${attestation?.target ?? "-"}`,
+      `${attestations} attestations up to ${rangeOf(attestation)}`,
       `${blocks} blocks up to slot ${block?.slot ?? "-"}`,
       ...by.map(({ scope, reason }) => `frozen (${scope}): ${reason}`),
     ].join("  "),
   );
   return rows.length === 0 ? "nothing was signed yet\n" : `${lines.join("\n")}\n`;
+}
+
+function rangeOf(attestation: Highest["attestation"] | undefined): string {
+  return attestation ? `${attestation.source} → ${attestation.target}` : "-";
 }
 
 type Operator = { readonly cluster: Cluster; readonly identity: Identity };
