@@ -2,6 +2,12 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import {
+  messageIn,
+  proposeValueTo,
+  signedProposal,
+  withhold,
+} from "../../../sim/byzantine/frames.ts";
 import { bytesOf, type PeerIndex, type Root } from "../../../src/domain/keys.ts";
 import { MAX_VALUE_BYTES } from "../../../src/domain/limits.ts";
 import { decodeProposal, encodeProposal, type SignedBlock } from "../../../src/eth2/blocks.ts";
@@ -11,7 +17,6 @@ import { ConsensusFrameSchema } from "../../../src/wire/generated/coterie/v1/con
 import { nativeProfile } from "../../../src/wire/nativeProfile.ts";
 import { revealOf, verifyPublished } from "../../support/blockSignatures.ts";
 import { type BlockChange, FEE_RECIPIENT, fakeBlock, GAS_LIMIT } from "../../support/blocks.ts";
-import { messageIn, proposeValueTo, signedProposal, withhold } from "../../support/byzantine.ts";
 import { blockRoot, FIRST_INDEX } from "../../support/fakeBeacon.ts";
 import type { Hop } from "../../support/memoryNetwork.ts";
 import { loadMutant, type Patch } from "../../support/mutant.ts";
