@@ -62,7 +62,6 @@ async function runNode({ options, logger, stopping }: Run): Promise<void> {
   requireKnownPeers(options, cluster);
   await using closing = new AsyncDisposableStack();
   const { lock, store } = await claimDataDir({ options, dataDir, logger, stopping, closing });
-  // Said only by the process that owns the directory: one that waits for it does not start yet.
   announce(logger, dataDir);
   const metrics = metricsOf(dataDir);
   let node: Node | null = null;
@@ -123,6 +122,7 @@ async function runNode({ options, logger, stopping }: Run): Promise<void> {
   throw await Promise.race([node.failure, aborted(signal)]);
 }
 
+/** Said only by the process that owns the directory: one that waits for it does not start yet. */
 function announce(logger: Logger, { cluster, identity, warnings }: DataDir): void {
   for (const warning of warnings) logger.warn(warning);
   logger.info("The node is starting.", {

@@ -169,6 +169,11 @@ export const ERRORS = {
     retryable: true,
     message: "the beacon node's answer does not fit the Beacon API",
   },
+  execution_unreachable: {
+    kind: "fault",
+    retryable: true,
+    message: "the execution client did not answer; check --execution-client-rpc-endpoint",
+  },
   fork_unsupported: {
     kind: "fault",
     retryable: false,

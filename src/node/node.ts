@@ -8,8 +8,10 @@ import type { Courier } from "../core/courier.ts";
 import { Deadlines } from "../core/deadlines.ts";
 import { DecidedArchive } from "../core/decidedArchive.ts";
 import { HeadFeed } from "../core/headFeed.ts";
+import type { Step } from "../core/interfaces.ts";
 import { VoteGuard } from "../core/voteGuard.ts";
 import { track, wire } from "../core/workflow.ts";
+import type { UnsignedData } from "../domain/data.ts";
 import type { Duty } from "../domain/duty.ts";
 import { Cancelled } from "../domain/errors.ts";
 import type { DutyKind } from "../duties/kind.ts";
@@ -34,6 +36,14 @@ export type NodeConfig = {
   readonly cluster: Cluster;
   /** Hears why the node cannot start yet, and again whenever the reason changes. */
   readonly onWaiting?: (reason: string) => void;
+  /** Sees the duties go by from outside, as the tracker does; it changes nothing. */
+  readonly watch?: NodeWatch;
+};
+
+export type NodeWatch = {
+  /** May be called more than once for one step. */
+  readonly reached: (duty: Duty, step: Step) => void;
+  readonly decided: (data: UnsignedData) => void;
 };
 
 export interface Node {
@@ -89,7 +99,11 @@ export async function createNode(
   });
 
   wire(components);
-  track(components);
+  track(components, components.tracker);
+  if (config.watch !== undefined) {
+    track(components, config.watch);
+    components.consensus.onDecided(config.watch.decided);
+  }
   components.fetcher.onFetched((data) => view.fetched(data));
   components.consensus.onDecided((data) => {
     const kind = kindOf(data.duty);
