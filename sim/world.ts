@@ -4,7 +4,7 @@
  * follows from the seed; each part draws from a stream of its own.
  */
 import type { PeerIndex } from "../src/domain/keys.ts";
-import { rootOf } from "../src/domain/keys.ts";
+import { peerIndexOf, rootOf } from "../src/domain/keys.ts";
 import type { Millis, Slot } from "../src/domain/units.ts";
 import type { Chain } from "../src/eth2/chain.ts";
 import { activePreset } from "../src/eth2/preset.ts";
@@ -265,6 +265,7 @@ export class World {
         ledger: this.ledger,
         random: random.fork(self),
         answerMs: this.scenario.beaconMs,
+        isRelied: !this.byzantine.has(self),
         onHead: ({ slot, root }) =>
           this.trace.emit({ kind: "head", node: self, slot, root: shortRoot(root) }),
       });
@@ -283,7 +284,8 @@ export class World {
           const { from, to, via } = hop;
           const { summary, partials } = this.#frames.read(hop);
           trace.emit({ kind: "send", id, from, to, via, frame: summary });
-          if (partials !== null) this.#tell((checker) => checker.released?.(from, partials));
+          if (partials === null || peerIndexOf(partials.shareIndex) !== from) return;
+          this.#tell((checker) => checker.released?.(from, partials));
         },
         received: (id, { from, to }) => trace.emit({ kind: "receive", id, from, to }),
         dropped: (id, { from, to }, reason) => trace.emit({ kind: "drop", id, from, to, reason }),
