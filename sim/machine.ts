@@ -212,7 +212,7 @@ export class Machine {
       identity: keys.identityOf(this.self),
       beacon,
       store,
-      lock: { isHeld: () => true },
+      lock: { isHeld: () => true, isFresh: () => true },
       bls: keys.scheme.bls,
       signer: this.#signer(),
       logger: loggerTo(watch),

@@ -19,21 +19,21 @@ import { DUTY_KINDS } from "../duties/table.ts";
 import type { Chain } from "../eth2/chain.ts";
 import type { Ports } from "../ports/ports.ts";
 import type { ValidatorApi } from "../ports/validatorApi.ts";
-import { openFreezes } from "../safety/freezes.ts";
-import { createSafetyGate } from "../safety/gate.ts";
-import { openSlashingStore } from "../safety/openSlashingStore.ts";
 import { assert } from "../util/assert.ts";
 import { nativeProfile } from "../wire/nativeProfile.ts";
 import { connectChain } from "./chainConnection.ts";
 import { buildComponents } from "./components.ts";
 import { type Health, healthOf, type Observations } from "./health.ts";
 import { startProposerPreparer } from "./proposerPreparer.ts";
+import { openSafety } from "./safety.ts";
 import { SyncWatch } from "./syncWatch.ts";
 import { ViewWatch } from "./viewWatch.ts";
 import { WatchedStore } from "./watchedStore.ts";
 
 export type NodeConfig = {
   readonly cluster: Cluster;
+  /** Of this program, as the audit log names it. */
+  readonly version?: string;
   /** Hears why the node cannot start yet, and again whenever the reason changes. */
   readonly onWaiting?: (reason: string) => void;
   /** Sees the duties go by from outside, as the tracker does; it changes nothing. */
@@ -72,7 +72,6 @@ export async function createNode(
   assert(ports.identity.nodes === cluster.nodes, "the identity knows every operator");
   const chain = await connectChain({ ...ports, cluster, onWaiting }, signal);
   const store = new WatchedStore(ports.store, ports.logger);
-  const slashing = await openSlashingStore(store, chain.genesisValidatorsRoot);
   const votes = await VoteGuard.open(store, chain.slotAt(ports.clock.now()));
 
   const failure = Promise.withResolvers<unknown>();
@@ -86,13 +85,12 @@ export async function createNode(
   const sync = new SyncWatch({ ...ports, chain, background, signal: stopping.signal });
   const view = new ViewWatch(ports);
   const common = { ...ports, store, chain, background, deadlines, kindOf, heads };
-  const freezes = await openFreezes(store);
-  const gate = createSafetyGate({ slashing, lock: ports.lock, freezes });
+  const { genesisValidatorsRoot } = chain;
+  const safety = await openSafety({ ...common, genesisValidatorsRoot, version: config.version });
   const { components, courier, stop } = buildComponents({
     ...common,
     cluster,
-    gate,
-    freezes,
+    ...safety,
     votes,
     archive,
     signal: stopping.signal,
@@ -139,7 +137,7 @@ function observe({ cluster, store, sync, view, ...ports }: Watched): Observation
   return {
     nodes: cluster.nodes,
     threshold: cluster.threshold,
-    connected: peers.filter((p) => p !== ports.identity.self && ports.network.path(p) === "direct"),
+    connected: peers.filter((p) => p !== ports.identity.self && ports.network.path(p) !== "none"),
     beaconProblem: sync.problem,
     signedFor: ports.signer.validators.size,
     validators: cluster.validators.length,

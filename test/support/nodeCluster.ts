@@ -29,6 +29,7 @@ import { FakeBeacon } from "./fakeBeacon.ts";
 import { MemoryHub } from "./memoryNetwork.ts";
 import { MemoryStore } from "./memoryStore.ts";
 import { type CountingMetrics, countingMetrics, type LogLine, recordingLogger } from "./quiet.ts";
+import { HELD } from "./slashing.ts";
 import { GENESIS_TIME, testChain } from "./testChain.ts";
 import { VirtualClock } from "./virtualClock.ts";
 
@@ -111,7 +112,7 @@ export class NodeCluster {
       identity,
       beacon,
       store,
-      lock: { isHeld: () => true },
+      lock: HELD,
       bls: createBls(),
       signer: createBuiltinSigner(shares.map((secret, validator) => ({ validator, secret }))),
       logger,
