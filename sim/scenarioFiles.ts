@@ -1,5 +1,5 @@
 /**
- * Scenarios as YAML files: the ones that come with the program, by name, and anybody's own, by path.
+ * Scenarios as YAML files: those that come with the program, by name, and anybody's own, by path.
  * A file says only what differs from calm weather; what it says wrongly is refused by the name of
  * its field (SCENARIO-1).
  */

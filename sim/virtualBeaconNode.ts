@@ -22,7 +22,7 @@ export type BeaconNodeOptions = {
   readonly random: SeededRandom;
   /** Median time of an answer. */
   readonly answerMs: Millis;
-  /** False for a Byzantine operator's: what it is handed goes no further. */
+  /** BYZ-3: false for a Byzantine operator's: what it is handed goes no further. */
   readonly isRelied: boolean;
   readonly onHead: (block: Block) => void;
 };

@@ -71,7 +71,7 @@ const ROWS = {
 } as const satisfies Record<string, Row>;
 
 export type BehaviourName = keyof typeof ROWS;
-export const BEHAVIOURS: Readonly<Record<BehaviourName, Row>> = ROWS;
+const BEHAVIOURS: Readonly<Record<BehaviourName, Row>> = ROWS;
 export const BEHAVIOUR_NAMES = Object.keys(ROWS) as readonly BehaviourName[];
 
 /**

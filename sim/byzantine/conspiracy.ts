@@ -1,6 +1,6 @@
 /**
  * What the Byzantine operators of one run know of each other. A single one conspires with itself;
- * with more than f of them the lies fit together, which is what a checker has to catch.
+ * with more than f of them the lies fit together, which is what a checker has to catch (BYZ-4).
  */
 import type { Duty } from "../../src/domain/duty.ts";
 import { dutyId } from "../../src/domain/duty.ts";
@@ -32,7 +32,7 @@ export class Conspiracy {
     return this.#members.has(peer);
   }
 
-  /** Which half an operator of `nodes` belongs to; members and everybody at once are in the first. */
+  /** Which half an operator belongs to; members, and everybody at once, are in the first. */
   sideOf(peer: PeerIndex | null, nodes: number): 0 | 1 {
     const honest = Array.from({ length: nodes }, (_, node) => node).filter(
       (node) => !this.isMember(node),

@@ -61,7 +61,7 @@ function sideFor({ conspiracy, identity }: Operator, fork: Fork, to: PeerIndex |
   return fork.sides[conspiracy.sideOf(to, identity.nodes)];
 }
 
-/** Votes for one value towards one half of the honest operators and for another towards the rest. */
+/** Votes for one value towards one half of the others and for another towards the rest. */
 export function splitVotes(operator: Operator): Behaviour {
   const { conspiracy, identity } = operator;
   conspiracy.onFork((fork) => {

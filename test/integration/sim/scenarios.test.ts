@@ -1,4 +1,4 @@
-/** Every scenario that comes with the program: what it does is survived, and the trace proves it. */
+/** Every scenario that comes with the program is borne, and the trace proves that it happened. */
 import "../../support/minimalPreset.ts";
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
