@@ -13,7 +13,7 @@ import type { Denial, ValidatorApi } from "../../src/ports/validatorApi.ts";
 import { err } from "../../src/util/result.ts";
 import { createClusterKeys } from "./clusterKeys.ts";
 import { FakeBeaconServer } from "./fakeBeaconServer.ts";
-import { MemoryStore } from "./memoryStore.ts";
+import { VirtualStore } from "../../sim/virtualStore.ts";
 import { countingMetrics, recordingLogger } from "./quiet.ts";
 
 export const KEYS = createClusterKeys({ nodes: 4, threshold: 3, validators: 3 });
@@ -43,7 +43,7 @@ export type TestApi = {
   readonly beacon: FakeBeaconServer;
   readonly log: ReturnType<typeof recordingLogger>["lines"];
   readonly metrics: ReturnType<typeof countingMetrics>;
-  readonly store: MemoryStore;
+  readonly store: VirtualStore;
 };
 
 type Changes = Partial<ValidatorApiOptions> & { readonly node?: ValidatorApi | null };
@@ -54,7 +54,7 @@ export async function startTestApi(t: TestContext, changes: Changes = {}): Promi
   t.after(() => beacon.stop());
   const logger = recordingLogger();
   const metrics = countingMetrics();
-  const store = new MemoryStore();
+  const store = new VirtualStore();
   const bugs: unknown[] = [];
   const server = await startValidatorApi({
     host: "127.0.0.1",
