@@ -89,7 +89,9 @@ function addRunOptions(command: Command): Command {
         .default("virtual"),
     )
     .addOption(
-      new Option("--preset <name>", "slots of an epoch: 8 or 32").choices(PRESETS).default("minimal"),
+      new Option("--preset <name>", "slots of an epoch: 8 or 32")
+        .choices(PRESETS)
+        .default("minimal"),
     )
     .option("--trace <file>", "write every event, one JSON object per line")
     .option("--json", "print JSON, one object per line");

@@ -1,6 +1,6 @@
 /**
- * The simulator as a library: `import { Simulator } from "coterie/sim"`. A run is described by plain
- * data, so that it can be written down, sent to somebody and run again to the same trace.
+ * The simulator as a library: `import { Simulator } from "coterie/sim"`. A run is described by
+ * plain data, so that it can be written down, sent to somebody and run again to the same trace.
  */
 import { UsageError } from "../src/domain/errors.ts";
 import { MAX_NODES, MAX_VALIDATORS, MIN_NODES } from "../src/domain/limits.ts";
@@ -58,10 +58,7 @@ function scenarioOf(options: SimulatorOptions): Scenario {
   return { ...whole, faults: whole.faults.filter((_, position) => faults.includes(position)) };
 }
 
-function namedScenario(
-  scenario: "calm" | "swarm" | Scenario,
-  options: SimulatorOptions,
-): Scenario {
+function namedScenario(scenario: "calm" | "swarm" | Scenario, options: SimulatorOptions): Scenario {
   if (scenario === "swarm") {
     const random = new SeededRandom(`swarm/${options.seed}`);
     return swarmScenario({ random, slotsPerEpoch: slotsPerEpoch(), behaviours: [] });

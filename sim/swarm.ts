@@ -172,7 +172,11 @@ const ROWS: Readonly<Record<string, Row>> = {
     const [a = 0, b = 1] = random.sample(everybody, 2);
     return { kind: "broken-link", between: [a, b] };
   },
-  loss: (drawing) => ({ kind: "loss", rate: drawing.random.pick([0.02, 0.2, 0.6]), ...drawing.link() }),
+  loss: (drawing) => ({
+    kind: "loss",
+    rate: drawing.random.pick([0.02, 0.2, 0.6]),
+    ...drawing.link(),
+  }),
   duplication: (drawing) => ({ kind: "duplication", rate: 0.5, ...drawing.link() }),
   reordering: (drawing) => ({
     kind: "reordering",

@@ -3,11 +3,11 @@
  * faults (Zeller and Hildebrandt, IEEE TSE 28(2), 2002: ddmin). Fewer faults shift no stream, since
  * each part of the world draws from its own (SIM-2).
  */
-import { createWorld } from "../world.ts";
-import type { Surroundings } from "./run.ts";
+
 import { Simulator } from "../simulator.ts";
-import type { RunRequest } from "./run.ts";
-import { commandOf, exitCodeOf, EXIT_CODES, type SimExitCode } from "./spec.ts";
+import { createWorld } from "../world.ts";
+import type { RunRequest, Surroundings } from "./run.ts";
+import { commandOf, EXIT_CODES, exitCodeOf, type SimExitCode } from "./spec.ts";
 
 export async function shrink(
   { spec, scenario }: RunRequest,
@@ -71,4 +71,3 @@ async function firstFailing(
   }
   return null;
 }
-

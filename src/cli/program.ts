@@ -59,9 +59,11 @@ export async function main(
     exitCode = outcome;
   });
   if (simulate !== null) {
-    addSimulator(program, async (words) => {
-      exitCode = await simulate(words);
-    });
+    addSimulator(program, (words) =>
+      simulate(words).then((outcome) => {
+        exitCode = outcome;
+      }),
+    );
   }
   try {
     // A simulation has a seed, and no secret that is worth one.

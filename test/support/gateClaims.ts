@@ -1,9 +1,9 @@
 /** What the safety gate promises, each promise with the danger present; see safetyClaims.ts. */
 import assert from "node:assert/strict";
+import { VirtualDisk } from "../../sim/virtualStore.ts";
 import type { RefusalCode } from "../../src/domain/errors.ts";
 import { openFreezes } from "../../src/safety/freezes.ts";
 import type { AdmitResult } from "../../src/safety/gate.ts";
-import { VirtualDisk } from "../../sim/virtualStore.ts";
 import type { SafetyCode } from "./safetyClaims.ts";
 import {
   block,

@@ -1,9 +1,9 @@
 /** What the slashing store promises, each promise with the danger present; see safetyClaims.ts. */
 import assert from "node:assert/strict";
+import { VirtualDisk } from "../../sim/virtualStore.ts";
 import { FaultError } from "../../src/domain/errors.ts";
 import type { PubKey } from "../../src/domain/keys.ts";
 import { SLASHING_RECORDS_KEPT, SLASHING_RECORDS_SLACK } from "../../src/domain/limits.ts";
-import { VirtualDisk } from "../../sim/virtualStore.ts";
 import type { SafetyCode } from "./safetyClaims.ts";
 import { block, CHAIN, outcomeOf, pubKey, root, sign, vote } from "./slashing.ts";
 

@@ -1,6 +1,7 @@
 /** The Beacon API server between a scripted node and a beacon node that behaves as a test asks. */
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
+import { VirtualStore } from "../../sim/virtualStore.ts";
 import {
   startValidatorApi,
   type ValidatorApiOptions,
@@ -13,7 +14,6 @@ import type { Denial, ValidatorApi } from "../../src/ports/validatorApi.ts";
 import { err } from "../../src/util/result.ts";
 import { createClusterKeys } from "./clusterKeys.ts";
 import { FakeBeaconServer } from "./fakeBeaconServer.ts";
-import { VirtualStore } from "../../sim/virtualStore.ts";
 import { countingMetrics, recordingLogger } from "./quiet.ts";
 
 export const KEYS = createClusterKeys({ nodes: 4, threshold: 3, validators: 3 });

@@ -78,7 +78,7 @@ describe("the scheduler (FLOW-2, FLOW-3)", () => {
     assert.equal(slots().filter((slot) => slot === 1).length, 1);
   });
 
-  test("FLOW-11: goes on from the slot that a clock says which was ahead and is set back", async () => {
+  test("FLOW-11: goes on from the slot of a clock that was ahead and is set back", async () => {
     scheduler.start();
     await clock.runUntil(chain.slotStart(5));
     clock.setOffset(8 * SLOT_MS);

@@ -1,6 +1,7 @@
 // A hundred signatures in one request, each judged alone (VC-4), with real keys and the real gate.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { VirtualDisk } from "../../../sim/virtualStore.ts";
 import { GateAdmission } from "../../../src/core/admission.ts";
 import { Background } from "../../../src/core/background.ts";
 import { SignatureVerifier } from "../../../src/core/signatureVerifier.ts";
@@ -16,7 +17,6 @@ import { openFreezes } from "../../../src/safety/freezes.ts";
 import { createSafetyGate } from "../../../src/safety/gate.ts";
 import { openSlashingStore } from "../../../src/safety/openSlashingStore.ts";
 import { signRoot } from "../../support/clientKeys.ts";
-import { VirtualDisk } from "../../../sim/virtualStore.ts";
 import { countingMetrics, recordingLogger } from "../../support/quiet.ts";
 import { CHAIN, OPEN, task, vote } from "../../support/slashing.ts";
 import { testChain } from "../../support/testChain.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { VirtualStore } from "../../../sim/virtualStore.ts";
 import { VoteGuard } from "../../../src/core/voteGuard.ts";
 import { FaultError } from "../../../src/domain/errors.ts";
-import { VirtualStore } from "../../../sim/virtualStore.ts";
 
 describe("the vote guard (VOTE-1, VOTE-2)", () => {
   test("lets a fresh node vote in every slot after the one it started in", async () => {

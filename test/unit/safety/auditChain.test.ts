@@ -1,6 +1,7 @@
 // The audit chain in memory and in the store; the file and its verification are tested apart.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { VirtualDisk } from "../../../sim/virtualStore.ts";
 import { sha256 } from "../../../src/crypto/sha256.ts";
 import type { Root } from "../../../src/domain/keys.ts";
 import {
@@ -12,7 +13,6 @@ import {
 } from "../../../src/safety/auditChain.ts";
 import { createSafetyGate } from "../../../src/safety/gate.ts";
 import { openSlashingStore } from "../../../src/safety/openSlashingStore.ts";
-import { VirtualDisk } from "../../../sim/virtualStore.ts";
 import { CHAIN, OPEN, request, root, task, vote } from "../../support/slashing.ts";
 
 async function open(disk: VirtualDisk) {

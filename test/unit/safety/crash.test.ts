@@ -5,12 +5,12 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { VirtualDisk } from "../../../sim/virtualStore.ts";
 import type { SigningTask } from "../../../src/domain/data.ts";
 import type { Root } from "../../../src/domain/keys.ts";
 import { createSafetyGate } from "../../../src/safety/gate.ts";
 import { openSlashingStore } from "../../../src/safety/openSlashingStore.ts";
 import type { SlashingStore } from "../../../src/safety/slashingStore.ts";
-import { VirtualDisk } from "../../../sim/virtualStore.ts";
 import { block, CHAIN, OPEN, request, root, task, vote } from "../../support/slashing.ts";
 import { isSlashable, type ModelMessage } from "../../support/slashingModel.ts";
 

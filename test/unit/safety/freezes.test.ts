@@ -1,9 +1,9 @@
 // What is frozen stays frozen, whatever the disk does (FREEZE-1), until it is let go (FREEZE-3).
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { VirtualDisk } from "../../../sim/virtualStore.ts";
 import { openFreezes } from "../../../src/safety/freezes.ts";
 import type { FreezeScope } from "../../../src/safety/guards.ts";
-import { VirtualDisk } from "../../../sim/virtualStore.ts";
 import { pubKey } from "../../support/slashing.ts";
 
 const one = (number: number, reason = "reason") =>

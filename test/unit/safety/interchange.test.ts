@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { VirtualDisk } from "../../../sim/virtualStore.ts";
 import type { PubKey } from "../../../src/domain/keys.ts";
 import { MAX_INTERCHANGE_BYTES } from "../../../src/domain/limits.ts";
 import { exportInterchange, importInterchange } from "../../../src/safety/interchange.ts";
 import { openSlashingStore } from "../../../src/safety/openSlashingStore.ts";
-import { VirtualDisk } from "../../../sim/virtualStore.ts";
 import { block, CHAIN, outcomeOf, pubKey, root, sign, vote } from "../../support/slashing.ts";
 
 const METADATA = { interchange_format_version: "5", genesis_validators_root: CHAIN };

@@ -6,13 +6,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { VirtualDisk } from "../../../sim/virtualStore.ts";
 import type { SlashingInput } from "../../../src/domain/data.ts";
 import { FaultError } from "../../../src/domain/errors.ts";
 import type { PubKey } from "../../../src/domain/keys.ts";
 import { exportInterchange, importInterchange } from "../../../src/safety/interchange.ts";
 import { openSlashingStore } from "../../../src/safety/openSlashingStore.ts";
 import type { SlashingStore } from "../../../src/safety/slashingStore.ts";
-import { VirtualDisk } from "../../../sim/virtualStore.ts";
 import { CHAIN, pubKey, root, sign } from "../../support/slashing.ts";
 import { isSlashable, type ModelMessage, SlashingModel } from "../../support/slashingModel.ts";
 
