@@ -88,10 +88,9 @@ export function* proposalsOf(
 }
 
 export function subsetsOf<T>(items: readonly T[]): readonly (readonly T[])[] {
-  return items.reduce<readonly (readonly T[])[]>(
-    (sets, item) => [...sets, ...sets.map((set) => [...set, item])],
-    [[]],
-  );
+  const sets: (readonly T[])[] = [[]];
+  for (const item of items) sets.push(...sets.map((set) => [...set, item]));
+  return sets;
 }
 
 /** The ROUND-CHANGEs of `round` that honest nodes have sent. */

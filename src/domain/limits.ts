@@ -40,6 +40,23 @@ export const MAX_PENDING_CONNECTIONS = 64;
 export const CONNECT_TIMEOUT_MS = 5_000;
 /** Longest pause between two dials of one peer: below a mainnet slot of 12,000 ms. */
 export const MAX_RECONNECT_DELAY_MS = 8_000;
+/**
+ * Longest pause between two attempts to reach a relayed peer directly, or a relay: a wrong
+ * address or a relay in trouble is not hammered.
+ */
+export const MAX_RELAY_RETRY_MS = 60_000;
+/** Addresses of one peer or relay that are dialled: a handful of interfaces and forwarded ports. */
+export const MAX_DIALLED_ADDRESSES = 16;
+/** A relay's answer about its own addresses, in bytes. */
+export const MAX_RELAY_ANSWER_BYTES = 64 * 1024;
+/** How long one attempt to ask a relay for its addresses, or for a reservation, may take. */
+export const RELAY_REQUEST_TIMEOUT_MS = 5_000;
+/**
+ * What an open relay carries for one circuit before it cuts it: half a day of a cluster's votes and
+ * partial signatures, or a hundred blocks. A cut circuit is opened again.
+ */
+export const OPEN_RELAY_CIRCUIT_BYTES = 32 * 1024 * 1024;
+export const OPEN_RELAY_CIRCUIT_MS = 60 * 60 * 1000;
 /** How often a connection is asked whether it lives; streams would idle out after 120,000 ms. */
 export const KEEP_ALIVE_MS = 10_000;
 /** What one unacceptable frame costs a peer's score, which is zero in good standing. */
@@ -88,6 +105,13 @@ export const SLASHING_RECORDS_KEPT = 32;
 export const SLASHING_RECORDS_SLACK = 16;
 /** Forgotten messages deleted with one batch, beyond as many as the batch adds. */
 export const SLASHING_PRUNE_BATCH = 64;
+/**
+ * Slots for which the messages that a share signed are counted per duty: as long as any duty's
+ * state is kept (an attestation's, for an epoch and a slot), and as much again.
+ */
+export const SIGNING_LIMIT_SLOTS = 66;
+/** Characters of the reason that is kept with a freeze. */
+export const MAX_FREEZE_REASON = 500;
 /** Time between two signs of life of the process that holds a data directory, in milliseconds. */
 export const INSTANCE_LOCK_HEARTBEAT_MS = 2_000;
 /** Silence after which a holder that this machine cannot look up is dead, in milliseconds. */
