@@ -1,7 +1,7 @@
 /**
  * `npm run modelcheck [-- --rounds 3 --seats 0,1 --restarts --minutes 30]`: every state that a
- * cluster of four with one liar can reach, for each seat of the liar. Ends with 1 on a violation, with its way, and says
- * plainly how far it came when it was stopped.
+ * cluster of four with one liar can reach, for each seat of the liar (MODEL-1). Ends with 1 on a
+ * violation, which is shown with its way, and says how far it came when time or memory ran out.
  */
 import { parseArgs } from "node:util";
 import { explore, type Progress } from "../sim/modelChecker/explore.ts";
@@ -18,7 +18,7 @@ const { values } = parseArgs({
 const maxRound = Number(values.rounds);
 const limitSeconds = 60 * Number(values.minutes);
 const limitBytes = Number(values.gigabytes) * 2 ** 30;
-// Leaders take turns, so all seats behind the last round's leader are alike and one stands for them.
+// Leaders take turns, so all seats behind the last round's leader are alike: one stands for them.
 const seats =
   values.seats?.split(",").map(Number) ??
   Array.from({ length: Math.min(maxRound + 1, 4) }, (_, seat) => seat);
@@ -52,5 +52,6 @@ console.log(`${total.toFixed(0)} CPU seconds in all`);
 
 function line({ states, explored, transitions, localStates, depth }: Progress): string {
   const of = explored < states ? `${explored} of ${states}` : `${states}`;
-  return `${of} states, ${transitions} transitions, ${localStates} local states, ${depth} steps deep`;
+  const found = `${of} states, ${transitions} transitions, ${localStates} local states`;
+  return `${found}, ${depth} steps deep`;
 }

@@ -1,7 +1,7 @@
 /**
  * MODEL-1: explores every state that a cluster of four with one liar can reach, breadth first, and
- * checks each: agreement, validity, no honest node contradicts itself, and all that an honest node states
- * on the strength of a quorum has that quorum behind it.
+ * checks each: agreement, validity, no honest node contradicts itself, and all that an honest node
+ * states on the strength of a quorum has that quorum behind it.
  */
 import { faulty, quorum } from "../../src/domain/quorum.ts";
 import type { Round } from "../../src/domain/units.ts";

@@ -38,7 +38,7 @@ export type LocalState = {
   readonly voice: readonly Message[];
   /** What the machine went through since it was made. */
   readonly history: readonly QbftEvent[];
-  /** Proposals in its log for its round and later ones, by round, and the verdict if there is one. */
+  /** Proposals in its log for its round and later ones, with the verdict if there is one. */
   readonly proposals: ReadonlyMap<Round, string>;
   /** ROUND-CHANGEs in its log that may still count. */
   readonly roundChanges: readonly Message[];

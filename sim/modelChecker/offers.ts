@@ -30,7 +30,7 @@ export type Setting = {
   readonly leaderOf: (round: Round) => PeerIndex;
   readonly Machine: MachineClass;
 };
-/** An offer with a number for its name: offers of one name have the same effect on a local state. */
+/** An offer and a number for its name: what has one name has one effect on a local state. */
 export type NamedOffer = { readonly name: number; readonly offer: Offer };
 
 /** The proposals and sets of ROUND-CHANGEs of a round, and the votes of all rounds, in one soup. */
