@@ -79,7 +79,7 @@ const LEAD_SLOTS = 1;
 const TAIL_SLOTS = 2;
 const MAX_VIOLATIONS = 50;
 
-function slotsPerEpoch(): number {
+export function slotsPerEpoch(): number {
   const slots = SLOTS_PER_EPOCH[activePreset];
   assert(slots !== undefined, `the virtual chain knows the preset ${activePreset}`);
   return slots;

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { FEE_RECIPIENT, GAS_LIMIT } from "../../sim/virtualBlocks.ts";
+import { VirtualStore } from "../../sim/virtualStore.ts";
 import type { Cluster } from "../../src/cluster/cluster.ts";
 import { createBls } from "../../src/crypto/bls.ts";
 import { createBuiltinSigner } from "../../src/crypto/builtinSigner.ts";
@@ -27,7 +28,6 @@ import type { Ports } from "../../src/ports/ports.ts";
 import { openSlashingStore } from "../../src/safety/openSlashingStore.ts";
 import { FakeBeacon } from "./fakeBeacon.ts";
 import { MemoryHub } from "./memoryNetwork.ts";
-import { MemoryStore } from "./memoryStore.ts";
 import { type CountingMetrics, countingMetrics, type LogLine, recordingLogger } from "./quiet.ts";
 import { HELD } from "./slashing.ts";
 import { GENESIS_TIME, testChain } from "./testChain.ts";
@@ -36,7 +36,7 @@ import { VirtualClock } from "./virtualClock.ts";
 export type Member = {
   readonly ports: Ports;
   readonly beacon: FakeBeacon;
-  readonly store: MemoryStore;
+  readonly store: VirtualStore;
   readonly metrics: CountingMetrics;
   readonly log: readonly LogLine[];
   node: Node | null;
@@ -102,7 +102,7 @@ export class NodeCluster {
     });
     assert(identity !== null, "the key is an operator's");
     const beacon = new FakeBeacon(validators.map(({ pubKey }) => pubKey));
-    const store = new MemoryStore();
+    const store = new VirtualStore();
     const logger = recordingLogger();
     const metrics = countingMetrics();
     const ports: Ports = {
