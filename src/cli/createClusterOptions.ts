@@ -1,7 +1,15 @@
 /** The options of `coterie create cluster`. */
 import { UsageError } from "../domain/errors.ts";
 import { MAX_NODES, MAX_VALIDATORS, MIN_NODES } from "../domain/limits.ts";
-import { isSafeThreshold, quorum } from "../domain/quorum.ts";
+import {
+  ADDRESS_OPTIONS,
+  CHAIN_OPTIONS,
+  isPrecious,
+  parseAddresses,
+  parseForkVersion,
+  parseInteger,
+  parseThreshold,
+} from "./clusterSettings.ts";
 import { HISTORY_OPTIONS, type HistorySource, parseHistorySource } from "./historyOptions.ts";
 import { listKeystores } from "./keystoreFiles.ts";
 import type { OptionSpec, RawOptions } from "./options.ts";
@@ -44,22 +52,8 @@ export const CREATE_CLUSTER_OPTIONS = [
     value: "count",
     help: "distributed validators; 1, or as many as there are keys to split",
   },
-  { name: "network", value: "name", help: "mainnet, hoodi, sepolia, gnosis or chiado" },
-  {
-    name: "testnet-fork-version",
-    value: "0x…",
-    help: "genesis fork version of a private chain, instead of --network",
-  },
-  {
-    name: "fee-recipient-addresses",
-    value: "list",
-    help: "one address for all validators, or one for each; required",
-  },
-  {
-    name: "withdrawal-addresses",
-    value: "list",
-    help: "one address for all validators, or one for each; required",
-  },
+  ...CHAIN_OPTIONS,
+  ...ADDRESS_OPTIONS,
   {
     name: "insecure-keys",
     help: "weak keystore encryption, fast to open; test networks only",
@@ -72,18 +66,6 @@ export const CREATE_CLUSTER_OPTIONS = [
   },
   ...HISTORY_OPTIONS,
 ] as const satisfies readonly OptionSpec[];
-
-/** Genesis fork versions of public chains (their published configurations). */
-const FORK_VERSIONS: ReadonlyMap<string, `0x${string}`> = new Map([
-  ["mainnet", "0x00000000"],
-  ["gnosis", "0x00000064"],
-  ["chiado", "0x0000006f"],
-  ["sepolia", "0x90000069"],
-  ["hoodi", "0x10000910"],
-]);
-/** Chains whose coins have a price. */
-const PRECIOUS = ["mainnet", "gnosis"];
-const ZERO_ADDRESS = `0x${"0".repeat(40)}`;
 
 /** Keystores to split; null where new keys are made. Throws UsageError naming the flag. */
 export async function listKeysToSplit(raw: RawOptions): Promise<readonly string[] | null> {
@@ -102,30 +84,24 @@ export function parseCreateClusterOptions(
   raw: RawOptions,
   keystores: readonly string[] | null,
 ): CreateClusterOptions {
-  const nodes = integer(raw, "nodes", { min: MIN_NODES, max: MAX_NODES });
-  const limits = { min: 2, max: nodes };
-  const threshold =
-    raw["threshold"] === undefined ? quorum(nodes) : integer(raw, "threshold", limits);
-  if (!isSafeThreshold(nodes, threshold)) {
-    throw new UsageError(`--threshold ${threshold} of ${nodes} nodes lets two groups sign apart`, {
-      fix: `choose ${quorum(nodes)}`,
-    });
-  }
+  const nodes = parseInteger(raw, "nodes", { min: MIN_NODES, max: MAX_NODES });
+  const threshold = parseThreshold(raw, nodes);
   const validators = countValidators(raw, keystores);
   const hasInsecureKeys = raw["insecure-keys"] !== undefined;
   const network = raw["network"];
-  if (hasInsecureKeys && network !== undefined && PRECIOUS.includes(network)) {
+  if (hasInsecureKeys && network !== undefined && isPrecious(network)) {
     throw new UsageError(`--insecure-keys is not for ${network}`, { fix: "leave it out" });
   }
+  const options = { validators, isChecksumNeeded: false };
   return {
     name: raw["name"] ?? "",
     clusterDir: raw["cluster-dir"] ?? "",
     nodes,
     threshold,
     validators,
-    forkVersion: forkVersionOf(raw),
-    feeRecipients: addresses(raw, "fee-recipient-addresses", validators),
-    withdrawalAddresses: addresses(raw, "withdrawal-addresses", validators),
+    forkVersion: parseForkVersion(raw),
+    feeRecipients: parseAddresses(raw, "fee-recipient-addresses", options),
+    withdrawalAddresses: parseAddresses(raw, "withdrawal-addresses", options),
     hasInsecureKeys,
     split: parseSplit(raw, keystores),
   };
@@ -133,7 +109,8 @@ export function parseCreateClusterOptions(
 
 function countValidators(raw: RawOptions, keystores: readonly string[] | null): number {
   const limits = { min: 1, max: MAX_VALIDATORS };
-  const given = raw["num-validators"] === undefined ? null : integer(raw, "num-validators", limits);
+  const given =
+    raw["num-validators"] === undefined ? null : parseInteger(raw, "num-validators", limits);
   if (keystores === null) return given ?? 1;
   if (keystores.length > MAX_VALIDATORS) {
     throw new UsageError(`${keystores.length} keys are more than one cluster holds`, {
@@ -153,58 +130,4 @@ function parseSplit(raw: RawOptions, keystores: readonly string[] | null): Split
   throw new UsageError(`--${misplaced.name}: new keys have no history`, {
     fix: "leave it out, or split existing keys with --split-existing-keys",
   });
-}
-
-function forkVersionOf(raw: RawOptions): `0x${string}` {
-  const [network, custom] = [raw["network"], raw["testnet-fork-version"]];
-  if ((network === undefined) === (custom === undefined)) {
-    throw new UsageError("the chain is not known", {
-      fix: "give either --network or, for a private chain, --testnet-fork-version",
-    });
-  }
-  if (custom !== undefined) {
-    if (isHex(custom, 4)) return custom;
-    throw new UsageError(`--testnet-fork-version: "${custom}" is not 0x and 8 hex digits`);
-  }
-  const forkVersion = FORK_VERSIONS.get(network ?? "");
-  if (forkVersion !== undefined) return forkVersion;
-  throw new UsageError(`--network: "${network}" is unknown`, {
-    fix: `choose ${[...FORK_VERSIONS.keys()].join(", ")}, or give --testnet-fork-version`,
-  });
-}
-
-function integer(
-  raw: RawOptions,
-  name: string,
-  { min, max }: { readonly min: number; readonly max: number },
-): number {
-  const text = raw[name] ?? "";
-  const value = Number(text);
-  if (/^\d{1,9}$/.test(text) && value >= min && value <= max) return value;
-  throw new UsageError(`--${name}: "${text}" is no number from ${min} to ${max}`);
-}
-
-function addresses(raw: RawOptions, name: string, validators: number): readonly `0x${string}`[] {
-  const items = (raw[name] ?? "").split(",").map((item) => item.trim());
-  if (raw[name] === undefined) throw new UsageError(`--${name} is required`);
-  const parsed = items.map((item) => {
-    if (!isHex(item, 20)) throw new UsageError(`--${name}: "${item}" is no 20-byte address`);
-    if (item.toLowerCase() === ZERO_ADDRESS) {
-      throw new UsageError(`--${name}: money sent to the zero address is lost`, {
-        fix: "give an address that you control",
-      });
-    }
-    return item;
-  });
-  if (parsed.length === validators) return parsed;
-  const [only] = parsed;
-  if (parsed.length === 1 && only !== undefined)
-    return Array.from({ length: validators }, () => only);
-  throw new UsageError(`--${name} has ${parsed.length} entries for ${validators} validators`, {
-    fix: "give one address for all, or one for each",
-  });
-}
-
-function isHex(text: string, bytes: number): text is `0x${string}` {
-  return new RegExp(`^0x[0-9a-fA-F]{${2 * bytes}}$`).test(text);
 }

@@ -53,7 +53,7 @@ export async function permissionWarnings(path: string): Promise<readonly string[
   return [`${path} has mode ${octal} and other users may read it; run: chmod 600 ${path}`];
 }
 
-async function exists(path: string): Promise<boolean> {
+export async function exists(path: string): Promise<boolean> {
   try {
     await access(path);
     return true;

@@ -5,8 +5,17 @@
 import { Command, CommanderError } from "commander";
 import { readTextFile } from "../adapters/system/files.ts";
 import { UsageError } from "../domain/errors.ts";
-import { adoptCharonEnvironment } from "./charonEnvironment.ts";
 import { COMBINE_OPTIONS, parseCombineOptions } from "./combineOptions.ts";
+import {
+  type Action,
+  DATA_DIR,
+  dataDirOf,
+  environmentFor,
+  isOn,
+  JSON_OUTPUT,
+  rawOptions,
+  type WithAction,
+} from "./commandParts.ts";
 import {
   CONTRACT_WALLETS,
   parseContractWallets,
@@ -20,29 +29,22 @@ import {
   listKeysToSplit,
   parseCreateClusterOptions,
 } from "./createClusterOptions.ts";
+import { CREATE_DKG_OPTIONS, parseCreateDkgOptions } from "./createDkgOptions.ts";
+import { addDkg } from "./dkg/commands.ts";
 import { describeError, EXIT_CODES, type ExitCode, exitCodeOf } from "./exitCodes.ts";
-import { addOptions, type OptionSpec, type RawOptions, resolveOptions } from "./options.ts";
+import { addOptions, type OptionSpec, resolveOptions } from "./options.ts";
 import { askPreset, usePreset } from "./preset.ts";
 import { refuseSecretsIn } from "./secretGuard.ts";
 import { formatVersion } from "./version.ts";
 
-const DATA_DIR = {
-  name: "data-dir",
-  value: "dir",
-  default: ".coterie",
-  help: "the node's data directory",
-} as const satisfies OptionSpec;
 const CONFIG = {
   name: "config",
   value: "file",
   help: "JSON file of options: flags without their dashes",
 } as const satisfies OptionSpec;
-const JSON_OUTPUT = { name: "json", help: "print JSON" } as const satisfies OptionSpec;
 
 /** One address per line. */
 const MAX_PEERS_FILE_BYTES = 64 * 1024;
-
-type Action = (command: Command, ...operands: readonly string[]) => Promise<ExitCode>;
 
 /** Runs one command; never throws. */
 export async function main(argv: readonly string[]): Promise<ExitCode> {
@@ -76,12 +78,11 @@ function buildProgram(finish: (outcome: ExitCode) => void): Command {
     });
   addRun(program, withAction);
   addCreate(program, withAction);
+  addDkg(program, withAction);
   addCombine(program, withAction);
   addInspection(program, withAction);
   return program;
 }
-
-type WithAction = (command: Command, action: Action) => Command;
 
 function addRun(program: Command, withAction: WithAction): void {
   const command = program.command("run").description("run this operator's node");
@@ -112,6 +113,16 @@ function addCreate(program: Command, withAction: WithAction): void {
     const options = parseCreateClusterOptions(raw, await listKeysToSplit(raw));
     const { createClusterFiles } = await import("./createCluster.ts");
     await createClusterFiles(options);
+    return EXIT_CODES.ok;
+  });
+  const dkg = create
+    .command("dkg")
+    .description("write the cluster definition that a key ceremony is held for");
+  withAction(addOptions(dkg, CREATE_DKG_OPTIONS), async () => {
+    const sources = { environment: environmentFor(CREATE_DKG_OPTIONS), file: {} };
+    const options = parseCreateDkgOptions(resolveOptions(dkg, CREATE_DKG_OPTIONS, sources));
+    const { createDkg } = await import("./createDkg.ts");
+    await createDkg(options);
     return EXIT_CODES.ok;
   });
 }
@@ -168,25 +179,6 @@ async function readRunOptions(command: Command): Promise<RunOptions> {
       missingFix: "give --p2p-peers a list, or the path of a file with one address per line",
     }),
   );
-}
-
-/** CLI-10: Charon's variables count too, and are named on standard error. */
-function environmentFor(specs: readonly OptionSpec[]): NodeJS.ProcessEnv {
-  const { environment, notices } = adoptCharonEnvironment(process.env, specs);
-  for (const notice of notices) process.stderr.write(`notice: ${notice}\n`);
-  return environment;
-}
-
-function rawOptions(command: Command, specs: readonly OptionSpec[]): RawOptions {
-  return resolveOptions(command, specs, { environment: process.env, file: {} });
-}
-
-function dataDirOf(command: Command): string {
-  return rawOptions(command, [DATA_DIR])[DATA_DIR.name] ?? DATA_DIR.default;
-}
-
-function isOn(command: Command, spec: OptionSpec): boolean {
-  return rawOptions(command, [spec])[spec.name] === "true";
 }
 
 /** Commander's complaint, with its suggestion as the fix (CLI-3). */

@@ -27,6 +27,7 @@ import { holdCharonLock } from "./charonLock.ts";
 import type { RunOptions } from "./config.ts";
 import { type DataDir, readDataDir } from "./dataDir.ts";
 import { openValidatorApi, withClients } from "./validatorApi.ts";
+import { versionInfo } from "./version.ts";
 
 /** Resolves after a clean stop by SIGINT or SIGTERM; throws what ended the node otherwise. */
 export async function run(options: RunOptions): Promise<void> {
@@ -62,7 +63,6 @@ async function runNode({ options, logger, stopping }: Run): Promise<void> {
   requireKnownPeers(options, cluster);
   await using closing = new AsyncDisposableStack();
   const { lock, store } = await claimDataDir({ options, dataDir, logger, stopping, closing });
-  // Said only by the process that owns the directory: one that waits for it does not start yet.
   announce(logger, dataDir);
   const metrics = metricsOf(dataDir);
   let node: Node | null = null;
@@ -100,7 +100,7 @@ async function runNode({ options, logger, stopping }: Run): Promise<void> {
   });
 
   node = await createNode(
-    { cluster, onWaiting },
+    { cluster, version: versionInfo().version, onWaiting },
     {
       clock: systemClock,
       random: systemRandom,
@@ -117,12 +117,11 @@ async function runNode({ options, logger, stopping }: Run): Promise<void> {
     signal,
   );
   closing.defer(() => node?.stop());
-  const { chain } = node;
-  const slot = chain.slotAt(systemClock.now());
-  logger.info("The node runs.", { chain: chain.spec.configName, slot });
+  announceRun(logger, node);
   throw await Promise.race([node.failure, aborted(signal)]);
 }
 
+/** Said only by the process that owns the directory: one that waits for it does not start yet. */
 function announce(logger: Logger, { cluster, identity, warnings }: DataDir): void {
   for (const warning of warnings) logger.warn(warning);
   logger.info("The node is starting.", {
@@ -132,6 +131,11 @@ function announce(logger: Logger, { cluster, identity, warnings }: DataDir): voi
     threshold: `${cluster.threshold} of ${cluster.nodes}`,
     validators: cluster.validators.length,
   });
+}
+
+function announceRun(logger: Logger, { chain }: Node): void {
+  const slot = chain.slotAt(systemClock.now());
+  logger.info("The node runs.", { chain: chain.spec.configName, slot });
 }
 
 type Claim = {

@@ -15,7 +15,38 @@ type Claim = {
   readonly signature: string;
 };
 
+/** An approval that its address did not make with a key: a contract's, or a forgery. */
+export type ContractClaim = {
+  readonly path: string;
+  /** 20 bytes as 0x hex. */
+  readonly address: string;
+  /** What was signed, 32 bytes. */
+  readonly digest: Uint8Array;
+  readonly signature: Uint8Array;
+};
+
 const HINT = "if the address is a contract wallet (a Safe), name it as one";
+
+/**
+ * The approvals that only an execution client can judge (ERC-1271), with the chain that it must be
+ * on. None on a private chain, where no approval is valid (DEF-6).
+ */
+export function contractClaims(definition: ClusterDefinition): {
+  readonly chainId: number;
+  readonly claims: readonly ContractClaim[];
+} {
+  const chainId = networkOf(definition.fork_version)?.chainId;
+  if (chainId === undefined) return { chainId: 0, claims: [] };
+  const claims = claimsOf(definition)
+    .filter((claim) => claim.signature !== "" && claimFault(claim, chainId) !== null)
+    .map(({ path, approval, value, address, signature }) => ({
+      path,
+      address,
+      digest: approvalDigest(approval, value, chainId),
+      signature: fieldBytes(signature),
+    }));
+  return { chainId, claims };
+}
 
 /**
  * Faults of the approvals. Either every operator signed, and then the creator did, or none: a
@@ -27,20 +58,7 @@ export function approvalFaults(
   definition: ClusterDefinition,
   contractWallets: ReadonlySet<string>,
 ): readonly ClusterFault[] {
-  const { creator, operators } = definition;
-  const operatorsSigned = operators.some(hasApproved);
-  const creatorSigned = creator.address !== "" || creator.config_signature !== "";
-  const claims: Claim[] = [];
-  if (operatorsSigned || creatorSigned) {
-    claims.push({
-      path: "creator.config_signature",
-      approval: "creatorConfig",
-      value: definition.config_hash.toLowerCase(),
-      address: creator.address,
-      signature: creator.config_signature,
-    });
-  }
-  if (operatorsSigned) claims.push(...operatorClaims(definition));
+  const claims = claimsOf(definition);
   if (claims.length === 0) return [];
   const network = networkOf(definition.fork_version);
   if (network === undefined) {
@@ -53,6 +71,21 @@ export function approvalFaults(
     const reason = claimFault(claim, network.chainId);
     return reason === null ? [] : [{ path: claim.path, reason }];
   });
+}
+
+function claimsOf(definition: ClusterDefinition): readonly Claim[] {
+  const { creator, operators } = definition;
+  const operatorsSigned = operators.some(hasApproved);
+  const creatorSigned = creator.address !== "" || creator.config_signature !== "";
+  if (!operatorsSigned && !creatorSigned) return [];
+  const ofCreator: Claim = {
+    path: "creator.config_signature",
+    approval: "creatorConfig",
+    value: definition.config_hash.toLowerCase(),
+    address: creator.address,
+    signature: creator.config_signature,
+  };
+  return [ofCreator, ...(operatorsSigned ? operatorClaims(definition) : [])];
 }
 
 function hasApproved(operator: ClusterDefinition["operators"][number]): boolean {

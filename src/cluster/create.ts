@@ -8,21 +8,20 @@ import { generateK1SecretKey, k1Sign } from "../crypto/k1.ts";
 import { parseSecretKey, type SigningKey } from "../crypto/points.ts";
 import { randomScalar, scalarBytes } from "../crypto/shamir.ts";
 import { splitSecret } from "../crypto/threshold.ts";
-import { bytesOf } from "../domain/keys.ts";
+import { bytesOf, pubShareOf } from "../domain/keys.ts";
 import { MAX_NODES, MAX_VALIDATORS, MIN_NODES } from "../domain/limits.ts";
 import { isSafeThreshold } from "../domain/quorum.ts";
-import { type DepositData, depositSigningRoot } from "../eth2/deposit.ts";
-import { registrationSigningRoot } from "../eth2/registration.ts";
+import type { DepositData } from "../eth2/deposit.ts";
 import type { Random } from "../ports/random.ts";
 import { assert } from "../util/assert.ts";
-import { toHex } from "../util/bytes.ts";
 import { uuidOf } from "../util/uuid.ts";
 import type { ClusterDefinition } from "./definition.ts";
-import { fieldBytes } from "./fields.ts";
-import { configHash, definitionHash, lockHash } from "./hashing.ts";
-import type { ClusterLock, RegistrationEntry, ValidatorEntry } from "./lock.ts";
+import { DEFAULT_DEPOSIT_AMOUNTS } from "./depositAmounts.ts";
+import { lockHash } from "./hashing.ts";
+import type { ClusterLock } from "./lock.ts";
+import { DEFAULT_GAS_LIMIT, newDefinition } from "./newDefinition.ts";
+import { type NewValidator, preSigningOf, signedLock, unsignedLock } from "./preSigned.ts";
 import { type VerifiedLock, verifyLock } from "./verify.ts";
-import { WRITTEN_VERSION } from "./versions.ts";
 
 export type CreateClusterInput = {
   readonly name: string;
@@ -58,19 +57,12 @@ export type NewCluster = {
   readonly deposits: readonly DepositData[];
 };
 
-const DEPOSIT_GWEI = 32_000_000_000n;
-/** Withdrawal credentials that end in an execution-layer address. */
-const ETH1_ADDRESS_WITHDRAWAL_PREFIX = 0x01;
-/** The target of the execution layer's clients in 2026. */
-const GAS_LIMIT = 60_000_000;
-
 /** A validator under construction. */
 type DealtValidator = {
   /** Share i + 1 at position i. */
   readonly shareSecrets: readonly Uint8Array[];
   readonly shareKeys: readonly SigningKey[];
-  readonly deposit: DepositData;
-  readonly entry: ValidatorEntry;
+  readonly validator: NewValidator;
 };
 type Identity = Pick<NodeSecrets, "identityKey" | "enr">;
 
@@ -81,7 +73,7 @@ export function createCluster(input: CreateClusterInput): NewCluster {
   assertCreatable(input);
   const identities = Array.from({ length: input.nodes }, () => createIdentityKey(input.random));
   const definition = buildDefinition(input, identities);
-  const dealt = input.validators.map((_, index) => dealValidator(input, index));
+  const dealt = input.validators.map((_, i) => dealValidator(input, definition, i));
   const lock = verifyLock(signLock(definition, dealt, identities));
   assert(lock.ok, `a created lock verifies: ${lock.ok ? "" : JSON.stringify(lock.error)}`);
   return {
@@ -90,7 +82,7 @@ export function createCluster(input: CreateClusterInput): NewCluster {
       ...identity,
       shares: dealt.flatMap(({ shareSecrets }) => shareSecrets.slice(node, node + 1)),
     })),
-    deposits: dealt.map(({ deposit }) => deposit),
+    deposits: dealt.flatMap(({ validator }) => validator.deposits),
   };
 }
 
@@ -111,109 +103,52 @@ function createIdentityKey(random: Random): Identity {
   return { identityKey, enr: encodeEnr({ secretKey: identityKey }) };
 }
 
-/** Without wallet signatures, as Obol's format has it for clusters that one person creates. */
 function buildDefinition(
   input: CreateClusterInput,
   identities: readonly Identity[],
 ): ClusterDefinition {
-  const unsigned = {
+  return newDefinition({
     name: input.name,
-    creator: { address: "", config_signature: "" },
-    operators: identities.map(({ enr }) => ({
-      address: "",
-      enr,
-      config_signature: "",
-      enr_signature: "",
-    })),
-    uuid: uuidOf(input.random.bytes(16)),
-    version: WRITTEN_VERSION,
-    timestamp: input.createdAt,
-    num_validators: input.validators.length,
+    enrs: identities.map(({ enr }) => enr),
     threshold: input.threshold,
-    validators: input.validators.map(({ feeRecipient, withdrawalAddress }) => ({
-      fee_recipient_address: feeRecipient,
-      withdrawal_address: withdrawalAddress,
-    })),
-    dkg_algorithm: "default",
-    fork_version: input.forkVersion,
-    deposit_amounts: [DEPOSIT_GWEI.toString()],
-    consensus_protocol: "",
-    target_gas_limit: GAS_LIMIT,
-    compounding: false,
-    config_hash: "",
-    definition_hash: "",
-  };
-  const configured = { ...unsigned, config_hash: configHash(unsigned) };
-  return { ...configured, definition_hash: definitionHash(configured) };
+    forkVersion: input.forkVersion,
+    validators: input.validators,
+    createdAt: input.createdAt,
+    uuid: uuidOf(input.random.bytes(16)),
+    depositAmounts: DEFAULT_DEPOSIT_AMOUNTS,
+    targetGasLimit: DEFAULT_GAS_LIMIT,
+    isCompounding: false,
+  });
 }
 
-function dealValidator(input: CreateClusterInput, index: number): DealtValidator {
+function dealValidator(
+  input: CreateClusterInput,
+  definition: ClusterDefinition,
+  lockIndex: number,
+): DealtValidator {
   const { nodes, threshold, random } = input;
-  const validator = input.validators[index];
-  assert(validator !== undefined, "the index is one of the input's validators");
-  const secret = validator.secret ?? scalarBytes(randomScalar(random));
+  const secret = input.validators[lockIndex]?.secret ?? scalarBytes(randomScalar(random));
   const split = splitSecret({ secret, threshold, shares: nodes, random });
-  assert(split !== null, `the key to split for validator ${index} is no BLS secret key`);
+  assert(split !== null, `the key to split for validator ${lockIndex} is no BLS secret key`);
   const shareSecrets = split.map((share) => share.secret);
-  const group = signingKey(secret);
   const shareKeys = shareSecrets.map(signingKey);
-  const deposit = signDeposit(group, validator.withdrawalAddress, input.forkVersion);
+  const group = signingKey(secret);
+  const { deposits, registration } = preSigningOf(definition, lockIndex, group.publicKey);
   return {
     shareSecrets,
     shareKeys,
-    deposit,
-    entry: {
-      distributed_public_key: toHex(group.publicKey),
-      public_shares: shareKeys.map(({ publicKey }) => toHex(publicKey)),
-      builder_registration: signRegistration(group, validator.feeRecipient, input),
-      partial_deposit_data: [
-        {
-          pubkey: toHex(deposit.pubkey),
-          withdrawal_credentials: toHex(deposit.withdrawalCredentials),
-          amount: deposit.amount.toString(),
-          signature: toHex(deposit.signature),
-        },
-      ],
+    validator: {
+      publicKey: group.publicKey,
+      pubShares: shareKeys.map(({ publicKey }) => pubShareOf(publicKey)),
+      deposits: deposits.map(({ message, root }) => ({
+        ...message,
+        signature: group.sign(bytesOf(root)),
+      })),
+      registration: {
+        message: registration.message,
+        signature: group.sign(bytesOf(registration.root)),
+      },
     },
-  };
-}
-
-function signDeposit(
-  group: SigningKey,
-  withdrawalAddress: string,
-  forkVersion: string,
-): DepositData {
-  const withdrawalCredentials = new Uint8Array(32);
-  withdrawalCredentials[0] = ETH1_ADDRESS_WITHDRAWAL_PREFIX;
-  withdrawalCredentials.set(fieldBytes(withdrawalAddress), 12);
-  const message = { pubkey: group.publicKey, withdrawalCredentials, amount: DEPOSIT_GWEI };
-  const root = depositSigningRoot(message, fieldBytes(forkVersion));
-  return { ...message, signature: group.sign(bytesOf(root)) };
-}
-
-function signRegistration(
-  group: SigningKey,
-  feeRecipient: string,
-  input: CreateClusterInput,
-): RegistrationEntry {
-  const timestamp = Math.floor(Date.parse(input.createdAt) / 1000);
-  const root = registrationSigningRoot(
-    {
-      feeRecipient: fieldBytes(feeRecipient),
-      gasLimit: BigInt(GAS_LIMIT),
-      timestamp: BigInt(timestamp),
-      pubkey: group.publicKey,
-    },
-    fieldBytes(input.forkVersion),
-  );
-  return {
-    message: {
-      fee_recipient: feeRecipient.toLowerCase(),
-      gas_limit: GAS_LIMIT,
-      timestamp,
-      pubkey: toHex(group.publicKey),
-    },
-    signature: toHex(group.sign(bytesOf(root))),
   };
 }
 
@@ -223,24 +158,18 @@ function signLock(
   dealt: readonly DealtValidator[],
   identities: readonly Identity[],
 ): ClusterLock {
-  const unsigned = {
-    cluster_definition: definition,
-    distributed_validators: dealt.map(({ entry }) => entry),
-    signature_aggregate: "",
-    lock_hash: "",
-    node_signatures: [],
-  };
-  const hash = lockHash(unsigned);
-  const message = bytesOf(hash);
+  const unsigned = unsignedLock(
+    definition,
+    dealt.map(({ validator }) => validator),
+  );
+  const message = bytesOf(lockHash(unsigned));
   const signatures = dealt.flatMap(({ shareKeys }) => shareKeys.map((key) => key.sign(message)));
   const sum = aggregate(signatures);
   assert(sum !== null, "signatures just made add up");
-  return {
-    ...unsigned,
-    signature_aggregate: toHex(sum),
-    lock_hash: hash,
-    node_signatures: identities.map(({ identityKey }) => toHex(k1Sign(message, identityKey))),
-  };
+  return signedLock(unsigned, {
+    aggregate: sum,
+    nodes: identities.map(({ identityKey }) => k1Sign(message, identityKey)),
+  });
 }
 
 function signingKey(secret: Uint8Array): SigningKey {

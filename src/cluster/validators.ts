@@ -118,11 +118,12 @@ function ownershipFaults(position: Position, lock: ClusterLock): readonly Cluste
   };
   for (const [field, deposit] of depositsOf(validator)) {
     expect(`${field}.pubkey`, deposit.pubkey, validator.distributed_public_key);
-    // Types 0x01 and 0x02 end in the address; the type itself is covered by hash and signature.
+    // Both types end in the address (LOCK-10).
     const withdrawal = `0x${deposit.withdrawal_credentials.slice(-40)}`;
     const path = `${field}.withdrawal_credentials`;
-    if (!/^0x0[12]0{22}/.test(deposit.withdrawal_credentials)) {
-      faults.push({ path, reason: "are not of type 0x01 or 0x02" });
+    const type = lock.cluster_definition.compounding === true ? "0x02" : "0x01";
+    if (!deposit.withdrawal_credentials.startsWith(`${type}${"0".repeat(22)}`)) {
+      faults.push({ path, reason: `are not of type ${type}` });
     }
     if (agreed !== undefined) expect(path, withdrawal, agreed.withdrawal_address);
   }

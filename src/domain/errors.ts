@@ -143,6 +143,16 @@ export const ERRORS = {
     httpStatus: 412,
     message: "the validator is frozen on this node, so its share signs nothing",
   },
+  rate_limited: {
+    kind: "refusal",
+    httpStatus: 412,
+    message: "the share signed as many different messages for this duty as the duty asks for",
+  },
+  lock_stale: {
+    kind: "refusal",
+    httpStatus: 412,
+    message: "this process stood still for so long that another may have taken over",
+  },
   lock_lost: {
     kind: "refusal",
     httpStatus: 412,
@@ -168,6 +178,11 @@ export const ERRORS = {
     kind: "fault",
     retryable: true,
     message: "the beacon node's answer does not fit the Beacon API",
+  },
+  execution_unreachable: {
+    kind: "fault",
+    retryable: true,
+    message: "the execution client did not answer; check --execution-client-rpc-endpoint",
   },
   fork_unsupported: {
     kind: "fault",

@@ -1,0 +1,76 @@
+/** The commands of the key ceremony. What they do is imported when they run (CLI-5). */
+import type { Command } from "commander";
+import { UsageError } from "../../domain/errors.ts";
+import {
+  DATA_DIR,
+  dataDirOf,
+  environmentFor,
+  isOn,
+  JSON_OUTPUT,
+  type WithAction,
+} from "../commandParts.ts";
+import { CONTRACT_WALLETS, parseContractWallets } from "../config.ts";
+import { EXIT_CODES } from "../exitCodes.ts";
+import { addOptions, type OptionSpec, type RawOptions, resolveOptions } from "../options.ts";
+
+const EXECUTION_CLIENT = {
+  name: "execution-client-rpc-endpoint",
+  value: "url",
+  help: "asked whether contract wallets (Safe) made their approvals",
+} as const satisfies OptionSpec;
+const FINGERPRINT = {
+  name: "fingerprint",
+  value: "words",
+  help: "the definition's words, as you compared them with the others; asked for on a terminal",
+} as const satisfies OptionSpec;
+const WALLETS = [CONTRACT_WALLETS, EXECUTION_CLIENT] as const;
+const REVIEW_OPTIONS = [DATA_DIR, ...WALLETS, JSON_OUTPUT] as const;
+const ACCEPT_OPTIONS = [DATA_DIR, FINGERPRINT, ...WALLETS] as const;
+
+export function addDkg(program: Command, withAction: WithAction): void {
+  const dkg = program.command("dkg").description("make a cluster's keys together");
+  const review = dkg
+    .command("review")
+    .description("check a definition and show what it says")
+    .argument("<file>", "cluster-definition.json");
+  withAction(addOptions(review, REVIEW_OPTIONS), async (_, path = "") => {
+    const raw = optionsOf(review, REVIEW_OPTIONS);
+    const { showDefinition } = await import("./review.ts");
+    const file = await readDefinition(path, raw);
+    const { positionIn } = await import("./accept.ts");
+    const self = await positionIn(dataDirOf(review), file.definition);
+    process.stdout.write(showDefinition(file.definition, self, isOn(review, JSON_OUTPUT)));
+    return EXIT_CODES.ok;
+  });
+  const accept = dkg
+    .command("accept")
+    .description("agree to a definition after comparing its fingerprint with the others")
+    .argument("<file>", "cluster-definition.json");
+  withAction(addOptions(accept, ACCEPT_OPTIONS), async (_, path = "") => {
+    const raw = optionsOf(accept, ACCEPT_OPTIONS);
+    const { acceptDefinition } = await import("./accept.ts");
+    const file = await readDefinition(path, raw);
+    const fingerprint = raw[FINGERPRINT.name] ?? null;
+    await acceptDefinition({ dataDir: dataDirOf(accept), file, fingerprint, attemptsBefore: 0 });
+    return EXIT_CODES.ok;
+  });
+}
+
+async function readDefinition(path: string, raw: RawOptions) {
+  const { readDefinitionFile } = await import("./definitionFile.ts");
+  return readDefinitionFile({
+    path,
+    contractWallets: parseContractWallets(raw[CONTRACT_WALLETS.name]),
+    executionEndpoint: parseEndpoint(raw[EXECUTION_CLIENT.name]),
+  });
+}
+
+function optionsOf(command: Command, specs: readonly OptionSpec[]): RawOptions {
+  return resolveOptions(command, specs, { environment: environmentFor(specs), file: {} });
+}
+
+function parseEndpoint(text: string | undefined): string | null {
+  if (text === undefined) return null;
+  if (/^https?:$/.test(URL.parse(text)?.protocol ?? "")) return text;
+  throw new UsageError(`--${EXECUTION_CLIENT.name} is no http or https URL`);
+}
