@@ -22,7 +22,13 @@ async function runProgram(): Promise<void> {
     process.stderr.write(describeError(error));
     process.exit(exitCodeOf(error));
   });
-  process.exit(await main(process.argv.slice(2)));
+  process.exit(await main(process.argv.slice(2), simulate));
+}
+
+/** The only way from the product to the simulator, and loaded only when it is asked for. */
+async function simulate(argv: readonly string[]): Promise<number> {
+  const { main } = await import("../sim/main.ts");
+  return main(argv);
 }
 
 function startWithBundledNode(): void {

@@ -4,12 +4,15 @@ import type { PeerIndex } from "../domain/keys.ts";
 export const CHANNELS = ["consensus", "partials"] as const;
 export type Channel = (typeof CHANNELS)[number];
 
-/** How a peer can be reached now. */
-export type Path = "direct" | "none";
+/** How frames reach a peer now: straight, by way of a relay, or not at all. */
+export type Path = "direct" | "relayed" | "none";
 
 export type Inbound = {
   readonly channel: Channel;
-  /** Who handed the frame to us. On `direct` this peer is authenticated as its author. */
+  /**
+   * Who handed the frame to us. On `direct` (a stream between the two, relayed or not) this peer is
+   * authenticated as its author.
+   */
   readonly from: PeerIndex;
   /** Gossiped frames may have been forwarded: only a signature inside says who wrote them. */
   readonly via: "direct" | "gossip";
@@ -21,7 +24,7 @@ export type Inbound = {
  * never guaranteed: protocols repeat, pull or time out.
  */
 export interface Network {
-  /** Queues a frame for `peer`; false when it has no direct path or its queue is full. */
+  /** Queues a frame for `peer`; false when it has no path or its queue is full. */
   send(peer: PeerIndex, channel: Channel, bytes: Uint8Array): boolean;
   /** Gossips a frame of at most MAX_GOSSIP_FRAME_BYTES to the whole cluster. */
   gossip(channel: Channel, bytes: Uint8Array): void;

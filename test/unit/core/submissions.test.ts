@@ -1,6 +1,7 @@
 // A hundred signatures in one request, each judged alone (VC-4), with real keys and the real gate.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { VirtualDisk } from "../../../sim/virtualStore.ts";
 import { GateAdmission } from "../../../src/core/admission.ts";
 import { Background } from "../../../src/core/background.ts";
 import { SignatureVerifier } from "../../../src/core/signatureVerifier.ts";
@@ -16,7 +17,6 @@ import { openFreezes } from "../../../src/safety/freezes.ts";
 import { createSafetyGate } from "../../../src/safety/gate.ts";
 import { openSlashingStore } from "../../../src/safety/openSlashingStore.ts";
 import { signRoot } from "../../support/clientKeys.ts";
-import { MemoryDisk } from "../../support/memoryStore.ts";
 import { countingMetrics, recordingLogger } from "../../support/quiet.ts";
 import { CHAIN, OPEN, task, vote } from "../../support/slashing.ts";
 import { testChain } from "../../support/testChain.ts";
@@ -39,7 +39,7 @@ function signed({ ...task }: SigningTask, share = 0): Submission {
 async function createDesk(
   bls: Bls = createBls(),
 ): Promise<{ desk: Submissions; admitted: number[] }> {
-  const disk = new MemoryDisk();
+  const disk = new VirtualDisk();
   const freezes = await openFreezes(disk.open());
   const slashing = await openSlashingStore(disk.open(), CHAIN);
   const gate = createSafetyGate({ ...OPEN, slashing, freezes });
