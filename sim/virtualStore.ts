@@ -43,9 +43,25 @@ export class VirtualDisk {
     return new VirtualStore(this);
   }
 
+  /** A disk with what is on the platter now: a backup, or a copied directory. */
+  copy(): VirtualDisk {
+    const disk = new VirtualDisk(this.#wait);
+    disk.restore(this);
+    return disk;
+  }
+
+  /** Sets the disk to what is on another one: a backup that is put back. */
+  restore(earlier: VirtualDisk): void {
+    this.platter.clear();
+    this.#sorted = null;
+    for (const [key, value] of earlier.platter) this.platter.set(key, value.slice());
+  }
+
   /** Keys in order. */
   get keys(): readonly string[] {
-    this.#sorted ??= [...this.platter.keys()].sort();
+    if (this.#sorted === null || this.#sorted.length !== this.platter.size) {
+      this.#sorted = [...this.platter.keys()].sort();
+    }
     return this.#sorted;
   }
 
@@ -57,11 +73,11 @@ export class VirtualDisk {
     if (syncMs > 0) await this.#wait(syncMs);
     if (!isAlive()) return;
     const failure = this.fault?.write === number ? this.fault : fault;
-    if (failure === null || failure.lands) this.#apply(operations);
+    if (failure === null || failure.lands) this.apply(operations);
     if (failure !== null) throw new FaultError("disk_failed", `write ${number} was told to fail`);
   }
 
-  #apply(operations: readonly StoreOperation[]): void {
+  apply(operations: readonly StoreOperation[]): void {
     for (const operation of operations) {
       if (operation.type === "put") {
         if (!this.platter.has(operation.key)) this.#sorted = null;

@@ -234,6 +234,11 @@ export const ERRORS = {
     retryable: false,
     message: "this operator's identity is in use twice, and the other process is ahead of this one",
   },
+  node_unreachable: {
+    kind: "fault",
+    retryable: true,
+    message: "the running node does not answer at its admin address",
+  },
   disk_failed: { kind: "fault", retryable: true, message: "the data directory's disk failed" },
   peer_unreachable: {
     kind: "fault",

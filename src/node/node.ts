@@ -27,6 +27,7 @@ import { type Health, healthOf, type Observations } from "./health.ts";
 import type { PeerSafety } from "./peerSafety.ts";
 import { startProposerPreparer } from "./proposerPreparer.ts";
 import { openSafety } from "./safety.ts";
+import { NodeSafetyControl, type SafetyControl } from "./safetyControl.ts";
 import { SyncWatch } from "./syncWatch.ts";
 import { ViewWatch } from "./viewWatch.ts";
 import { WatchedStore } from "./watchedStore.ts";
@@ -35,6 +36,8 @@ export type NodeConfig = {
   readonly cluster: Cluster;
   /** Of this program, as the audit log and the peers are told. */
   readonly version?: string;
+  /** Why nothing may be signed from the very start, by the FREEZE file; null without it. */
+  readonly standingFreeze?: () => string | null;
   /** Hears why the node cannot start yet, and again whenever the reason changes. */
   readonly onWaiting?: (reason: string) => void;
   /** The operator answers for it that no other signer was active in the last two epochs. */
@@ -53,6 +56,8 @@ export interface Node {
   readonly chain: Chain;
   /** What a validator client may ask; the caller's server carries it. */
   readonly validatorApi: ValidatorApi;
+  /** What its operator may change of what it signs. */
+  readonly control: SafetyControl;
   health(): Health;
   /** Whether a gossiped frame may be forwarded: an operator of this cluster sealed it. */
   judgeGossip: Courier["judgeGossip"];
@@ -88,7 +93,8 @@ export async function createNode(
   const sync = new SyncWatch({ ...ports, chain, background, signal: stopping.signal });
   const view = new ViewWatch(ports);
   const common = { ...ports, store, chain, background, deadlines, kindOf, heads };
-  const safety = await openSafety({ ...common, ...config });
+  const { standingFreeze = () => null } = config;
+  const safety = await openSafety({ ...common, ...config, standingFreeze });
   const { peers, audit } = safety;
   const built = buildComponents({
     ...common,
@@ -124,6 +130,7 @@ export async function createNode(
   return {
     chain,
     validatorApi: components.validatorApi,
+    control: new NodeSafetyControl({ ...ports, cluster, ...safety, ...components }),
     failure: failure.promise,
     judgeGossip: (channel, bytes, from) => courier.judgeGossip(channel, bytes, from),
     health,

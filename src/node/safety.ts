@@ -1,19 +1,20 @@
 /** Puts the safety ring together: what this node signed, what it may sign, and the log of both. */
 import type { Cluster } from "../cluster/cluster.ts";
 import type { Deadlines } from "../core/deadlines.ts";
-import { sha256 } from "../crypto/sha256.ts";
 import type { Duty } from "../domain/duty.ts";
-import { UsageError } from "../domain/errors.ts";
+import type { LockIndex, PubKey } from "../domain/keys.ts";
 import type { DutyKind } from "../duties/kind.ts";
 import type { Chain } from "../eth2/chain.ts";
 import type { Ports } from "../ports/ports.ts";
-import { AuditChain, readStoredChain } from "../safety/auditChain.ts";
+import type { AuditChain } from "../safety/auditChain.ts";
 import { type Freezes, openFreezes } from "../safety/freezes.ts";
 import { createSafetyGate, type SafetyGate } from "../safety/gate.ts";
 import type { GateGuard } from "../safety/guards.ts";
 import { openSlashingStore } from "../safety/openSlashingStore.ts";
 import { Precursors } from "../safety/precursors.ts";
 import type { SlashingStore } from "../safety/slashingStore.ts";
+import { assert } from "../util/assert.ts";
+import { openAudit } from "./audit.ts";
 import { openPeerSafety, type PeerSafety } from "./peerSafety.ts";
 
 export type SafetyParts = Ports & {
@@ -22,6 +23,7 @@ export type SafetyParts = Ports & {
   readonly deadlines: Deadlines;
   readonly kindOf: (duty: Duty) => DutyKind;
   readonly version?: string;
+  readonly standingFreeze: () => string | null;
   /** The operator answers for it that no other signer was active in the last two epochs. */
   readonly skipWait?: boolean;
 };
@@ -38,34 +40,23 @@ export type Safety = {
 
 /** Throws UsageError where what is on the disk cannot be relied on. */
 export async function openSafety(parts: SafetyParts): Promise<Safety> {
-  const { store, lock, kindOf } = parts;
-  const slashing = await openSlashingStore(store, parts.chain.genesisValidatorsRoot);
+  const { store, lock, kindOf, cluster, chain, version } = parts;
+  const slashing = await openSlashingStore(store, chain.genesisValidatorsRoot);
   const freezes = await openFreezes(store);
+  freezes.followFile(parts.standingFreeze());
   const precursors = new Precursors(parts.metrics);
-  const audit = await openAudit(parts, slashing);
+  const audit = await openAudit({ ...parts, version }, slashing);
   const isWaitSkipped = parts.skipWait ?? false;
   const peers = await openPeerSafety({ ...parts, slashing, audit, isWaitSkipped });
   // GATE-8: the migration wait first, then foreign signers.
   const guards: readonly GateGuard[] = peers.guards;
   const safetyOf = (duty: Duty) => kindOf(duty).safety;
-  const gate = createSafetyGate({ slashing, lock, freezes, guards, safetyOf, audit, precursors });
+  const pubKeyOf = (validator: LockIndex): PubKey => {
+    const known = cluster.validators[validator];
+    assert(known !== undefined, `the lock has validator ${validator}`);
+    return known.pubKey;
+  };
+  const common = { slashing, lock, freezes, audit, precursors };
+  const gate = createSafetyGate({ ...common, guards, safetyOf, pubKeyOf });
   return { slashing, freezes, precursors, audit, gate, peers };
-}
-
-async function openAudit(
-  { store, clock, version = "unknown" }: SafetyParts,
-  slashing: SlashingStore,
-): Promise<AuditChain> {
-  const stored = await readStoredChain(store);
-  if (!stored.ok) {
-    throw new UsageError(`the audit log's records are damaged: ${stored.error}`, {
-      fix: "keep a copy of the data directory for whoever looks into it, and restore a backup",
-    });
-  }
-  const chain = new AuditChain(
-    { now: () => clock.now(), version, sha256, flush: () => slashing.flush() },
-    stored.value,
-  );
-  slashing.join(chain);
-  return chain;
 }

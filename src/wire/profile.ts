@@ -89,7 +89,7 @@ export type WitnessPart = {
   readonly statements: readonly WitnessStatement[];
 };
 
-/** A quorum of COMMITs, and the part of the value that explains signatures (CERT-1). */
+/** A quorum of COMMITs, and the part of the value that explains signatures. */
 export type Certificate = {
   readonly duty: Duty;
   readonly round: Round;

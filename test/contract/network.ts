@@ -34,6 +34,7 @@ export function networkContract(
     before(() => until("every pair is connected", () => isFullMesh(hub, 4)));
     testFrames(hub);
     testReplies(hub);
+    testLeaving(hub);
     testGossip(hub);
     testRestart(hub);
   });
@@ -66,6 +67,25 @@ function sharedHub(create: () => Promise<NetworkHub>): NetworkHub {
     start: (node) => created().start(node),
     close: () => created().close(),
   };
+}
+
+function testLeaving(hub: NetworkHub): void {
+  it("GATE-9: asks before each frame leaves, and drops what may not", async () => {
+    const inbox = inboxOf(hub.network(3));
+    const asked: number[] = [];
+    hub.network(2).onLeaving("partials", (frame) => {
+      asked.push(frame[7] ?? 0);
+      return (frame[7] ?? 0) % 2 === 0;
+    });
+    for (let i = 0; i < 10; i++) {
+      assert(hub.network(2).send(3, "partials", frameOf(2, i)), "a withheld frame is no lost path");
+      hub.network(2).send(3, "consensus", frameOf(2, i));
+    }
+    await hub.network(2).settled("partials");
+    assert.equal(asked.length, 10);
+    await until("the rest arrived", () => inbox.length === 15);
+    hub.network(2).onLeaving("partials", () => true);
+  });
 }
 
 function testFrames(hub: NetworkHub): void {
@@ -117,7 +137,7 @@ function testFrames(hub: NetworkHub): void {
 }
 
 function testReplies(hub: NetworkHub): void {
-  it("NET-12: a status frame can be answered on the stream that it came on", async () => {
+  it("NET-14: a status frame can be answered on the stream that it came on", async () => {
     const answers: Inbound[] = [];
     hub.network(0).onFrame("status", (frame) => answers.push(frame));
     hub.network(1).onFrame("status", ({ reply, bytes }) => {

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { FEE_RECIPIENT, GAS_LIMIT } from "../../sim/virtualBlocks.ts";
+import { VirtualDisk, type VirtualStore } from "../../sim/virtualStore.ts";
 import type { Cluster } from "../../src/cluster/cluster.ts";
 import { createBls } from "../../src/crypto/bls.ts";
 import { createBuiltinSigner } from "../../src/crypto/builtinSigner.ts";
@@ -27,7 +28,6 @@ import type { Ports } from "../../src/ports/ports.ts";
 import { openSlashingStore } from "../../src/safety/openSlashingStore.ts";
 import { FakeBeacon } from "./fakeBeacon.ts";
 import { MemoryHub, type MemoryNode } from "./memoryNetwork.ts";
-import { MemoryDisk, MemoryStore } from "./memoryStore.ts";
 import { type CountingMetrics, countingMetrics, type LogLine, recordingLogger } from "./quiet.ts";
 import { HELD } from "./slashing.ts";
 import { GENESIS_TIME, testChain } from "./testChain.ts";
@@ -36,8 +36,8 @@ import { VirtualClock } from "./virtualClock.ts";
 export type Member = {
   readonly ports: Ports;
   readonly beacon: FakeBeacon;
-  readonly disk: MemoryDisk;
-  readonly store: MemoryStore;
+  readonly disk: VirtualDisk;
+  readonly store: VirtualStore;
   readonly metrics: CountingMetrics;
   readonly log: readonly LogLine[];
   node: Node | null;
@@ -53,7 +53,7 @@ type ClusterOptions = {
   readonly threshold?: number;
   readonly validators?: number;
   /** Changes a node's ports before it starts: faults and adversaries are put in here. */
-  readonly adapt?: (ports: Ports, node: PeerIndex) => Ports;
+  readonly adapt?: (ports: Ports, node: PeerIndex, cluster: Cluster) => Ports;
   /** A mutant of the node, where a test shows that a guard matters. */
   readonly createNode?: typeof createNode;
 };
@@ -81,7 +81,7 @@ export class NodeCluster {
   readonly #secrets: readonly (readonly [identity: Uint8Array, shares: readonly Uint8Array[]])[];
   readonly #stopping = new AbortController();
   readonly #createNode: typeof createNode;
-  readonly #adapt: (ports: Ports, node: PeerIndex) => Ports;
+  readonly #adapt: NonNullable<ClusterOptions["adapt"]>;
 
   constructor(options: ClusterOptions = {}) {
     const { nodes = 4, threshold = 3, validators = 1 } = options;
@@ -105,7 +105,7 @@ export class NodeCluster {
     this.members = this.#secrets.map(([secretKey, shares], self) =>
       this.#createMember(secretKey, shares, {
         network: this.hub.network(self),
-        disk: new MemoryDisk(),
+        disk: new VirtualDisk(),
       }),
     );
   }
@@ -114,7 +114,7 @@ export class NodeCluster {
    * A second process with a node's identity and key shares, on a copy of its data directory; it
    * sees the same chain.
    */
-  async startTwin(self: PeerIndex, disk: MemoryDisk): Promise<Member> {
+  async startTwin(self: PeerIndex, disk: VirtualDisk): Promise<Member> {
     const [secretKey, shares] = this.#secrets[self] ?? assert.fail(`there is no node ${self}`);
     const twin = this.#createMember(secretKey, shares, { network: this.hub.twin(self), disk });
     this.twins.push(twin);
@@ -129,7 +129,7 @@ export class NodeCluster {
   #createMember(
     secretKey: Uint8Array,
     shares: readonly Uint8Array[],
-    { network, disk: earlier }: { readonly network: MemoryNode; readonly disk: MemoryDisk },
+    { network, disk }: { readonly network: MemoryNode; readonly disk: VirtualDisk },
   ): Member {
     const { operators, validators } = this.cluster;
     const identity = createIdentity({
@@ -138,8 +138,7 @@ export class NodeCluster {
     });
     assert(identity !== null, "the key is an operator's");
     const beacon = new FakeBeacon(validators.map(({ pubKey }) => pubKey));
-    const disk = earlier;
-    const store = new MemoryStore(disk);
+    const store = disk.open();
     const logger = recordingLogger();
     const metrics = countingMetrics();
     const ports: Ports = {
@@ -155,7 +154,7 @@ export class NodeCluster {
       logger,
       metrics,
     };
-    const adapted = this.#adapt(ports, identity.self);
+    const adapted = this.#adapt(ports, identity.self, this.cluster);
     return { ports: adapted, beacon, disk, store, metrics, log: logger.lines, node: null };
   }
 

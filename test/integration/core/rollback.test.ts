@@ -4,11 +4,11 @@
  */
 import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";
+import type { VirtualDisk } from "../../../sim/virtualStore.ts";
 import type { Root } from "../../../src/domain/keys.ts";
 import type { Slot } from "../../../src/domain/units.ts";
 import { openSlashingStore } from "../../../src/safety/openSlashingStore.ts";
 import { FakeBeacon } from "../../support/fakeBeacon.ts";
-import type { MemoryDisk } from "../../support/memoryStore.ts";
 import { loadMutant, type Patch } from "../../support/mutant.ts";
 import { NodeCluster } from "../../support/nodeCluster.ts";
 import { SLOTS_PER_EPOCH } from "../../support/testChain.ts";
@@ -47,7 +47,7 @@ async function setBack(options: ConstructorParameters<typeof NodeCluster>[0] = {
   cluster = new NodeCluster(options);
   await cluster.start();
   await runSlots(0, lastSlotOf(1));
-  const yesterday: MemoryDisk = cluster.member(0).disk.copy();
+  const yesterday: VirtualDisk = cluster.member(0).disk.copy();
   await runSlots(lastSlotOf(1) + 1, lastSlotOf(3));
   assert.equal(await wouldSignAgain(3), false, "its own records forbid it");
   cluster.crash(0);
@@ -56,7 +56,7 @@ async function setBack(options: ConstructorParameters<typeof NodeCluster>[0] = {
 }
 
 describe("a data directory that was set back", () => {
-  test("WITNESS-4: what a peer proves binds at once; the node says why and until when", async () => {
+  test("WITNESS-4: what a peer proves binds at once; it says why and until when", async () => {
     await setBack();
     await cluster.start([0]);
     await cluster.runSlot(lastSlotOf(3) + 1);

@@ -13,7 +13,7 @@ function signed(change: Partial<Heartbeat>): SignedHeartbeat {
   return { author: 1, heartbeat: heartbeatOf(change), encoded: none, signature: none };
 }
 
-test("BEAT-2: the first session of an operator is its live one while it is heard", () => {
+test("BEAT-1, BEAT-2: the first session of an operator is its live one while it is heard", () => {
   const sessions = new Sessions();
   assert.equal(sessions.hear(signed({ session: A, number: 1 }), 0).kind, "live");
   assert.equal(sessions.hear(signed({ session: B, number: 1 }), 100).kind, "twin");

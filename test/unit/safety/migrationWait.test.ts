@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { VirtualDisk } from "../../../sim/virtualStore.ts";
 import type { Root } from "../../../src/domain/keys.ts";
 import { MigrationWait } from "../../../src/safety/migrationWait.ts";
-import { MemoryDisk } from "../../support/memoryStore.ts";
 import { loadMutant, type Patch } from "../../support/mutant.ts";
 import { recordingLogger } from "../../support/quiet.ts";
 import { SLOTS_PER_EPOCH, testChain } from "../../support/testChain.ts";
@@ -14,12 +14,12 @@ const OTHER_LOCK = `0x${"20".repeat(32)}` as Root;
 const FOUR_EPOCHS = 4 * SLOTS_PER_EPOCH;
 
 type Code = { readonly MigrationWait: typeof MigrationWait };
-type Start = { disk?: MemoryDisk; slot?: number; lockHash?: Root } & Partial<
+type Start = { disk?: VirtualDisk; slot?: number; lockHash?: Root } & Partial<
   Pick<Parameters<typeof MigrationWait.open>[0], "isFresh" | "isSkipped">
 >;
 
 async function open(start: Start = {}, code: Code = { MigrationWait }) {
-  const { disk = new MemoryDisk(), slot = FOUR_EPOCHS, lockHash = LOCK, ...flags } = start;
+  const { disk = new VirtualDisk(), slot = FOUR_EPOCHS, lockHash = LOCK, ...flags } = start;
   const clock = new VirtualClock(chain.slotStart(slot));
   const wait = await code.MigrationWait.open({
     store: disk.open(),
@@ -96,7 +96,7 @@ describe("the wait before a data directory signs", () => {
     assert.equal((await open({ isFresh: true })).wait.refusalOf(), null);
   });
 
-  test("WAIT-1: the operator who answers for it does not wait, nor does the next start", async () => {
+  test("WAIT-1: an operator who answers for it does not wait, nor does the next start", async () => {
     const { disk } = await open();
     assert.equal((await open({ disk, isSkipped: true })).wait.refusalOf(), null);
     assert.equal((await open({ disk })).wait.refusalOf(), null);
