@@ -112,13 +112,7 @@ async function runNode({ options, logger, stopping }: Run): Promise<void> {
   });
 
   node = await createNode(
-    {
-      cluster,
-      version: versionInfo().version,
-      onWaiting,
-      standingFreeze: admin.standingFreeze,
-      skipWait: options.skipWait,
-    },
+    { ...options, ...versionInfo(), cluster, onWaiting, standingFreeze: admin.standingFreeze },
     { ...SYSTEM, network: p2p.network, identity, beacon, store, lock, logger, metrics, signer },
     signal,
   );

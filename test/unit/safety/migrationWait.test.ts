@@ -96,7 +96,7 @@ describe("the wait before a data directory signs", () => {
     assert.equal((await open({ isFresh: true })).wait.refusalOf(), null);
   });
 
-  test("WAIT-1: an operator who answers for it does not wait, nor does the next start", async () => {
+  test("WAIT-1: an operator who answers for it does not wait, nor the next start", async () => {
     const { disk } = await open();
     assert.equal((await open({ disk, isSkipped: true })).wait.refusalOf(), null);
     assert.equal((await open({ disk })).wait.refusalOf(), null);
