@@ -112,7 +112,7 @@ async function runNode({ options, logger, stopping }: Run): Promise<void> {
   });
 
   node = await createNode(
-    { ...options, ...versionInfo(), cluster, onWaiting, standingFreeze: admin.standingFreeze },
+    { ...versionInfo(), cluster, onWaiting, skipWait: options.skipWait, ...admin },
     { ...SYSTEM, network: p2p.network, identity, beacon, store, lock, logger, metrics, signer },
     signal,
   );
