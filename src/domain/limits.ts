@@ -76,6 +76,9 @@ export const MAX_ROOTS_PER_FRAME = MAX_VALIDATORS;
 /** Slots for which a share that lied is verified before it is used (DESIGN §5). */
 export const SUSPECT_SLOTS = 32;
 
+/** What an operator says in a ceremony's lobby: a digest for each field of a definition. */
+export const MAX_HELLO_BYTES = 16 * 1024;
+
 /** Proofs of misbehaviour kept per run: enough to convict, too few to fill a disk. */
 export const MAX_EVIDENCE_RECORDS = 1_000;
 

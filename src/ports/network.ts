@@ -4,11 +4,15 @@ import type { PeerIndex } from "../domain/keys.ts";
 export const CHANNELS = ["consensus", "partials"] as const;
 export type Channel = (typeof CHANNELS)[number];
 
+/** What a key ceremony sends: who is there, and the ceremony itself. */
+export const CEREMONY_CHANNELS = ["lobby", "ceremony"] as const;
+export type CeremonyChannel = (typeof CEREMONY_CHANNELS)[number];
+
 /** How a peer can be reached now. */
 export type Path = "direct" | "none";
 
-export type Inbound = {
-  readonly channel: Channel;
+export type Inbound<Name extends string = Channel> = {
+  readonly channel: Name;
   /** Who handed the frame to us. On `direct` this peer is authenticated as its author. */
   readonly from: PeerIndex;
   /** Gossiped frames may have been forwarded: only a signature inside says who wrote them. */
@@ -20,13 +24,13 @@ export type Inbound = {
  * Frames between the cluster's nodes. Delivery is at most once, in order per peer and channel, and
  * never guaranteed: protocols repeat, pull or time out.
  */
-export interface Network {
+export interface Network<Name extends string = Channel> {
   /** Queues a frame for `peer`; false when it has no direct path or its queue is full. */
-  send(peer: PeerIndex, channel: Channel, bytes: Uint8Array): boolean;
+  send(peer: PeerIndex, channel: Name, bytes: Uint8Array): boolean;
   /** Gossips a frame of at most MAX_GOSSIP_FRAME_BYTES to the whole cluster. */
-  gossip(channel: Channel, bytes: Uint8Array): void;
+  gossip(channel: Name, bytes: Uint8Array): void;
   /** Replaces the one handler of a channel; called once per inbound frame, in arrival order. */
-  onFrame(channel: Channel, handler: (frame: Inbound) => void): void;
+  onFrame(channel: Name, handler: (frame: Inbound<Name>) => void): void;
   /** Called whenever the path to a peer appears or goes. */
   onPath(handler: (peer: PeerIndex, path: Path) => void): void;
   path(peer: PeerIndex): Path;
