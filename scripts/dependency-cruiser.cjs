@@ -129,7 +129,7 @@ module.exports = {
       comment: "createNode has two callers: the run command and the simulator",
       severity: "error",
       from: { path: "^(src|sim)/", pathNot: "^(src/node/|src/cli/run\\.ts$|sim/world\\.ts$)" },
-      to: { path: "^src/node/node\\.ts$" },
+      to: { path: "^src/node/node\\.ts$", dependencyTypesNot: ["type-only"] },
     },
     {
       name: "src-knows-no-sim-or-test",

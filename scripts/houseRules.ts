@@ -152,9 +152,12 @@ function messagesOf(path: string, node: ts.Node): readonly string[] {
   return messages;
 }
 
+/** The edges: what may reach the world, and the simulator's loop, which drains Node's own. */
+const EDGES = /^src\/(adapters|cli)\/|^src\/main\.ts$|^sim\/(main|loop)\.ts$/;
+
 /** Product code behind the ports: everything but the edges, the scripts and the tests. */
 function isWorldBlind(path: string): boolean {
-  return isProduct(path) && !/^src\/(adapters|cli)\/|^src\/main\.ts$|^sim\/main\.ts$/.test(path);
+  return isProduct(path) && !EDGES.test(path);
 }
 
 function isProduct(path: string): boolean {

@@ -7,9 +7,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openLevel } from "../../src/adapters/storage/level.ts";
+import { sha256 } from "../../src/crypto/sha256.ts";
 import type { PartialSignatureSet, SigningTask, Verified } from "../../src/domain/data.ts";
 import type { PubKey, Root } from "../../src/domain/keys.ts";
 import type { KeyValueStore, StoreOperation } from "../../src/ports/keyValueStore.ts";
+import { AuditChain, NO_ENTRIES } from "../../src/safety/auditChain.ts";
 import { Freezes } from "../../src/safety/freezes.ts";
 import { createSafetyGate } from "../../src/safety/gate.ts";
 import { openSlashingStore } from "../../src/safety/openSlashingStore.ts";
@@ -47,16 +49,25 @@ async function measure(directory: string, validators: number): Promise<Samples> 
   const raw = await openLevel(join(directory, "raw"));
   const recorder = recorderOf(disk);
   const slashing = await openSlashingStore(recorder.store, CHAIN);
+  const audit = new AuditChain(
+    { now: () => Date.now(), version: "bench", sha256, flush: () => slashing.flush() },
+    { head: NO_ENTRIES, lines: [] },
+  );
+  slashing.join(audit);
   const gate = createSafetyGate({
     slashing,
-    lock: { isHeld: () => true },
+    lock: { isHeld: () => true, isFresh: () => true },
     freezes: new Freezes(recorder.store, new Map()),
+    guards: [],
+    safetyOf: () => ({ scope: "attest", messagesPerValidator: 1 }),
+    audit,
+    precursors: { count: () => undefined },
   });
   const samples: Samples = { admitMs: [], batchMs: [] };
   for (let epoch = 1; epoch <= WARM_UP + ROUNDS; epoch++) {
     const tasks = tasksOf(validators, epoch);
     const set = setOf(tasks, epoch);
-    const admitMs = await timed(() => gate.admit({ tasks, set }));
+    const admitMs = await timed(() => gate.admit({ tasks, set, caller: "bench" }));
     const batchMs = await timed(() => raw.batch(recorder.last));
     if (epoch <= WARM_UP) continue;
     samples.admitMs.push(admitMs);

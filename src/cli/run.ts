@@ -27,6 +27,7 @@ import { holdCharonLock } from "./charonLock.ts";
 import type { RunOptions } from "./config.ts";
 import { type DataDir, readDataDir } from "./dataDir.ts";
 import { openValidatorApi, withClients } from "./validatorApi.ts";
+import { versionInfo } from "./version.ts";
 
 /** Resolves after a clean stop by SIGINT or SIGTERM; throws what ended the node otherwise. */
 export async function run(options: RunOptions): Promise<void> {
@@ -99,7 +100,7 @@ async function runNode({ options, logger, stopping }: Run): Promise<void> {
   });
 
   node = await createNode(
-    { cluster, onWaiting },
+    { cluster, version: versionInfo().version, onWaiting },
     {
       clock: systemClock,
       random: systemRandom,
@@ -116,9 +117,7 @@ async function runNode({ options, logger, stopping }: Run): Promise<void> {
     signal,
   );
   closing.defer(() => node?.stop());
-  const { chain } = node;
-  const slot = chain.slotAt(systemClock.now());
-  logger.info("The node runs.", { chain: chain.spec.configName, slot });
+  announceRun(logger, node);
   throw await Promise.race([node.failure, aborted(signal)]);
 }
 
@@ -132,6 +131,11 @@ function announce(logger: Logger, { cluster, identity, warnings }: DataDir): voi
     threshold: `${cluster.threshold} of ${cluster.nodes}`,
     validators: cluster.validators.length,
   });
+}
+
+function announceRun(logger: Logger, { chain }: Node): void {
+  const slot = chain.slotAt(systemClock.now());
+  logger.info("The node runs.", { chain: chain.spec.configName, slot });
 }
 
 type Claim = {

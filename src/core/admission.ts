@@ -49,7 +49,7 @@ export class GateAdmission implements Admission {
     );
   }
 
-  async submit({ tasks, set }: Signed): Promise<AdmissionOutcome> {
+  async submit({ tasks, set, caller }: Signed): Promise<AdmissionOutcome> {
     const { verifier, gate, tracker } = this.#parts;
     const verified = await verifier.verifyOwn(set, tasksByValidator(tasks));
     const valid = new Set(verified.signatures.map(({ validator }) => validator));
@@ -59,7 +59,7 @@ export class GateAdmission implements Admission {
       tracker.noted(set.duty, "an own partial signature does not verify under its public share");
     }
     if (valid.size === 0) return { unverified, refused: [] };
-    const { admitted, refused } = await gate.admit({ tasks, set: verified });
+    const { admitted, refused } = await gate.admit({ tasks, set: verified, caller });
     // What refuses all of them, as a full disk does, is told once.
     for (const [reason, same] of Map.groupBy(refused, ({ reason }) => reason)) {
       this.#refuse(set.duty, reason, same);

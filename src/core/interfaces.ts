@@ -57,6 +57,8 @@ export interface DutyStore {
 export type Signed = {
   readonly tasks: readonly SigningTask[];
   readonly set: PartialSignatureSet;
+  /** Who holds the key shares, for the audit log. */
+  readonly caller: string;
 };
 
 /** Has this operator's shares sign a decided value; nothing it makes may leave yet. */

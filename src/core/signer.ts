@@ -58,6 +58,6 @@ export class DutySigner implements Signer {
       signature,
     }));
     const set = { duty, shareIndex: shareIndexOf(identity.self), signatures };
-    this.#signed.emit({ tasks: signed.map(({ task }) => task), set });
+    this.#signed.emit({ tasks: signed.map(({ task }) => task), set, caller: "built-in signer" });
   }
 }

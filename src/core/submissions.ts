@@ -24,6 +24,7 @@ import type { PartialSigner } from "../ports/partialSigner.ts";
 import type { Denial } from "../ports/validatorApi.ts";
 import type { Freezes } from "../safety/freezes.ts";
 import type { SafetyGate } from "../safety/gate.ts";
+import type { Precursors } from "../safety/precursors.ts";
 import { Listeners } from "../util/listeners.ts";
 import type { Admission, Scheduler, Signed } from "./interfaces.ts";
 import type { SignatureVerifier } from "./signatureVerifier.ts";
@@ -45,7 +46,8 @@ type SubmissionParts = {
   readonly admission: Admission;
   readonly verifier: SignatureVerifier;
   readonly gate: SafetyGate;
-  readonly freezes: Freezes;
+  readonly freezes: Pick<Freezes, "freeze">;
+  readonly precursors: Pick<Precursors, "count">;
   readonly kindOf: (duty: Duty) => Pick<DutyKind, "tasks">;
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -129,6 +131,7 @@ export class Submissions {
     if (decided === undefined) {
       return { code: "undecided", detail: `${dutyId(duty)} of validator ${task.validator}` };
     }
+    this.#parts.precursors.count("conflicting_digest");
     return {
       code: "not_decided",
       detail:
@@ -145,7 +148,8 @@ export class Submissions {
       return { validator: task.validator, messageRoot: task.messageRoot, signature };
     });
     const set = { duty, shareIndex: shareIndexOf(identity.self), signatures };
-    const signed = { tasks: cases.map(({ task }) => task), set };
+    const tasks = cases.map(({ task }) => task);
+    const signed = { tasks, set, caller: "validator client" };
     this.#signed.emit(signed);
     const { unverified, refused } = await admission.submit(signed);
     for (const each of cases) {
@@ -175,8 +179,9 @@ export class Submissions {
    * other was made by somebody who holds the whole key, and could be slashed at any time.
    */
   async #refuseWholeKey(task: SigningTask, duty: Duty, isDecided = false): Promise<Denial> {
-    const { freezes, gate, logger } = this.#parts;
+    const { freezes, gate, logger, precursors } = this.#parts;
     const isExplained = isDecided || gate.isRecorded(task);
+    precursors.count("whole_key");
     this.#wholeKeys.add(1, { explained: String(isExplained) });
     logger.error("A validator's whole key signed what was submitted to this node.", {
       duty,
@@ -185,9 +190,9 @@ export class Submissions {
       remedy: "find out who holds the whole key, and exit the validator if it is not only you",
     });
     if (!isExplained) {
-      const why = `its whole key signed an undecided message of duty ${dutyId(duty)}`;
+      const reason = `its whole key signed an undecided message of duty ${dutyId(duty)}`;
       try {
-        await freezes.freeze(task.pubKey, why);
+        await freezes.freeze({ scope: "all", validator: task.pubKey, reason, by: "this node" });
       } catch (error) {
         if (!(error instanceof FaultError)) throw error;
         // It holds until the next start, and the next such signature writes it again.

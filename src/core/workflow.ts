@@ -1,5 +1,5 @@
 /** The whole program: how one duty runs from the scheduler to the beacon node. */
-import type { Components } from "./interfaces.ts";
+import type { Components, Tracker } from "./interfaces.ts";
 
 export function wire(c: Components): void {
   // Agree on what to sign.
@@ -25,14 +25,14 @@ export function wire(c: Components): void {
 }
 
 /** The tracker sees each step from outside; no component knows of it for the normal course. */
-export function track(c: Components): void {
-  c.scheduler.onDuty((duty) => c.tracker.reached(duty, "scheduled"));
-  c.fetcher.onFetched((data) => c.tracker.reached(data.duty, "fetched"));
-  c.consensus.onDecided((data) => c.tracker.reached(data.duty, "decided"));
-  c.signer.onSigned((signed) => c.tracker.reached(signed.set.duty, "signed"));
-  c.validatorApi.onSigned((signed) => c.tracker.reached(signed.set.duty, "signed"));
-  c.admission.onAdmitted((set) => c.tracker.reached(set.duty, "admitted"));
-  c.partialSignatures.onThreshold((duty) => c.tracker.reached(duty, "threshold"));
-  c.aggregator.onAggregated((set) => c.tracker.reached(set.duty, "aggregated"));
-  c.broadcaster.onBroadcast((duty) => c.tracker.reached(duty, "broadcast"));
+export function track(c: Components, tracker: Pick<Tracker, "reached">): void {
+  c.scheduler.onDuty((duty) => tracker.reached(duty, "scheduled"));
+  c.fetcher.onFetched((data) => tracker.reached(data.duty, "fetched"));
+  c.consensus.onDecided((data) => tracker.reached(data.duty, "decided"));
+  c.signer.onSigned((signed) => tracker.reached(signed.set.duty, "signed"));
+  c.validatorApi.onSigned((signed) => tracker.reached(signed.set.duty, "signed"));
+  c.admission.onAdmitted((set) => tracker.reached(set.duty, "admitted"));
+  c.partialSignatures.onThreshold((duty) => tracker.reached(duty, "threshold"));
+  c.aggregator.onAggregated((set) => tracker.reached(set.duty, "aggregated"));
+  c.broadcaster.onBroadcast((duty) => tracker.reached(duty, "broadcast"));
 }

@@ -143,6 +143,16 @@ export const ERRORS = {
     httpStatus: 412,
     message: "the validator is frozen on this node, so its share signs nothing",
   },
+  rate_limited: {
+    kind: "refusal",
+    httpStatus: 412,
+    message: "the share signed as many different messages for this duty as the duty asks for",
+  },
+  lock_stale: {
+    kind: "refusal",
+    httpStatus: 412,
+    message: "this process stood still for so long that another may have taken over",
+  },
   lock_lost: {
     kind: "refusal",
     httpStatus: 412,

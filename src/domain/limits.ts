@@ -91,6 +91,13 @@ export const SLASHING_RECORDS_KEPT = 32;
 export const SLASHING_RECORDS_SLACK = 16;
 /** Forgotten messages deleted with one batch, beyond as many as the batch adds. */
 export const SLASHING_PRUNE_BATCH = 64;
+/**
+ * Slots for which the messages that a share signed are counted per duty: as long as any duty's
+ * state is kept (an attestation's, for an epoch and a slot), and as much again.
+ */
+export const SIGNING_LIMIT_SLOTS = 66;
+/** Characters of the reason that is kept with a freeze. */
+export const MAX_FREEZE_REASON = 500;
 /** Time between two signs of life of the process that holds a data directory, in milliseconds. */
 export const INSTANCE_LOCK_HEARTBEAT_MS = 2_000;
 /** Silence after which a holder that this machine cannot look up is dead, in milliseconds. */

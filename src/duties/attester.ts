@@ -25,6 +25,7 @@ const ACCEPT: Judgement = { kind: "accept" };
 export const attester: AgreedDuty<AttesterDefinition> = {
   type: "attester",
   consensus: "agree",
+  safety: { scope: "attest", messagesPerValidator: 1 },
   isDurable: false,
   pullPatienceBps: 100,
   needsOwnData: true,

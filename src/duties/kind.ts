@@ -15,6 +15,7 @@ import type { BasisPoints, Millis, Round, Slot } from "../domain/units.ts";
 import type { Chain } from "../eth2/chain.ts";
 import type { BeaconNode, ItemFailure } from "../ports/beaconNode.ts";
 import type { SignatureCheck } from "../ports/bls.ts";
+import type { DutySafety } from "../safety/guards.ts";
 import type { Result } from "../util/result.ts";
 
 /** What this node's beacon node says about the duty, as far as it has answered. */
@@ -51,6 +52,8 @@ export type AwaitSignature = (
 /** `D` is what the scheduler knows of each validator; a row is given its own type's only. */
 interface AnyDuty<D extends DutyDefinition> {
   readonly type: DutyType;
+  /** What the safety gate has to know of it. */
+  readonly safety: DutySafety;
   /** When the duty's data may be fetched and its consensus starts, at the latest. */
   dueAt(chain: Chain, slot: Slot): Millis;
   /** When all state of the duty is dropped. */

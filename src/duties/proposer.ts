@@ -21,6 +21,7 @@ const ACCEPT: Judgement = { kind: "accept" };
 export const proposer: AgreedDuty<ProposerDefinition> = {
   type: "proposer",
   consensus: "agree",
+  safety: { scope: "propose", messagesPerValidator: 1 },
   isDurable: true,
   // Megabytes to every peer at 100 Mbit/s take about this long.
   pullPatienceBps: 400,

@@ -12,6 +12,7 @@ const LEAD_BPS = 5_000;
 export const randao: ComputedDuty = {
   type: "randao",
   consensus: "none",
+  safety: { scope: "propose", messagesPerValidator: 1 },
 
   /** RANDAO-1: before the proposal that needs it. */
   dueAt(chain, slot) {

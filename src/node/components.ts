@@ -39,6 +39,7 @@ import type { Chain } from "../eth2/chain.ts";
 import type { Ports } from "../ports/ports.ts";
 import type { Freezes } from "../safety/freezes.ts";
 import type { SafetyGate } from "../safety/gate.ts";
+import type { Precursors } from "../safety/precursors.ts";
 import { assert } from "../util/assert.ts";
 import { nativeProfile } from "../wire/nativeProfile.ts";
 import type { Profile, Scope } from "../wire/profile.ts";
@@ -52,6 +53,7 @@ export type BuildParts = Ports & {
   readonly heads: HeadFeed;
   readonly gate: SafetyGate;
   readonly freezes: Freezes;
+  readonly precursors: Precursors;
   readonly votes: VoteGuard;
   readonly archive: DecidedArchive;
   /** Aborts when the node stops. */

@@ -8,8 +8,10 @@ import type { Courier } from "../core/courier.ts";
 import { Deadlines } from "../core/deadlines.ts";
 import { DecidedArchive } from "../core/decidedArchive.ts";
 import { HeadFeed } from "../core/headFeed.ts";
+import type { Step } from "../core/interfaces.ts";
 import { VoteGuard } from "../core/voteGuard.ts";
 import { track, wire } from "../core/workflow.ts";
+import type { UnsignedData } from "../domain/data.ts";
 import type { Duty } from "../domain/duty.ts";
 import { Cancelled } from "../domain/errors.ts";
 import type { DutyKind } from "../duties/kind.ts";
@@ -17,23 +19,31 @@ import { DUTY_KINDS } from "../duties/table.ts";
 import type { Chain } from "../eth2/chain.ts";
 import type { Ports } from "../ports/ports.ts";
 import type { ValidatorApi } from "../ports/validatorApi.ts";
-import { openFreezes } from "../safety/freezes.ts";
-import { createSafetyGate } from "../safety/gate.ts";
-import { openSlashingStore } from "../safety/openSlashingStore.ts";
 import { assert } from "../util/assert.ts";
 import { nativeProfile } from "../wire/nativeProfile.ts";
 import { connectChain } from "./chainConnection.ts";
 import { buildComponents } from "./components.ts";
 import { type Health, healthOf, type Observations } from "./health.ts";
 import { startProposerPreparer } from "./proposerPreparer.ts";
+import { openSafety } from "./safety.ts";
 import { SyncWatch } from "./syncWatch.ts";
 import { ViewWatch } from "./viewWatch.ts";
 import { WatchedStore } from "./watchedStore.ts";
 
 export type NodeConfig = {
   readonly cluster: Cluster;
+  /** Of this program, as the audit log names it. */
+  readonly version?: string;
   /** Hears why the node cannot start yet, and again whenever the reason changes. */
   readonly onWaiting?: (reason: string) => void;
+  /** Sees the duties go by from outside, as the tracker does; it changes nothing. */
+  readonly watch?: NodeWatch;
+};
+
+export type NodeWatch = {
+  /** May be called more than once for one step. */
+  readonly reached: (duty: Duty, step: Step) => void;
+  readonly decided: (data: UnsignedData) => void;
 };
 
 export interface Node {
@@ -62,7 +72,6 @@ export async function createNode(
   assert(ports.identity.nodes === cluster.nodes, "the identity knows every operator");
   const chain = await connectChain({ ...ports, cluster, onWaiting }, signal);
   const store = new WatchedStore(ports.store, ports.logger);
-  const slashing = await openSlashingStore(store, chain.genesisValidatorsRoot);
   const votes = await VoteGuard.open(store, chain.slotAt(ports.clock.now()));
 
   const failure = Promise.withResolvers<unknown>();
@@ -76,20 +85,23 @@ export async function createNode(
   const sync = new SyncWatch({ ...ports, chain, background, signal: stopping.signal });
   const view = new ViewWatch(ports);
   const common = { ...ports, store, chain, background, deadlines, kindOf, heads };
-  const freezes = await openFreezes(store);
-  const gate = createSafetyGate({ slashing, lock: ports.lock, freezes });
+  const { genesisValidatorsRoot } = chain;
+  const safety = await openSafety({ ...common, genesisValidatorsRoot, version: config.version });
   const { components, courier, stop } = buildComponents({
     ...common,
     cluster,
-    gate,
-    freezes,
+    ...safety,
     votes,
     archive,
     signal: stopping.signal,
   });
 
   wire(components);
-  track(components);
+  track(components, components.tracker);
+  if (config.watch !== undefined) {
+    track(components, config.watch);
+    components.consensus.onDecided(config.watch.decided);
+  }
   components.fetcher.onFetched((data) => view.fetched(data));
   components.consensus.onDecided((data) => {
     const kind = kindOf(data.duty);

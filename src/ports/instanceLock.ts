@@ -9,4 +9,11 @@ export interface InstanceLock {
    * comes between the answer and what it permits.
    */
   isHeld(): boolean;
+  /**
+   * Whether less than the stale limit has passed, by the monotonic and by the wall clock, since the
+   * last heartbeat that found this process's token in place: nobody can have taken it for dead. No
+   * file is read, so that a sender may ask right before each frame. Both clocks, for a machine that
+   * was suspended has stopped one of them, and an operator may step the other.
+   */
+  isFresh(): boolean;
 }

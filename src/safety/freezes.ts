@@ -1,49 +1,117 @@
 /**
- * Validators whose shares sign nothing on this node until a human has looked: kept in memory for
- * the gate and on disk for the next start. The node goes on to vote, to combine and to submit what
- * the other operators sign.
+ * What is stopped until a human lets it go on: the shares of one validator or of all, for a part of
+ * their work or for all of it. Kept in memory for the gate and on disk for the next start. The node
+ * goes on to vote, to combine and to submit what the other operators sign.
  */
 import type { RefusalReason } from "../domain/errors.ts";
 import type { PubKey } from "../domain/keys.ts";
+import { MAX_FREEZE_REASON } from "../domain/limits.ts";
 import type { KeyValueStore } from "../ports/keyValueStore.ts";
+import { parseJson } from "../util/json.ts";
+import { FREEZE_SCOPES, type FreezeScope } from "./guards.ts";
+
+/** What is frozen; `validator` is null where all of them are. */
+export type FreezeTarget = { readonly scope: FreezeScope; readonly validator: PubKey | null };
+export type Freeze = FreezeTarget & {
+  /** In words for the operator. */
+  readonly reason: string;
+  /** Who asked for it. */
+  readonly by: string;
+};
 
 const PREFIX = "freeze/";
 const RANGE = { gte: PREFIX, lt: "freeze0" };
+const EVERYBODY = "everybody";
+/** The scope is absent in what releases before scopes wrote. */
+const KEY = /^freeze\/(0x[0-9a-f]{96}|everybody)(?:\/([a-z]+))?$/;
 
-/** Who is frozen; made by {@link openFreezes}. */
+/** Made by {@link openFreezes}. */
 export class Freezes {
   readonly #store: KeyValueStore;
-  /** Why, in words for the operator. */
-  readonly #frozen: Map<string, string>;
+  /** By what is frozen, which is also its key on disk. */
+  readonly #frozen: Map<string, Freeze>;
 
-  constructor(store: KeyValueStore, frozen: Map<string, string>) {
+  constructor(store: KeyValueStore, frozen: Map<string, Freeze>) {
     this.#store = store;
     this.#frozen = frozen;
   }
 
-  /** Null while the validator may sign. */
-  refusalOf(pubKey: PubKey): RefusalReason | null {
-    const why = this.#frozen.get(pubKey);
-    return why === undefined ? null : { code: "frozen", detail: `${pubKey} is frozen: ${why}` };
+  list(): readonly Freeze[] {
+    return [...this.#frozen.values()];
+  }
+
+  /** Null while the validator may do this part of its work. */
+  refusalOf(pubKey: PubKey, scope: FreezeScope): RefusalReason | null {
+    if (this.#frozen.size === 0) return null;
+    for (const validator of [null, pubKey]) {
+      for (const each of [scope, "all"] as const) {
+        const freeze = this.#frozen.get(keyOf({ scope: each, validator }));
+        if (freeze !== undefined) return refusalBy(freeze, pubKey);
+      }
+    }
+    return null;
   }
 
   /**
    * FREEZE-1: holds from this call on, whatever becomes of the write; resolves once it will hold
    * after a restart. The first reason stays.
    */
-  async freeze(pubKey: PubKey, why: string): Promise<void> {
-    const first = this.#frozen.get(pubKey) ?? why;
-    this.#frozen.set(pubKey, first);
-    const value = new TextEncoder().encode(first);
-    await this.#store.batch([{ type: "put", key: `${PREFIX}${pubKey}`, value }]);
+  async freeze(freeze: Freeze): Promise<void> {
+    const key = keyOf(freeze);
+    const first = this.#frozen.get(key) ?? {
+      ...freeze,
+      reason: freeze.reason.slice(0, MAX_FREEZE_REASON),
+    };
+    this.#frozen.set(key, first);
+    const value = new TextEncoder().encode(JSON.stringify({ reason: first.reason, by: first.by }));
+    await this.#store.batch([{ type: "put", key, value }]);
+  }
+
+  /** FREEZE-3: lifts this freeze and no other; it holds until the disk has forgotten it. */
+  async unfreeze(target: FreezeTarget): Promise<boolean> {
+    const key = keyOf(target);
+    if (!this.#frozen.has(key)) return false;
+    await this.#store.batch([{ type: "del", key }]);
+    return this.#frozen.delete(key);
   }
 }
 
-/** Reads who was frozen before the restart. */
+/** Reads what was frozen before the restart. */
 export async function openFreezes(store: KeyValueStore): Promise<Freezes> {
-  const frozen = new Map<string, string>();
+  const frozen = new Map<string, Freeze>();
   for await (const [key, value] of store.entries(RANGE)) {
-    frozen.set(key.slice(PREFIX.length), new TextDecoder().decode(value));
+    const freeze = decode(key, new TextDecoder().decode(value));
+    frozen.set(keyOf(freeze), freeze);
   }
   return new Freezes(store, frozen);
+}
+
+/** FREEZE-1: what cannot be read freezes everything, for it was there to stop something. */
+function decode(key: string, text: string): Freeze {
+  const [, who = EVERYBODY, name = "all"] = KEY.exec(key) ?? [];
+  const scope = FREEZE_SCOPES.find((each) => each === name) ?? "all";
+  const validator = who === EVERYBODY ? null : (who as PubKey);
+  const json = parseJson(text, 2);
+  const fields = json.ok && typeof json.value === "object" ? json.value : null;
+  const { reason, by } = (fields ?? {}) as { readonly reason?: unknown; readonly by?: unknown };
+  return {
+    scope,
+    validator,
+    reason: typeof reason === "string" ? reason : text,
+    by: typeof by === "string" ? by : "unknown",
+  };
+}
+
+function keyOf({ scope, validator }: FreezeTarget): string {
+  return `${PREFIX}${validator ?? EVERYBODY}/${scope}`;
+}
+
+function refusalBy({ scope, validator, reason, by }: Freeze, pubKey: PubKey): RefusalReason {
+  const who = validator === null ? "" : ` --validator ${validator}`;
+  return {
+    code: "frozen",
+    detail:
+      `${pubKey} is frozen by ${by}: ${reason}. When the reason is gone, run: ` +
+      `coterie unfreeze --scope ${scope}${who}`,
+  };
 }

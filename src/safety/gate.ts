@@ -1,6 +1,10 @@
 /**
  * The safety gate: the only way from a verified partial signature to the network, and the only file
  * that mints `Admitted`. Fails closed: whatever throws in here, nothing is admitted.
+ *
+ * The order of its checks is DESIGN §7's: frozen, instance lock, the guards (migration wait,
+ * foreign signer), the duty's limit, what was decided, EIP-3076, the synced write, and the instance
+ * lock and the freezes again.
  */
 import type {
   Admitted,
@@ -9,16 +13,22 @@ import type {
   SigningTask,
   Verified,
 } from "../domain/data.ts";
-import { FaultError, type RefusalReason } from "../domain/errors.ts";
-import type { LockIndex, ShareIndex } from "../domain/keys.ts";
+import type { Duty } from "../domain/duty.ts";
+import { FaultError, type RefusalCode, type RefusalReason } from "../domain/errors.ts";
+import type { LockIndex, PubKey, ShareIndex } from "../domain/keys.ts";
 import type { InstanceLock } from "../ports/instanceLock.ts";
-import type { Freezes } from "./freezes.ts";
+import type { AuditLog, SigningDecision } from "./auditLog.ts";
+import type { DutySafety, GateGuard, GuardSubject } from "./guards.ts";
+import type { PrecursorKind, Precursors } from "./precursors.ts";
+import { SigningLimits } from "./signingLimits.ts";
 import type { SlashingStore, SlashingTransaction } from "./slashingStore.ts";
 
 export type AdmitRequest = {
   /** What the cluster decided that this node's validators sign for the duty. */
   readonly tasks: readonly SigningTask[];
   readonly set: Verified<PartialSignatureSet>;
+  /** Who made the signatures, for the audit log. */
+  readonly caller: string;
 };
 export type Refused = { readonly validator: LockIndex; readonly reason: RefusalReason };
 export type AdmitResult = {
@@ -39,73 +49,206 @@ export interface SafetyGate {
   isRecorded(task: SigningTask): boolean;
 }
 
-type GateParts = {
+/** Freezes as the gate asks for them: of a validator, for a part of its work. */
+export interface FreezeView {
+  refusalOf(pubKey: PubKey, scope: DutySafety["scope"]): RefusalReason | null;
+}
+
+export type GateParts = {
   readonly slashing: SlashingStore;
   readonly lock: InstanceLock;
-  readonly freezes: Pick<Freezes, "refusalOf">;
+  readonly freezes: FreezeView;
+  /** Asked in this order: the migration wait, then foreign signers. */
+  readonly guards: readonly GateGuard[];
+  readonly safetyOf: (duty: Duty) => DutySafety;
+  readonly audit: Pick<AuditLog, "append">;
+  readonly precursors: Pick<Precursors, "count">;
 };
 
-export function createSafetyGate({ slashing, lock, freezes }: GateParts): SafetyGate {
-  /** Decides and records in one synced batch; what was approved counts only if this resolves. */
-  async function recordAll(
-    size: number,
-    decide: (transaction: SlashingTransaction) => readonly (RefusalReason | null)[],
-  ): Promise<readonly (RefusalReason | null)[]> {
-    const refuseAll = (reason: RefusalReason) => Array.from({ length: size }, () => reason);
+type Verdict = RefusalReason | null;
+/** A signature with everything that the cluster decided for its validator and duty. */
+type Asked = { readonly signature: PartialSignature; readonly tasks: readonly SigningTask[] };
+type Context = {
+  readonly request: AdmitRequest;
+  readonly transaction: SlashingTransaction;
+  readonly lockRefusal: Verdict;
+};
+
+export function createSafetyGate(parts: GateParts): SafetyGate {
+  return new Gate(parts);
+}
+
+class Gate implements SafetyGate {
+  readonly #parts: GateParts;
+  readonly #limits: SigningLimits;
+
+  constructor(parts: GateParts) {
+    this.#parts = parts;
+    this.#limits = new SigningLimits((duty) => parts.safetyOf(duty).messagesPerValidator);
+  }
+
+  checkValue(tasks: readonly SigningTask[]): readonly Verdict[] {
+    return tasks.map((task) => checkTask(this.#parts.slashing, task));
+  }
+
+  async admit(request: AdmitRequest): Promise<AdmitResult> {
+    const { tasks, set } = request;
+    const decided = Map.groupBy(tasks, (task) => task.validator);
+    const asked = set.signatures.map((signature): Asked => {
+      return { signature, tasks: decided.get(signature.validator) ?? [] };
+    });
+    const decisions = await this.#inOneBatch(
+      (transaction, lockRefusal) =>
+        asked.map((one) => this.#decide(one, { request, transaction, lockRefusal })),
+      // A freeze that came during the write holds too.
+      (index) => this.#frozen(set.duty, asked[index]?.tasks[0]),
+    );
+    for (const [index, { withheld }] of decisions.entries()) {
+      const one = asked[index];
+      if (withheld !== null && one) this.#tell(request, one, { verdict: "withheld", ...withheld });
+    }
+    const reasons = decisions.map(({ refusal, withheld }) => refusal ?? withheld);
+    const approved = set.signatures.filter((_, index) => reasons[index] === null);
+    const rest: PartialSignatureSet = { ...set, signatures: approved };
+    return {
+      // GATE-1: minted here alone, after the records of all these signatures are on disk.
+      admitted: approved.length === 0 ? null : (rest as Admitted<PartialSignatureSet>),
+      refused: set.signatures.flatMap(({ validator }, index) => {
+        const reason = reasons[index] ?? null;
+        return reason === null ? [] : [{ validator, reason }];
+      }),
+    };
+  }
+
+  async checkAggregate(tasks: readonly SigningTask[]): Promise<readonly Verdict[]> {
+    const decisions = await this.#inOneBatch(
+      (transaction, lockRefusal) =>
+        tasks.map((task) => lockRefusal ?? recordTask(transaction, task, null)),
+      () => null,
+    );
+    return decisions.map(({ refusal, withheld }) => refusal ?? withheld);
+  }
+
+  isRecorded({ pubKey, slashing: message, signingRoot }: SigningTask): boolean {
+    if (message === null) return false;
+    const verdict = this.#parts.slashing.check(pubKey, { slashing: message, signingRoot });
+    return verdict.isApproved && verdict.isRepeat;
+  }
+
+  /**
+   * Decides and records in one synced batch. What was approved counts only if the write succeeded
+   * and nothing has come up meanwhile: `withheld` says what did.
+   */
+  async #inOneBatch(
+    decide: (transaction: SlashingTransaction, lockRefusal: Verdict) => readonly Verdict[],
+    cameUp: (index: number) => Verdict,
+  ): Promise<readonly { readonly refusal: Verdict; readonly withheld: Verdict }[]> {
+    let refusals: readonly Verdict[] = [];
+    let failed: Verdict = null;
     try {
-      const verdicts = await slashing.transact((transaction) =>
-        lock.isHeld() ? decide(transaction) : refuseAll(LOCK_LOST),
-      );
-      // GATE-6: a process that was stopped during the write may have been replaced meanwhile.
-      return lock.isHeld() ? verdicts : refuseAll(LOCK_LOST);
+      await this.#parts.slashing.transact((transaction) => {
+        refusals = decide(transaction, this.#lockRefusal());
+      });
     } catch (error) {
       // GATE-4: a bug is no refusal, it goes on to the process's edge; nothing is admitted either.
       if (!(error instanceof FaultError)) throw error;
-      return refuseAll({ code: "store_failed", detail: `${error.message}. ${FREE_THE_DISK}` });
+      failed = { code: "store_failed", detail: `${error.message}. ${FREE_THE_DISK}` };
     }
+    // GATE-6: a process that was stopped during the write may have been replaced meanwhile.
+    const stopped = failed ?? this.#lockRefusal();
+    return refusals.map((refusal, index) => {
+      return { refusal, withheld: refusal === null ? (stopped ?? cameUp(index)) : null };
+    });
   }
 
-  return {
-    checkValue: (tasks) => tasks.map((task) => checkTask(slashing, task)),
+  /** One signature's way, in the order of DESIGN §7; audited whatever comes out. */
+  #decide(asked: Asked, { request, transaction, lockRefusal }: Context): Verdict {
+    const { duty, shareIndex } = request.set;
+    const task = decidedTask(asked);
+    const early =
+      this.#frozen(duty, asked.tasks[0]) ??
+      lockRefusal ??
+      this.#guarded(duty, asked.tasks[0]) ??
+      this.#limits.refusalOf(duty, asked.signature) ??
+      (task === undefined ? notDecided(asked.signature) : null);
+    if (early !== null || task === undefined) {
+      if (early !== null) this.#refused(request, asked, early);
+      return early;
+    }
+    const isRepeat = this.#limits.isApproved(duty, asked.signature);
+    const refusal = recordTask(transaction, task, shareIndex);
+    if (refusal !== null) {
+      this.#refused(request, asked, refusal);
+      return refusal;
+    }
+    this.#limits.approve(duty, asked.signature);
+    this.#tell(request, asked, { verdict: isRepeat ? "repeated" : "admitted" });
+    return null;
+  }
 
-    async admit({ tasks, set }) {
-      const { signatures, shareIndex } = set;
-      const decided = Map.groupBy(tasks, (task) => task.validator);
-      const reasons = await recordAll(signatures.length, (transaction) =>
-        signatures.map((signature) => {
-          const task = decidedTask(decided.get(signature.validator) ?? [], signature);
-          if (task === undefined) return notDecided(signature);
-          // FREEZE-2: before the rules, so that a frozen share leaves no record either.
-          const frozen = freezes.refusalOf(task.pubKey);
-          if (frozen !== null) return frozen;
-          return recordTask(transaction, task, shareIndex);
-        }),
-      );
-      const approved = signatures.filter((_, index) => reasons[index] === null);
-      const rest: PartialSignatureSet = { ...set, signatures: approved };
-      return {
-        // GATE-1: minted here alone, after the records of all these signatures are on disk.
-        admitted: approved.length === 0 ? null : (rest as Admitted<PartialSignatureSet>),
-        refused: signatures.flatMap(({ validator }, index) => {
-          const reason = reasons[index];
-          return reason === null || reason === undefined ? [] : [{ validator, reason }];
-        }),
-      };
-    },
+  /** FREEZE-2: before everything else, so that a frozen share leaves no record either. */
+  #frozen(duty: Duty, task: SigningTask | undefined): Verdict {
+    if (task === undefined) return null;
+    const { safetyOf, freezes } = this.#parts;
+    return freezes.refusalOf(task.pubKey, safetyOf(duty).scope);
+  }
 
-    checkAggregate: (tasks) =>
-      recordAll(tasks.length, (transaction) =>
-        tasks.map((task) => recordTask(transaction, task, null)),
-      ),
+  /** GATE-6: token and age; the file is read each time. */
+  #lockRefusal(): Verdict {
+    if (!this.#parts.lock.isHeld()) return LOCK_LOST;
+    return this.#parts.lock.isFresh() ? null : LOCK_STALE;
+  }
 
-    isRecorded({ pubKey, slashing: message, signingRoot }) {
-      if (message === null) return false;
-      const verdict = slashing.check(pubKey, { slashing: message, signingRoot });
-      return verdict.isApproved && verdict.isRepeat;
-    },
-  };
+  /** GATE-8: in their order; a signature that nothing was decided for cannot be asked about. */
+  #guarded(duty: Duty, task: SigningTask | undefined): Verdict {
+    if (task === undefined) return null;
+    const subject: GuardSubject = { validator: task.validator, pubKey: task.pubKey, duty };
+    for (const guard of this.#parts.guards) {
+      const refusal = guard.refusalOf(subject);
+      if (refusal !== null) return refusal;
+    }
+    return null;
+  }
+
+  #refused(request: AdmitRequest, asked: Asked, { code }: RefusalReason): void {
+    for (const precursor of PRECURSORS_OF[code] ?? []) this.#parts.precursors.count(precursor);
+    this.#tell(request, asked, { verdict: "refused", code });
+  }
+
+  #tell(
+    { set, caller }: AdmitRequest,
+    { signature, tasks }: Asked,
+    outcome: { readonly verdict: SigningDecision["verdict"]; readonly code?: RefusalCode },
+  ): void {
+    const { validator, messageRoot } = signature;
+    this.#parts.audit.append({
+      kind: "signing",
+      duty: set.duty,
+      validator,
+      pubKey: tasks[0]?.pubKey ?? null,
+      messageRoot,
+      caller,
+      verdict: outcome.verdict,
+      reason: outcome.code ?? null,
+    });
+  }
 }
 
+/** PRECURSOR-1: refusals that say that somebody tried to have a share sign twice. */
+const PRECURSORS_OF: Partial<Record<RefusalCode, readonly PrecursorKind[]>> = {
+  rate_limited: ["rate_limit", "conflicting_digest"],
+  slashable_double_vote: ["conflicting_digest"],
+  slashable_double_proposal: ["conflicting_digest"],
+  slashable_surrounding: ["conflicting_digest"],
+  slashable_surrounded: ["conflicting_digest"],
+};
+const LOCK_STALE: RefusalReason = {
+  code: "lock_stale",
+  detail:
+    "this process stood still for longer than another one waits before it takes the data " +
+    "directory over (a suspended machine, or its clock was set). Nothing has to be done: it " +
+    "signs again after its next heartbeat if its token still stands in instance.lock.",
+};
 const LOCK_LOST: RefusalReason = {
   code: "lock_lost",
   detail:
@@ -136,10 +279,7 @@ function recordTask(
 }
 
 /** GATE-2: the decided task of this signature among its validator's; a duty may have several. */
-function decidedTask(
-  tasks: readonly SigningTask[],
-  { messageRoot }: PartialSignature,
-): SigningTask | undefined {
+function decidedTask({ tasks, signature: { messageRoot } }: Asked): SigningTask | undefined {
   return tasks.find((task) => task.messageRoot === messageRoot);
 }
 

@@ -43,6 +43,18 @@ export type RecordRequest = Candidate & {
 
 export type ImportedMessage = SlashingInput & { readonly signingRoot: Root | null };
 
+/**
+ * Something else that has to be as durable as the records, and rides in their batches: the audit
+ * log, decided roots, witnesses. Both calls are synchronous, so that nothing comes between what a
+ * batch carries and what its member believes of it.
+ */
+export interface BatchMember {
+  /** What the batch that is being put together carries of it; all of it again after a failure. */
+  operations(): readonly StoreOperation[];
+  /** What {@link operations} said last is on the disk. */
+  committed(): void;
+}
+
 /** What {@link SlashingStore.transact} permits; valid only while its `decide` runs. */
 export interface SlashingTransaction {
   /** Applies the rules, and remembers the message if they approve. */
@@ -68,6 +80,8 @@ export type LoadedRecords = {
 type Job = (transaction: SlashingTransaction) => unknown;
 type Outcome = { readonly result: Result<unknown, unknown>; readonly needsWrite: boolean };
 
+/** Records nothing, and has the batch written all the same. */
+const FLUSH: Job = () => undefined;
 const NO_HISTORY = new ValidatorHistory();
 
 /** Made by `openSlashingStore` only. */
@@ -82,6 +96,7 @@ export class SlashingStore {
   readonly #unwrittenMessages = new Set<SignedMessage>();
   /** Validators with more messages than are kept. */
   readonly #overdue = new Set<PubKey>();
+  readonly #members: BatchMember[] = [];
   #entries: number;
 
   constructor(store: KeyValueStore, loaded: LoadedRecords) {
@@ -107,6 +122,16 @@ export class SlashingStore {
     return (await this.#queue.run(decide)) as R;
   }
 
+  /** STORE-12: from now on every batch carries the member's operations too. */
+  join(member: BatchMember): void {
+    this.#members.push(member);
+  }
+
+  /** Writes what the members have pending, with whatever else waits. */
+  async flush(): Promise<void> {
+    await this.#queue.run(FLUSH);
+  }
+
   /** All validators with records, in the order of their keys. */
   snapshot(): readonly (readonly [PubKey, HistorySnapshot])[] {
     return [...this.#histories].sort(([a], [b]) => (a < b ? -1 : 1));
@@ -128,7 +153,7 @@ export class SlashingStore {
   /** Decides within memory; whatever the job approved is remembered from here on (GATE-5). */
   #decide(job: Job): Outcome {
     let isOpen = true;
-    let needsWrite = false;
+    let needsWrite = job === FLUSH;
     const transaction: SlashingTransaction = {
       record: (request) => {
         assert(isOpen, "a transaction decides before it returns");
@@ -257,9 +282,11 @@ export class SlashingStore {
       entries: this.#entries,
     };
     this.#unwritten.push({ type: "put", key: HEAD_KEY, value: encodeHead(head) });
-    await this.#store.batch(this.#unwritten);
+    const joined = this.#members.flatMap((member) => member.operations());
+    await this.#store.batch([...this.#unwritten, ...joined]);
     this.#unwritten = [];
     this.#unwrittenMessages.clear();
+    for (const member of this.#members) member.committed();
   }
 
   /** Whether a remembered message is on the disk, too: its write may have failed (STORE-6). */

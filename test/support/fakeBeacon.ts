@@ -2,6 +2,8 @@
  * A beacon node behind the port, for tests in virtual time: one block per slot, duties spread over
  * the epoch, and the wrong answers that a test asks for. What it is handed is kept for the verdict.
  */
+
+import { type BlockChange, virtualBlock } from "../../sim/virtualBlocks.ts";
 import type { AttesterDefinition } from "../../src/domain/data.ts";
 import { FaultError } from "../../src/domain/errors.ts";
 import { bytesOf, type PubKey, type Root, type Signature } from "../../src/domain/keys.ts";
@@ -16,7 +18,6 @@ import type {
   ProposerPreparation,
   ValidatorState,
 } from "../../src/ports/beaconNode.ts";
-import { type BlockChange, fakeBlock } from "./blocks.ts";
 import { GENESIS_TIME, GENESIS_VALIDATORS_ROOT, RAW_SPEC, SLOTS_PER_EPOCH } from "./testChain.ts";
 
 export type BeaconFaults = {
@@ -151,7 +152,7 @@ export class FakeBeacon implements BeaconNode {
     this.produced.push(slot);
     const proposerIndex = FIRST_INDEX + (this.proposers.get(slot) ?? 0);
     const parentRoot = bytesOf(blockRoot(slot - 1));
-    return fakeBlock({ slot, proposerIndex, parentRoot, randaoReveal, ...this.faults.block });
+    return virtualBlock({ slot, proposerIndex, parentRoot, randaoReveal, ...this.faults.block });
   }
 
   async publishBlock(block: SignedBlock): Promise<void> {

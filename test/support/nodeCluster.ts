@@ -3,6 +3,7 @@
  * network, memory disks and scripted beacon nodes, with real BLS and real identities.
  */
 import assert from "node:assert/strict";
+import { FEE_RECIPIENT, GAS_LIMIT } from "../../sim/virtualBlocks.ts";
 import type { Cluster } from "../../src/cluster/cluster.ts";
 import { createBls } from "../../src/crypto/bls.ts";
 import { createBuiltinSigner } from "../../src/crypto/builtinSigner.ts";
@@ -24,11 +25,11 @@ import type { Chain } from "../../src/eth2/chain.ts";
 import { createNode, type Node } from "../../src/node/node.ts";
 import type { Ports } from "../../src/ports/ports.ts";
 import { openSlashingStore } from "../../src/safety/openSlashingStore.ts";
-import { FEE_RECIPIENT, GAS_LIMIT } from "./blocks.ts";
 import { FakeBeacon } from "./fakeBeacon.ts";
 import { MemoryHub } from "./memoryNetwork.ts";
 import { MemoryStore } from "./memoryStore.ts";
 import { type CountingMetrics, countingMetrics, type LogLine, recordingLogger } from "./quiet.ts";
+import { HELD } from "./slashing.ts";
 import { GENESIS_TIME, testChain } from "./testChain.ts";
 import { VirtualClock } from "./virtualClock.ts";
 
@@ -111,7 +112,7 @@ export class NodeCluster {
       identity,
       beacon,
       store,
-      lock: { isHeld: () => true },
+      lock: HELD,
       bls: createBls(),
       signer: createBuiltinSigner(shares.map((secret, validator) => ({ validator, secret }))),
       logger,

@@ -6,14 +6,27 @@ import type {
   SlashingInput,
   Verified,
 } from "../../src/domain/data.ts";
+import type { Duty } from "../../src/domain/duty.ts";
 import type { PubKey, Root, ShareIndex } from "../../src/domain/keys.ts";
 import type { InstanceLock } from "../../src/ports/instanceLock.ts";
+import type { AdmitRequest, GateParts } from "../../src/safety/gate.ts";
+import type { DutySafety } from "../../src/safety/guards.ts";
 import type { Verdict } from "../../src/safety/rules.ts";
 import type { SlashingStore } from "../../src/safety/slashingStore.ts";
 
 export const CHAIN = `0x${"04".repeat(32)}` as Root;
-export const HELD: InstanceLock = { isHeld: () => true };
-export const NONE_FROZEN = { refusalOf: () => null };
+export const HELD: InstanceLock = { isHeld: () => true, isFresh: () => true };
+/** Of every duty one message per validator, as most are. */
+export const ONE_MESSAGE: DutySafety = { scope: "attest", messagesPerValidator: 1 };
+/** A gate with nothing in the way of the slashing rules. */
+export const OPEN: Omit<GateParts, "slashing"> = {
+  lock: HELD,
+  freezes: { refusalOf: () => null },
+  guards: [],
+  safetyOf: () => ONE_MESSAGE,
+  audit: { append: () => undefined },
+  precursors: { count: () => undefined },
+};
 
 export function pubKey(number: number): PubKey {
   return `0x${number.toString(16).padStart(96, "0")}` as PubKey;
@@ -58,6 +71,11 @@ export function task(
   return { validator, pubKey: pubKey(validator), messageRoot, signingRoot, slashing };
 }
 
+/** What the admission hands to the gate when exactly the tasks were signed. */
+export function request(tasks: readonly SigningTask[], shareIndex: ShareIndex = 1): AdmitRequest {
+  return { tasks, set: signedSet(tasks, shareIndex), caller: "test" };
+}
+
 /** The set of signatures that fits the tasks, as the signature verifier would hand it over. */
 export function signedSet(
   tasks: readonly SigningTask[],
@@ -65,7 +83,7 @@ export function signedSet(
 ): Verified<PartialSignatureSet> {
   assert(tasks.length > 0);
   const set: PartialSignatureSet = {
-    duty: { slot: 1, type: "attester" },
+    duty: dutyOf(tasks),
     shareIndex,
     signatures: tasks.map(({ validator, messageRoot }) => ({
       validator,
@@ -74,4 +92,11 @@ export function signedSet(
     })),
   };
   return set as Verified<PartialSignatureSet>;
+}
+
+/** A duty of its own for each epoch or slot, so that no limit meets what the rules shall judge. */
+function dutyOf([task]: readonly SigningTask[]): Duty {
+  const message = task?.slashing;
+  if (message?.kind === "block") return { slot: message.slot, type: "proposer" };
+  return { slot: (message?.target ?? 0) * 32, type: "attester" };
 }

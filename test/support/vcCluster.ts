@@ -24,6 +24,7 @@ import { type ClusterKeys, createClusterKeys } from "./clusterKeys.ts";
 import { MemoryHub } from "./memoryNetwork.ts";
 import { MemoryStore } from "./memoryStore.ts";
 import { type CountingMetrics, countingMetrics, type LogLine, recordingLogger } from "./quiet.ts";
+import { HELD } from "./slashing.ts";
 import { VirtualClock } from "./virtualClock.ts";
 import { startVirtualDevchain, type VirtualDevchain } from "./virtualDevchain.ts";
 
@@ -231,7 +232,7 @@ async function startMember(parts: Parts, url: string, self: PeerIndex): Promise<
       identity,
       beacon: counted(beacon, parts.requests),
       store,
-      lock: { isHeld: () => true },
+      lock: HELD,
       bls: createBls(),
       signer: createBuiltinSigner([]),
       logger,

@@ -22,9 +22,9 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import { FaultError } from "../../domain/errors.ts";
+import { Cancelled, FaultError } from "../../domain/errors.ts";
 import { INSTANCE_LOCK_HEARTBEAT_MS, INSTANCE_LOCK_STALE_MS } from "../../domain/limits.ts";
-import type { Clock, Timer } from "../../ports/clock.ts";
+import type { Clock } from "../../ports/clock.ts";
 import type { InstanceLock } from "../../ports/instanceLock.ts";
 import type { Random } from "../../ports/random.ts";
 import { toHex } from "../../util/bytes.ts";
@@ -92,8 +92,9 @@ class FileLock implements HeldInstanceLock {
   readonly #descriptor: number;
   readonly #clock: Clock;
   readonly #onLost: (reason: string) => void;
-  #heartbeat: Timer | null = null;
-  #isStopped = false;
+  readonly #stopping = new AbortController();
+  /** When the last heartbeat began that found our token in place. */
+  #seen = { monotonic: -Infinity, wall: -Infinity };
 
   constructor(
     parts: InstanceLockOptions & {
@@ -108,6 +109,7 @@ class FileLock implements HeldInstanceLock {
     this.#clock = parts.clock;
     this.#onLost = parts.onLost;
     this.#beat();
+    void this.#keepBeating();
   }
 
   isHeld(): boolean {
@@ -119,28 +121,54 @@ class FileLock implements HeldInstanceLock {
     return false;
   }
 
+  isFresh(): boolean {
+    const { monotonic, wall } = this.#seen;
+    return (
+      !this.#isStopped &&
+      this.#clock.monotonic() - monotonic < INSTANCE_LOCK_STALE_MS &&
+      this.#clock.now() - wall < INSTANCE_LOCK_STALE_MS
+    );
+  }
+
   release(): void {
     const isOurs = this.isHeld();
     this.#stop();
     if (isOurs) unlinkSync(this.#path);
   }
 
+  get #isStopped(): boolean {
+    return this.#stopping.signal.aborted;
+  }
+
+  /** On the monotonic clock: a wall clock that is set back must not stop the heart (STORE-11). */
+  async #keepBeating(): Promise<void> {
+    const { signal } = this.#stopping;
+    try {
+      while (!signal.aborted) {
+        await this.#clock.sleep(INSTANCE_LOCK_HEARTBEAT_MS, signal);
+        this.#beat();
+      }
+    } catch (error) {
+      if (error !== signal.reason) throw error;
+    }
+  }
+
   /** Touches our own file, by its descriptor: never that of whoever replaced us (STORE-11). */
   #beat(): void {
+    // Taken before the file is looked at: what stood still in between does not count as fresh.
+    const seen = { monotonic: this.#clock.monotonic(), wall: this.#clock.now() };
     if (!this.isHeld()) {
       this.#lose(`${this.#path} is gone or cannot be read`);
       return;
     }
-    const seconds = this.#clock.now() / 1000;
+    const seconds = seen.wall / 1000;
     try {
       futimesSync(this.#descriptor, seconds, seconds);
     } catch (error) {
       this.#lose(`${this.#path} takes no heartbeat: ${String(error)}`);
       return;
     }
-    this.#heartbeat = this.#clock.at(this.#clock.now() + INSTANCE_LOCK_HEARTBEAT_MS, () =>
-      this.#beat(),
-    );
+    this.#seen = seen;
   }
 
   #lose(reason: string): void {
@@ -151,8 +179,7 @@ class FileLock implements HeldInstanceLock {
 
   #stop(): void {
     if (this.#isStopped) return;
-    this.#isStopped = true;
-    this.#heartbeat?.cancel();
+    this.#stopping.abort(new Cancelled("the lock is given up"));
     closeSync(this.#descriptor);
   }
 }

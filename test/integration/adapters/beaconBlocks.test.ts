@@ -1,12 +1,12 @@
 import "../../support/mainnetPreset.ts";
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { virtualBlock } from "../../../sim/virtualBlocks.ts";
 import { FaultError } from "../../../src/domain/errors.ts";
 import { decodeProposal, encodeProposal, type ProducedBlock } from "../../../src/eth2/blocks.ts";
 import { FORKS } from "../../../src/eth2/forks.ts";
 import { ssz } from "../../../src/eth2/ssz.ts";
 import { benchOf } from "../../support/beaconClients.ts";
-import { fakeBlock } from "../../support/blocks.ts";
 import {
   busy,
   type Fault,
@@ -18,8 +18,8 @@ import {
 
 const SLOT = 100;
 const RANDAO = { randaoReveal: new Uint8Array(96).fill(0xaa) };
-const BLOCK = fakeBlock({ slot: SLOT, proposerIndex: 3, randaoReveal: RANDAO.randaoReveal });
-const BLINDED = fakeBlock({ slot: SLOT, proposerIndex: 3, isBlinded: true });
+const BLOCK = virtualBlock({ slot: SLOT, proposerIndex: 3, randaoReveal: RANDAO.randaoReveal });
+const BLINDED = virtualBlock({ slot: SLOT, proposerIndex: 3, isBlinded: true });
 
 function headersOf(block: ProducedBlock): Record<string, string> {
   return {
@@ -87,7 +87,7 @@ describe("producing a block", () => {
   });
 
   const wrong: readonly (readonly [string, Fault])[] = [
-    ["of another slot", inSsz(fakeBlock({ slot: SLOT + 1 }))],
+    ["of another slot", inSsz(virtualBlock({ slot: SLOT + 1 }))],
     ["cut short", replySsz(BLOCK.ssz.slice(0, -3), headersOf(BLOCK))],
     ["without its version", replySsz(BLOCK.ssz, {})],
     ["of an unknown version", inSsz(BLOCK, { "eth-consensus-version": "phase9" })],

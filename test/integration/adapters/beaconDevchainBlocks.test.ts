@@ -3,6 +3,7 @@
 import "../../support/minimalPreset.ts";
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { FEE_RECIPIENT } from "../../../sim/virtualBlocks.ts";
 import { type BeaconClient, createBeaconClient } from "../../../src/adapters/beacon/client.ts";
 import { systemClock } from "../../../src/adapters/system/clock.ts";
 import type { ProposerDefinition, UnsignedData } from "../../../src/domain/data.ts";
@@ -12,7 +13,6 @@ import { randao } from "../../../src/duties/randao.ts";
 import { Chain } from "../../../src/eth2/chain.ts";
 import { parseChainSpec } from "../../../src/eth2/chainSpec.ts";
 import { toHex } from "../../../src/util/bytes.ts";
-import { FEE_RECIPIENT } from "../../support/blocks.ts";
 import { countingMetrics, recordingLogger } from "../../support/quiet.ts";
 import {
   startVirtualDevchain,

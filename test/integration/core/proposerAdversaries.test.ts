@@ -2,6 +2,12 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import {
+  type BlockChange,
+  FEE_RECIPIENT,
+  GAS_LIMIT,
+  virtualBlock,
+} from "../../../sim/virtualBlocks.ts";
 import { bytesOf, type PeerIndex, type Root } from "../../../src/domain/keys.ts";
 import { MAX_VALUE_BYTES } from "../../../src/domain/limits.ts";
 import { decodeProposal, encodeProposal, type SignedBlock } from "../../../src/eth2/blocks.ts";
@@ -10,7 +16,6 @@ import { ssz } from "../../../src/eth2/ssz.ts";
 import { ConsensusFrameSchema } from "../../../src/wire/generated/coterie/v1/consensus_pb.ts";
 import { nativeProfile } from "../../../src/wire/nativeProfile.ts";
 import { revealOf, verifyPublished } from "../../support/blockSignatures.ts";
-import { type BlockChange, FEE_RECIPIENT, fakeBlock, GAS_LIMIT } from "../../support/blocks.ts";
 import { messageIn, proposeValueTo, signedProposal, withhold } from "../../support/byzantine.ts";
 import { blockRoot, FIRST_INDEX } from "../../support/fakeBeacon.ts";
 import type { Hop } from "../../support/memoryNetwork.ts";
@@ -72,7 +77,7 @@ function changed(value: Uint8Array, change: BlockChange): Uint8Array {
   const { randaoReveal, parentRoot } = proposalIn(value);
   const honest = { slot: SLOT, proposerIndex: FIRST_INDEX, randaoReveal };
   return encodeProposal(
-    fakeBlock({ ...honest, parentRoot: bytesOf(parentRoot), graffiti: LIE, ...change }),
+    virtualBlock({ ...honest, parentRoot: bytesOf(parentRoot), graffiti: LIE, ...change }),
   );
 }
 
@@ -260,7 +265,7 @@ describe("a leader that", () => {
     const { ports } = cluster.member(LEADER);
     const randaoReveal = revealOf(cluster, SLOT);
     const value = encodeProposal(
-      fakeBlock({
+      virtualBlock({
         slot: SLOT,
         proposerIndex: FIRST_INDEX,
         parentRoot: bytesOf(blockRoot(SLOT - 2)),

@@ -257,7 +257,7 @@ describe("VC-5: a validator's whole key", () => {
     const { store } = cluster.member(0);
     const pubKey = cluster.cluster.validators[0]?.pubKey;
     assert.ok(pubKey !== undefined);
-    assert.equal((await openFreezes(store)).refusalOf(pubKey)?.code, "frozen");
+    assert.equal((await openFreezes(store)).refusalOf(pubKey, "attest")?.code, "frozen");
     // The cluster goes on without this operator's share.
     for (const self of [1, 2, 3]) await submit(self, byShare(self, data));
     await cluster.clock.runUntil(cluster.chain.slotStart(SLOT + 1));

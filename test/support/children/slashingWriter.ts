@@ -11,7 +11,7 @@ import { systemClock } from "../../../src/adapters/system/clock.ts";
 import { systemRandom } from "../../../src/adapters/system/random.ts";
 import { createSafetyGate } from "../../../src/safety/gate.ts";
 import { openSlashingStore } from "../../../src/safety/openSlashingStore.ts";
-import { CHAIN, NONE_FROZEN, root, signedSet, task, vote } from "../slashing.ts";
+import { CHAIN, OPEN, request, root, task, vote } from "../slashing.ts";
 
 const [directory, firstEpoch] = process.argv.slice(2);
 assert(directory !== undefined && firstEpoch !== undefined);
@@ -22,10 +22,10 @@ const lock = await acquireInstanceLock({
   onLost: () => process.exit(70),
 });
 const slashing = await openSlashingStore(await openLevel(join(directory, "db")), CHAIN);
-const gate = createSafetyGate({ slashing, lock, freezes: NONE_FROZEN });
+const gate = createSafetyGate({ ...OPEN, slashing, lock });
 for (let epoch = Number(firstEpoch); ; epoch++) {
   const tasks = [1, 2, 3, 4].map((validator) => task(validator, vote(epoch - 1, epoch), root(1)));
-  const { admitted } = await gate.admit({ tasks, set: signedSet(tasks) });
+  const { admitted } = await gate.admit(request(tasks));
   assert.equal(admitted?.signatures.length, 4);
   // Synchronous: what is on the pipe has left, whatever happens to this process.
   writeSync(1, `${epoch}\n`);

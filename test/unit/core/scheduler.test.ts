@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
+import { FEE_RECIPIENT, GAS_LIMIT } from "../../../sim/virtualBlocks.ts";
 import { Background } from "../../../src/core/background.ts";
 import { Deadlines } from "../../../src/core/deadlines.ts";
 import { HeadFeed } from "../../../src/core/headFeed.ts";
@@ -7,7 +8,6 @@ import { DutyScheduler } from "../../../src/core/scheduler.ts";
 import type { Duty } from "../../../src/domain/duty.ts";
 import type { PubKey, Root } from "../../../src/domain/keys.ts";
 import { DUTY_KINDS } from "../../../src/duties/table.ts";
-import { FEE_RECIPIENT, GAS_LIMIT } from "../../support/blocks.ts";
 import { FakeBeacon } from "../../support/fakeBeacon.ts";
 import { recordingLogger } from "../../support/quiet.ts";
 import { GENESIS_TIME, testChain } from "../../support/testChain.ts";

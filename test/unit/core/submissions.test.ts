@@ -18,7 +18,7 @@ import { openSlashingStore } from "../../../src/safety/openSlashingStore.ts";
 import { signRoot } from "../../support/clientKeys.ts";
 import { MemoryDisk } from "../../support/memoryStore.ts";
 import { countingMetrics, recordingLogger } from "../../support/quiet.ts";
-import { CHAIN, HELD, task, vote } from "../../support/slashing.ts";
+import { CHAIN, OPEN, task, vote } from "../../support/slashing.ts";
 import { testChain } from "../../support/testChain.ts";
 
 const DUTY = { slot: 9, type: "attester" } as const;
@@ -42,7 +42,7 @@ async function createDesk(
   const disk = new MemoryDisk();
   const freezes = await openFreezes(disk.open());
   const slashing = await openSlashingStore(disk.open(), CHAIN);
-  const gate = createSafetyGate({ slashing, lock: HELD, freezes });
+  const gate = createSafetyGate({ ...OPEN, slashing, freezes });
   const verifier = new SignatureVerifier(
     bls,
     (validator, share) => {
@@ -56,7 +56,8 @@ async function createDesk(
   const metrics = countingMetrics();
   const tracker = { reached: () => undefined, noted: () => undefined, explain: () => "" };
   const background = new Background((bug) => assert.fail(String(bug)));
-  const common = { gate, verifier, freezes, logger, metrics, tracker, background };
+  const precursors = { count: () => undefined };
+  const common = { gate, verifier, freezes, precursors, logger, metrics, tracker, background };
   const admission = new GateAdmission(common);
   const admitted: number[] = [];
   admission.onAdmitted(({ signatures }) => {

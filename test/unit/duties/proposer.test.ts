@@ -1,6 +1,12 @@
 import "../../support/mainnetPreset.ts";
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import {
+  type BlockChange,
+  FEE_RECIPIENT,
+  GAS_LIMIT,
+  virtualBlock,
+} from "../../../sim/virtualBlocks.ts";
 import type { ProposerDefinition, UnsignedData } from "../../../src/domain/data.ts";
 import { FaultError } from "../../../src/domain/errors.ts";
 import { bytesOf, type PubKey, type Root } from "../../../src/domain/keys.ts";
@@ -13,7 +19,6 @@ import { FORKS } from "../../../src/eth2/forks.ts";
 import { computeSigningRoot, proposerDomain, randaoDomain } from "../../../src/eth2/signing.ts";
 import { ssz } from "../../../src/eth2/ssz.ts";
 import type { BeaconNode } from "../../../src/ports/beaconNode.ts";
-import { type BlockChange, FEE_RECIPIENT, fakeBlock, GAS_LIMIT } from "../../support/blocks.ts";
 import { EPOCH_OF, ladderChain } from "../../support/rawSpec.ts";
 
 const chain = ladderChain();
@@ -31,7 +36,7 @@ const REVEAL = new Uint8Array(96).fill(0xaa);
 const never = new AbortController().signal;
 
 function block(change: BlockChange = {}): ProducedBlock {
-  return fakeBlock({ slot: SLOT, proposerIndex: 77, randaoReveal: REVEAL, ...change });
+  return virtualBlock({ slot: SLOT, proposerIndex: 77, randaoReveal: REVEAL, ...change });
 }
 
 function dataOf(produced: ProducedBlock, slot = SLOT): UnsignedData {

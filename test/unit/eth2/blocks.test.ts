@@ -1,6 +1,7 @@
 import "../../support/mainnetPreset.ts";
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { FEE_RECIPIENT, GAS_LIMIT, virtualBlock } from "../../../sim/virtualBlocks.ts";
 import type { BlockForm } from "../../../src/eth2/blockForms.ts";
 import {
   blockSszFromJson,
@@ -11,11 +12,10 @@ import {
 import { FORK_NAMES, type ForkName } from "../../../src/eth2/forkNames.ts";
 import { FORKS } from "../../../src/eth2/forks.ts";
 import { ssz } from "../../../src/eth2/ssz.ts";
-import { FEE_RECIPIENT, fakeBlock, GAS_LIMIT } from "../../support/blocks.ts";
 
 const FULU = FORKS.fulu;
 const HEADER_BYTES = 65;
-const honest = fakeBlock({ slot: 9, proposerIndex: 3, parentRoot: new Uint8Array(32).fill(5) });
+const honest = virtualBlock({ slot: 9, proposerIndex: 3, parentRoot: new Uint8Array(32).fill(5) });
 
 function valueWith(change: Partial<ProducedBlock> = {}): Uint8Array {
   return encodeProposal({ ...honest, ...change });
@@ -85,7 +85,7 @@ describe("BLOCK-1: the agreed value", () => {
   });
 
   test("a blinded block is not taken for a full one, nor the other way round", () => {
-    const blinded = fakeBlock({ slot: 9, isBlinded: true });
+    const blinded = virtualBlock({ slot: 9, isBlinded: true });
     assert.equal(decodeProposal(FULU, encodeProposal({ ...blinded, isBlinded: false })), null);
     assert.equal(decodeProposal(FULU, valueWith({ isBlinded: true })), null);
   });

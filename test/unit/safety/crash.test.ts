@@ -11,16 +11,7 @@ import { createSafetyGate } from "../../../src/safety/gate.ts";
 import { openSlashingStore } from "../../../src/safety/openSlashingStore.ts";
 import type { SlashingStore } from "../../../src/safety/slashingStore.ts";
 import { MemoryDisk } from "../../support/memoryStore.ts";
-import {
-  block,
-  CHAIN,
-  HELD,
-  NONE_FROZEN,
-  root,
-  signedSet,
-  task,
-  vote,
-} from "../../support/slashing.ts";
+import { block, CHAIN, OPEN, request, root, task, vote } from "../../support/slashing.ts";
 import { isSlashable, type ModelMessage } from "../../support/slashingModel.ts";
 
 /** Long enough that the oldest records are pruned on the way. */
@@ -74,7 +65,7 @@ type Life = { readonly fork: Root; readonly emitted: Emitted[] };
 
 /** Takes every epoch's duties to the gate, each again if nothing came of it. */
 async function live(slashing: SlashingStore, { fork, emitted }: Life): Promise<void> {
-  const gate = createSafetyGate({ slashing, lock: HELD, freezes: NONE_FROZEN });
+  const gate = createSafetyGate({ ...OPEN, slashing });
   for (let epoch = 1; epoch <= EPOCHS; epoch++) {
     const tasks = [
       task(1, vote(epoch - 1, epoch), fork),
@@ -82,7 +73,7 @@ async function live(slashing: SlashingStore, { fork, emitted }: Life): Promise<v
       task(3, block(epoch), fork),
     ];
     for (let attempt = 0; attempt < 2; attempt++) {
-      const { admitted } = await gate.admit({ tasks, set: signedSet(tasks) });
+      const { admitted } = await gate.admit(request(tasks));
       if (admitted === null) continue;
       for (const { validator } of admitted.signatures) {
         const own = tasks[validator - 1];

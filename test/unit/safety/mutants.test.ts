@@ -208,9 +208,9 @@ const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: STORE,
-        find: "await this.#store.batch(this.#unwritten);",
+        find: "await this.#store.batch([...this.#unwritten, ...joined]);",
         replace: lines(
-          "const operations = this.#unwritten;",
+          "const operations = [...this.#unwritten, ...joined];",
           "this.#unwritten = [];",
           "this.#unwrittenMessages.clear();",
           "await this.#store.batch(operations);",
@@ -226,8 +226,8 @@ const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: STORE,
-        find: "await this.#store.batch(this.#unwritten);",
-        replace: "void this.#store.batch(this.#unwritten);",
+        find: "await this.#store.batch([...this.#unwritten, ...joined]);",
+        replace: "void this.#store.batch([...this.#unwritten, ...joined]);",
       },
     ],
     noticedBy: "GATE-1: nothing is admitted before its record is on disk",
@@ -238,13 +238,16 @@ const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         find: lines(
-          "await slashing.transact((transaction) =>",
-          "        lock.isHeld() ? decide(transaction) : refuseAll(LOCK_LOST),",
-          "      );",
+          "await this.#parts.slashing.transact((transaction) => {",
+          "        refusals = decide(transaction, this.#lockRefusal());",
+          "      });",
         ),
         replace: lines(
-          "await new Promise<any>((resolve) => void slashing.transact((transaction) =>",
-          "  resolve(decide(transaction))));",
+          "await new Promise<void>((resolve) => void",
+          "this.#parts.slashing.transact((transaction) => {",
+          "  refusals = decide(transaction, this.#lockRefusal());",
+          "  resolve();",
+          "}));",
         ),
       },
     ],
@@ -264,13 +267,18 @@ const MUTANTS: readonly Mutant[] = [
   {
     without: "leaving the refused out",
     entry: "gate",
-    patches: [{ find: "signatures: approved };", replace: "signatures };" }],
+    patches: [{ find: "signatures: approved };", replace: "signatures: set.signatures };" }],
     noticedBy: "GATE-3: a refused validator is left out and its siblings go, in one write",
   },
   {
     without: "the freeze",
     entry: "gate",
-    patches: [{ find: "if (frozen !== null) return frozen;", replace: "" }],
+    patches: [
+      {
+        find: "return freezes.refusalOf(task.pubKey, safetyOf(duty).scope);",
+        replace: "return null;",
+      },
+    ],
     noticedBy: "FREEZE-2: a frozen validator's share signs nothing, its siblings do",
   },
   {
@@ -291,8 +299,7 @@ const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         find: "if (!(error instanceof FaultError)) throw error;",
-        replace:
-          "if (!(error instanceof FaultError)) return Array.from({ length: size }, () => null);",
+        replace: "if (!(error instanceof FaultError)) refusals = [null];",
       },
     ],
     noticedBy: "GATE-4: whatever throws within the gate, nothing is admitted",
@@ -317,8 +324,8 @@ const MUTANTS: readonly Mutant[] = [
     entry: "gate",
     patches: [
       {
-        find: "lock.isHeld() ? decide(transaction) : refuseAll(LOCK_LOST),\n",
-        replace: "decide(transaction),\n",
+        find: "refusals = decide(transaction, this.#lockRefusal());",
+        replace: "refusals = decide(transaction, null);",
       },
     ],
     noticedBy: "GATE-6: a process without the lock writes and admits nothing",
@@ -328,19 +335,80 @@ const MUTANTS: readonly Mutant[] = [
     entry: "gate",
     patches: [
       {
-        find: "return lock.isHeld() ? verdicts : refuseAll(LOCK_LOST);",
-        replace: "return verdicts;",
+        find: "const stopped = failed ?? this.#lockRefusal();",
+        replace: "const stopped = failed;",
       },
     ],
     noticedBy: "GATE-6: a process that loses the lock during the write admits nothing",
+  },
+  {
+    without: "the age of the heartbeat",
+    entry: "gate",
+    patches: [{ find: "this.#parts.lock.isFresh() ?", replace: "this.#parts.lock ?" }],
+    noticedBy: "GATE-6: a machine that stood still for ten seconds at the write sends nothing",
+  },
+  {
+    without: "the guards",
+    entry: "gate",
+    patches: [
+      {
+        find: "for (const guard of this.#parts.guards) {",
+        replace: "for (const guard of [] as GateGuard[]) {",
+      },
+    ],
+    noticedBy: "GATE-8: the checks come in their order, and each guard refuses alone",
+  },
+  {
+    without: "the order of the guards",
+    entry: "gate",
+    patches: [
+      { find: "of this.#parts.guards) {", replace: "of this.#parts.guards.toReversed()) {" },
+    ],
+    noticedBy: "GATE-8: the checks come in their order, and each guard refuses alone",
+  },
+  {
+    without: "the freeze after the write",
+    entry: "gate",
+    patches: [
+      { find: "(stopped ?? cameUp(index))", replace: "(stopped ?? (cameUp(index), null))" },
+    ],
+    noticedBy: "FREEZE-2: a freeze that comes during the write holds",
+  },
+  {
+    without: "the limit",
+    entry: "gate",
+    patches: [{ find: "this.#limits.refusalOf(duty, asked.signature) ??", replace: "" }],
+    noticedBy: "LIMIT-1: a second message of one duty is refused, a retry never",
+  },
+  {
+    without: "knowing a retry",
+    entry: "gate",
+    patches: [
+      { file: "src/safety/signingLimits.ts", find: "|| approved.has(messageRoot)", replace: "" },
+    ],
+    noticedBy: "LIMIT-1: a second message of one duty is refused, a retry never",
+  },
+  {
+    without: "counting approved messages only",
+    entry: "gate",
+    patches: [
+      {
+        find: "(task === undefined ? notDecided(asked.signature) : null);",
+        replace: lines(
+          "(task === undefined ? notDecided(asked.signature) : null);",
+          "this.#limits.approve(duty, asked.signature);",
+        ),
+      },
+    ],
+    noticedBy: "LIMIT-1: what was never decided does not use up the limit",
   },
   {
     without: "the record of an aggregate",
     entry: "gate",
     patches: [
       {
-        find: "tasks.map((task) => recordTask(transaction, task, null)),",
-        replace: "tasks.map((task) => transaction && checkTask(slashing, task)),",
+        find: "tasks.map((task) => lockRefusal ?? recordTask(transaction, task, null)),",
+        replace: "tasks.map((task) => transaction && checkTask(this.#parts.slashing, task)),",
       },
     ],
     noticedBy: "GATE-7: the proposed value is judged without a trace, the aggregate is recorded",

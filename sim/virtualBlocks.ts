@@ -1,8 +1,8 @@
-/** Blocks for tests: contents of the chain's last fork, with as many blobs as a test asks for. */
-import type { ProducedBlock } from "../../src/eth2/blocks.ts";
-import { FORKS } from "../../src/eth2/forks.ts";
-import { ssz } from "../../src/eth2/ssz.ts";
-import { fromHex } from "../../src/util/bytes.ts";
+/** Blocks of the virtual chain: the last fork's, empty but for what a test or a lie asks. */
+import type { ProducedBlock } from "../src/eth2/blocks.ts";
+import { FORKS } from "../src/eth2/forks.ts";
+import { ssz } from "../src/eth2/ssz.ts";
+import { fromHex } from "../src/util/bytes.ts";
 
 export const FEE_RECIPIENT = `0x${"fe".repeat(20)}` as const;
 export const GAS_LIMIT = 30_000_000;
@@ -25,7 +25,7 @@ export type BlockChange = {
 
 const PROOFS_PER_BLOB = FORKS.fulu.blocks?.proofsPerBlob ?? 0;
 
-export function fakeBlock(change: BlockChange): ProducedBlock {
+export function virtualBlock(change: BlockChange): ProducedBlock {
   const { blobs = 0, missingBlobs = 0, isBlinded = false } = change;
   const meta = { fork: "fulu", executionPayloadValue: 7n, consensusBlockValue: 11n } as const;
   if (isBlinded) {

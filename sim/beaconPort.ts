@@ -1,0 +1,242 @@
+/** The BeaconNode port over a virtual beacon node, for one life of the node that asks. */
+import type { DistributedValidator } from "../src/cluster/cluster.ts";
+import { FaultError } from "../src/domain/errors.ts";
+import { bytesOf, type PubKey, type Signature } from "../src/domain/keys.ts";
+import type { Epoch, Slot, ValidatorIndex } from "../src/domain/units.ts";
+import type { ProducedBlock, SignedBlock } from "../src/eth2/blocks.ts";
+import { decodeProposal, encodeProposal, readSubmittedBlock } from "../src/eth2/blocks.ts";
+import type { SignedAttestation } from "../src/eth2/types.ts";
+import type {
+  AttesterDuties,
+  AttesterDuty,
+  BeaconNode,
+  HeadEvent,
+  ItemFailure,
+  ProposerDuties,
+  ProposerDuty,
+  ProposerPreparation,
+  ValidatorState,
+} from "../src/ports/beaconNode.ts";
+import type { Clock } from "../src/ports/clock.ts";
+import { assert } from "../src/util/assert.ts";
+import { rawSpecOf, type VirtualFacts } from "./facts.ts";
+import { FIRST_INDEX } from "./ledger.ts";
+import type { VirtualBeaconNode } from "./virtualBeaconNode.ts";
+import { FEE_RECIPIENT, virtualBlock } from "./virtualBlocks.ts";
+
+type PortOptions = {
+  readonly view: VirtualBeaconNode;
+  readonly facts: VirtualFacts;
+  readonly validators: readonly DistributedValidator[];
+  /** Waits in true time; dead when the node's machine is. */
+  readonly clock: Clock;
+  readonly onSubmitted: (submission: Submission) => void;
+};
+/** Group signatures that a beacon node was handed, and how many it took. */
+export type Submission = {
+  readonly type: "attester" | "proposer";
+  readonly slot: Slot;
+  readonly validators: readonly ValidatorIndex[];
+  readonly taken: number;
+};
+
+const EL_VALUE = 7n;
+const CL_VALUE = 11n;
+
+export class BeaconPort implements BeaconNode {
+  readonly #options: PortOptions;
+  readonly #subscriptions = new Set<() => void>();
+  #isDead = false;
+
+  constructor(options: PortOptions) {
+    this.#options = options;
+  }
+
+  /** The node's machine is off: no answer and no event reaches it any more. */
+  kill(): void {
+    this.#isDead = true;
+    for (const end of this.#subscriptions) end();
+    this.#subscriptions.clear();
+  }
+
+  async genesis(signal: AbortSignal) {
+    await this.#answer(signal);
+    const { genesisTime, genesisValidatorsRoot } = this.#options.facts;
+    return { genesisTime, genesisValidatorsRoot };
+  }
+
+  async spec(signal: AbortSignal): Promise<Readonly<Record<string, unknown>>> {
+    await this.#answer(signal);
+    return rawSpecOf(this.#options.facts);
+  }
+
+  async syncStatus(signal: AbortSignal) {
+    await this.#answer(signal);
+    const { view } = this.#options;
+    const isSyncing = view.tells("syncing");
+    return { headSlot: view.head.slot, isSyncing, isElOffline: false };
+  }
+
+  async validators(
+    pubKeys: readonly PubKey[],
+    signal: AbortSignal,
+  ): Promise<readonly ValidatorState[]> {
+    await this.#answer(signal);
+    const asked = new Set(pubKeys);
+    return this.#options.validators
+      .filter(({ pubKey }) => asked.has(pubKey))
+      .map(({ pubKey, lockIndex }) => ({
+        pubKey,
+        index: FIRST_INDEX + lockIndex,
+        status: "active_ongoing",
+      }));
+  }
+
+  async attesterDuties(
+    epoch: Epoch,
+    indices: readonly ValidatorIndex[],
+    signal: AbortSignal,
+  ): Promise<AttesterDuties> {
+    await this.#answer(signal);
+    const { view, validators } = this.#options;
+    const { chain } = view.options;
+    const dependentRoot = chain.attesterDependency(epoch, view.head);
+    if (view.tells("no-duties")) return { dependentRoot, duties: [] };
+    const { slots } = chain.seatsOf(epoch, view.head);
+    const shift = view.tells("wrong-duties") ? 1 : 0;
+    const duties = indices.flatMap((validatorIndex): AttesterDuty[] => {
+      const position = validatorIndex - FIRST_INDEX;
+      const validator = validators[position];
+      const slot = slots[position];
+      if (validator === undefined || slot === undefined) return [];
+      return [
+        {
+          slot: slot + shift,
+          pubKey: validator.pubKey,
+          validatorIndex,
+          committeeIndex: 0,
+          committeeLength: validators.length,
+          committeesAtSlot: 1,
+          validatorCommitteeIndex: position,
+        },
+      ];
+    });
+    return { dependentRoot, duties };
+  }
+
+  async attestationData(slot: Slot, signal: AbortSignal) {
+    await this.#answer(signal);
+    return this.#options.view.attestationData(slot);
+  }
+
+  async blockSlot(root: `0x${string}`, signal: AbortSignal): Promise<Slot | null> {
+    await this.#answer(signal);
+    const { view } = this.#options;
+    return view.knows(root as Parameters<typeof view.knows>[0])?.slot ?? null;
+  }
+
+  async submitAttestations(
+    attestations: readonly SignedAttestation[],
+    signal: AbortSignal,
+  ): Promise<readonly ItemFailure[]> {
+    await this.#answer(signal);
+    const { view, onSubmitted } = this.#options;
+    const failures: ItemFailure[] = [];
+    for (const [index, attestation] of attestations.entries()) {
+      const message = view.refuses
+        ? "refused"
+        : await view.options.ledger.attest(attestation, view.isOnChain);
+      if (message !== null) failures.push({ index, message });
+    }
+    const slot = attestations[0]?.data.slot ?? 0;
+    const validators = attestations.map(({ validatorIndex }) => validatorIndex);
+    const taken = attestations.length - failures.length;
+    onSubmitted({ type: "attester", slot, validators, taken });
+    return failures;
+  }
+
+  async proposerDuties(epoch: Epoch, signal: AbortSignal): Promise<ProposerDuties> {
+    await this.#answer(signal);
+    const { view, validators } = this.#options;
+    const { chain } = view.options;
+    const dependentRoot = chain.proposerDependency(epoch, view.head);
+    if (view.tells("no-duties")) return { dependentRoot, duties: [] };
+    const shift = view.tells("wrong-duties") ? 1 : 0;
+    const first = chain.chain.firstSlot(epoch);
+    const duties: ProposerDuty[] = [];
+    for (let slot = first; slot < first + chain.chain.spec.slotsPerEpoch; slot++) {
+      const validator = validators[chain.proposerOf(slot, view.head) ?? -1];
+      if (validator === undefined) continue;
+      const { pubKey, lockIndex } = validator;
+      duties.push({ slot: slot + shift, pubKey, validatorIndex: FIRST_INDEX + lockIndex });
+    }
+    return { dependentRoot, duties };
+  }
+
+  async produceBlock(
+    slot: Slot,
+    { randaoReveal }: { readonly randaoReveal: Signature },
+    signal: AbortSignal,
+  ): Promise<ProducedBlock> {
+    await this.#answer(signal);
+    const { view } = this.#options;
+    const { chain, ledger } = view.options;
+    const parent = chain.ancestor(view.head, slot - 1);
+    const proposer = chain.proposerOf(slot, view.head) ?? 0;
+    const parentRoot = view.tells("wrong-parent") ? view.inventedRoot("parent") : parent.root;
+    const graffiti = new Uint8Array(32).fill(1 + view.options.self);
+    const produced = virtualBlock({
+      slot,
+      proposerIndex: FIRST_INDEX + proposer,
+      parentRoot: bytesOf(parentRoot),
+      randaoReveal,
+      graffiti,
+      feeRecipient: view.tells("wrong-fee-recipient") ? `0x${"66".repeat(20)}` : FEE_RECIPIENT,
+    });
+    const { fork } = chain.chain.forkAt(chain.chain.epochOf(slot));
+    const proposal = decodeProposal(fork, encodeProposal(produced));
+    assert(proposal !== null, "a virtual block is a block");
+    ledger.produced(proposal);
+    return { ...produced, executionPayloadValue: EL_VALUE, consensusBlockValue: CL_VALUE };
+  }
+
+  async publishBlock(block: SignedBlock, signal: AbortSignal): Promise<void> {
+    await this.#answer(signal);
+    const { view, onSubmitted } = this.#options;
+    const submitted = readSubmittedBlock(block, { ssz: block.ssz() });
+    const { ledger } = view.options;
+    const refusal = view.refuses ? "refused" : await ledger.propose(submitted, view.isOnChain);
+    const { slot, proposerIndex } = submitted;
+    const taken = refusal === null ? 1 : 0;
+    onSubmitted({ type: "proposer", slot, validators: [proposerIndex], taken });
+    if (refusal !== null) throw new FaultError("beacon_rejected", refusal);
+    const added = view.options.chain.block(submitted.root);
+    if (added !== undefined) view.import(added);
+  }
+
+  async prepareProposers(
+    _preparations: readonly ProposerPreparation[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.#answer(signal);
+  }
+
+  onHead(handler: (event: HeadEvent) => void, signal: AbortSignal): void {
+    const end = this.#options.view.subscribe(handler);
+    this.#subscriptions.add(end);
+    const stop = (): void => {
+      end();
+      this.#subscriptions.delete(end);
+    };
+    signal.addEventListener("abort", stop, { once: true });
+  }
+
+  /** Waits as long as the answer takes; throws what it is, where it is none. */
+  async #answer(signal: AbortSignal): Promise<void> {
+    const { delayMs, failure } = this.#options.view.nextAnswer();
+    if (delayMs > 0) await this.#options.clock.sleep(delayMs, signal);
+    if (this.#isDead) await new Promise<never>(() => undefined);
+    signal.throwIfAborted();
+    if (failure !== null) throw failure;
+  }
+}

@@ -1,0 +1,87 @@
+/** Reads what travels between the nodes, for the trace and the checkers. */
+import type { PartialSignatureSet } from "../src/domain/data.ts";
+import { dutyId } from "../src/domain/duty.ts";
+import { type Root, shareIndexOf } from "../src/domain/keys.ts";
+import { nativeProfile } from "../src/wire/nativeProfile.ts";
+import type { ConsensusFrame, Scope } from "../src/wire/profile.ts";
+import type { Hop } from "./networkEnd.ts";
+import { type FrameSummary, shortRoot } from "./trace.ts";
+
+export type ReadFrame = {
+  readonly summary: FrameSummary;
+  /** What a share signed, where the frame says so. */
+  readonly partials: PartialSignatureSet | null;
+};
+
+export class FrameReader {
+  /** A broadcast hands the same bytes to every peer. */
+  readonly #read = new WeakMap<Uint8Array, ReadFrame>();
+  readonly #openGossip: (bytes: Uint8Array) => Uint8Array | null;
+
+  constructor(openGossip: (bytes: Uint8Array) => Uint8Array | null) {
+    this.#openGossip = openGossip;
+  }
+
+  read(hop: Hop): ReadFrame {
+    let read = this.#read.get(hop.bytes);
+    if (read === undefined) {
+      read = this.#decode(hop);
+      this.#read.set(hop.bytes, read);
+    }
+    return read;
+  }
+
+  #decode({ channel, via, from, bytes }: Hop): ReadFrame {
+    const other = { type: "other", channel, bytes: bytes.length } as const;
+    const payload = via === "gossip" ? this.#openGossip(bytes) : bytes;
+    if (payload !== null && channel === "consensus") {
+      const decoded = nativeProfile.decodeConsensus(payload);
+      return { summary: decoded.ok ? consensusSummary(decoded.value) : other, partials: null };
+    }
+    if (payload !== null && channel === "partials") {
+      const decoded = nativeProfile.decodePartials(payload, shareIndexOf(from));
+      if (decoded.ok) return { summary: partialsSummary(decoded.value), partials: decoded.value };
+    }
+    return { summary: other, partials: null };
+  }
+}
+
+/** The payload of a gossip envelope, whoever sealed it. */
+export function gossipOpener(
+  scope: Scope,
+  nodes: number,
+): (bytes: Uint8Array) => Uint8Array | null {
+  const anybody = { self: 0, nodes, sign: () => new Uint8Array(65), verify: () => true };
+  return (bytes) => {
+    const opened = nativeProfile.openGossip(scope, bytes, anybody);
+    return opened.ok ? opened.value.payload : null;
+  };
+}
+
+function consensusSummary(frame: ConsensusFrame): FrameSummary {
+  const duty = dutyId(frame.duty);
+  if (frame.kind === "pull") return { type: "pull", duty, value: shortRoot(frame.value) };
+  if (frame.kind === "value") {
+    return { type: "value", duty, value: shortRoot(nativeProfile.valueRoot(frame.value)) };
+  }
+  const { type, source, round, value, preparedRound, preparedValue, justification } = frame.message;
+  return {
+    type,
+    duty,
+    source,
+    round,
+    value: orNull(value),
+    preparedRound,
+    preparedValue: orNull(preparedValue),
+    justification: justification.length,
+  };
+}
+
+function partialsSummary({ duty, signatures }: PartialSignatureSet): FrameSummary {
+  const roots = [...new Set(signatures.map(({ messageRoot }) => shortRoot(messageRoot)))];
+  return { type: "partials", duty: dutyId(duty), validators: signatures.length, roots };
+}
+
+function orNull(root: Root | null): string | null {
+  return root === null ? null : shortRoot(root);
+}

@@ -1,0 +1,183 @@
+/**
+ * The audit log as a hash chain: each line carries the SHA-256 over the hash before it and its own
+ * entry, so that nobody changes, removes, adds or moves a line without the chain showing it
+ * (AUDIT-1). Lines and head travel with the slashing records' synced batches, at no write of their
+ * own (AUDIT-2); the file under `audit/` is a projection of them.
+ */
+import { bytesOf, ROOT_BYTES, type Root, rootOf } from "../domain/keys.ts";
+import type { Millis } from "../domain/units.ts";
+import type { KeyValueStore, StoreOperation } from "../ports/keyValueStore.ts";
+import { err, ok, type Result } from "../util/result.ts";
+import type { AuditEvent, AuditHead, AuditLog } from "./auditLog.ts";
+import type { BatchMember } from "./slashingStore.ts";
+
+const ENTRIES = "audit/entries/";
+const ENTRIES_RANGE = { gte: ENTRIES, lt: "audit/entries0" };
+const HEAD_KEY = "audit/head";
+const HEAD_TEXT = /^(\d{1,16}) (0x[0-9a-f]{64})$/;
+
+export const NO_ENTRIES: AuditHead = { sequence: 0, hash: rootOf(new Uint8Array(ROOT_BYTES)) };
+
+export type Sha256 = (...parts: readonly Uint8Array[]) => Uint8Array;
+export type AuditLine = AuditHead & { readonly text: string };
+
+type ChainParts = {
+  readonly now: () => Millis;
+  /** Of this program, as each entry names it. */
+  readonly version: string;
+  readonly sha256: Sha256;
+  /** Resolves once everything that is pending is in a synced batch. */
+  readonly flush: () => Promise<void>;
+};
+
+/** What an earlier run left: its head, and the lines that the file may lack. */
+export type StoredChain = { readonly head: AuditHead; readonly lines: readonly AuditLine[] };
+
+export class AuditChain implements AuditLog, BatchMember {
+  readonly #parts: ChainParts;
+  /** The last durable line. */
+  #head: AuditHead;
+  /** The last line. */
+  #tip: AuditHead;
+  /** Lines that are not known to be on the disk yet. */
+  #pending: AuditLine[] = [];
+  /** How many of them the batch under way carries. */
+  #carried = 0;
+  /** Durable lines that the file may lack, by the key of their batch. */
+  readonly #unprojected: { readonly key: string; readonly lines: readonly AuditLine[] }[] = [];
+  /** Keys of batches that the file has. */
+  #projected: string[] = [];
+
+  constructor(parts: ChainParts, stored: StoredChain) {
+    this.#parts = parts;
+    this.#head = stored.head;
+    this.#tip = stored.head;
+    for (const [key, lines] of Map.groupBy(stored.lines, ({ sequence }) => entriesKey(sequence))) {
+      this.#unprojected.push({ key, lines });
+    }
+  }
+
+  get head(): AuditHead {
+    return this.#head;
+  }
+
+  append(event: AuditEvent): void {
+    const sequence = this.#tip.sequence + 1;
+    const { now, version, sha256 } = this.#parts;
+    const line = lineOf({ sequence, time: now(), version, ...event }, this.#tip.hash, sha256);
+    this.#tip = line;
+    this.#pending.push(line);
+  }
+
+  flush(): Promise<void> {
+    return this.#parts.flush();
+  }
+
+  /** AUDIT-2: called when a batch is put together, which then is the one that carries them. */
+  operations(): readonly StoreOperation[] {
+    this.#carried = this.#pending.length;
+    const [first] = this.#pending;
+    const dropped = this.#projected.map((key): StoreOperation => ({ type: "del", key }));
+    if (first === undefined) return dropped;
+    const text = this.#pending.map((line) => line.text).join("\n");
+    return [
+      ...dropped,
+      { type: "put", key: entriesKey(first.sequence), value: encode(text) },
+      { type: "put", key: HEAD_KEY, value: encode(`${this.#tip.sequence} ${this.#tip.hash}`) },
+    ];
+  }
+
+  /** The batch of the last {@link operations} is durable. */
+  committed(): void {
+    this.#projected = [];
+    const lines = this.#pending.slice(0, this.#carried);
+    this.#pending = this.#pending.slice(this.#carried);
+    this.#carried = 0;
+    const [first, last] = [lines[0], lines.at(-1)];
+    if (first === undefined || last === undefined) return;
+    this.#head = { sequence: last.sequence, hash: last.hash };
+    this.#unprojected.push({ key: entriesKey(first.sequence), lines });
+  }
+
+  /** Whether anything waits for a batch. */
+  get isPending(): boolean {
+    return this.#pending.length > 0;
+  }
+
+  /** Durable lines that the file lacks, in order. */
+  unprojected(): readonly AuditLine[] {
+    return this.#unprojected.flatMap(({ lines }) => lines);
+  }
+
+  /** The file has everything up to this line on its disk: the store may forget its copies. */
+  projected(sequence: number): void {
+    while ((this.#unprojected[0]?.lines.at(-1)?.sequence ?? Infinity) <= sequence) {
+      const done = this.#unprojected.shift();
+      if (done !== undefined) this.#projected.push(done.key);
+    }
+  }
+}
+
+/** Reads what an earlier run left; an error says what is wrong with it. */
+export async function readStoredChain(store: KeyValueStore): Promise<Result<StoredChain, string>> {
+  const bytes = await store.get(HEAD_KEY);
+  if (bytes === undefined) return ok({ head: NO_ENTRIES, lines: [] });
+  const [, sequence, hash] = HEAD_TEXT.exec(new TextDecoder().decode(bytes)) ?? [];
+  if (sequence === undefined) return err(`${HEAD_KEY} is not readable`);
+  const head: AuditHead = { sequence: Number(sequence), hash: hash as Root };
+  const lines: AuditLine[] = [];
+  for await (const [key, value] of store.entries(ENTRIES_RANGE)) {
+    let next = Number(key.slice(ENTRIES.length));
+    for (const text of new TextDecoder().decode(value).split("\n")) {
+      const parsed = parseLine(text);
+      if (parsed === null) return err(`${key} holds a line that is not readable`);
+      lines.push({ sequence: next, hash: parsed.hash, text });
+      next++;
+    }
+  }
+  return ok({ head, lines });
+}
+
+type Entry = AuditEvent & {
+  readonly sequence: number;
+  readonly time: Millis;
+  readonly version: string;
+};
+const BEFORE_HASH = `{"hash":"`;
+const BEFORE_ENTRY = `","entry":`;
+const HASH_CHARACTERS = 2 + 2 * ROOT_BYTES;
+const ENTRY_AT = BEFORE_HASH.length + HASH_CHARACTERS + BEFORE_ENTRY.length;
+
+function lineOf(entry: Entry, previous: Root, sha256: Sha256): AuditLine {
+  const text = JSON.stringify(entry);
+  const hash = chainHash(previous, text, sha256);
+  return {
+    sequence: entry.sequence,
+    hash,
+    text: `${BEFORE_HASH}${hash}${BEFORE_ENTRY}${text}}`,
+  };
+}
+
+/** The hash of the line whose entry is this text, after the line with the hash `previous`. */
+export function chainHash(previous: Root, entry: string, sha256: Sha256): Root {
+  return rootOf(sha256(bytesOf(previous), encode(entry)));
+}
+
+/** The two parts of a line; the entry's text as it was hashed. Null when it is no line of a log. */
+export function parseLine(text: string): { readonly hash: Root; readonly entry: string } | null {
+  const hash = text.slice(BEFORE_HASH.length, BEFORE_HASH.length + HASH_CHARACTERS);
+  const isLine =
+    text.startsWith(BEFORE_HASH) &&
+    /^0x[0-9a-f]{64}$/.test(hash) &&
+    text.startsWith(BEFORE_ENTRY, BEFORE_HASH.length + HASH_CHARACTERS) &&
+    text.endsWith("}");
+  return isLine ? { hash: hash as Root, entry: text.slice(ENTRY_AT, -1) } : null;
+}
+
+function entriesKey(sequence: number): string {
+  return `${ENTRIES}${sequence.toString().padStart(16, "0")}`;
+}
+
+function encode(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
