@@ -20,10 +20,17 @@ const SAME_NAME: readonly string[] = [
   "private-key-file",
   "beacon-node-endpoints",
   "p2p-tcp-address",
+  "p2p-relays",
+  "p2p-external-ip",
+  "p2p-external-hostname",
   "monitoring-address",
   "validator-api-address",
   "log-level",
   "log-format",
+  // Of `relay`.
+  "http-address",
+  "p2p-max-reservations",
+  "p2p-max-connections",
   // Of `create cluster` and `combine`.
   "name",
   "cluster-dir",

@@ -1,13 +1,27 @@
 /** The options of `coterie run`, from texts to typed values that are known to make sense. */
 import { join } from "node:path";
 import { z } from "zod";
-import { LOG_LEVELS } from "../adapters/system/logger.ts";
+import type { RelaySource } from "../adapters/p2p/relaySources.ts";
 import { UsageError } from "../domain/errors.ts";
 import type { PeerIndex } from "../domain/keys.ts";
 import { MAX_NODES } from "../domain/limits.ts";
+import {
+  EXTERNAL_HOSTNAME,
+  EXTERNAL_IP,
+  explainIssue,
+  externalHostname,
+  externalIp,
+  externalMultiaddrs,
+  type HostAndPort,
+  hostAndPort,
+  list,
+  listenAddress,
+  relays,
+  tcpMultiaddr,
+} from "./addresses.ts";
+import { LOG_OPTIONS, type LogSettings, logSchema } from "./logOptions.ts";
 import type { OptionSpec, RawOptions } from "./options.ts";
 
-export type HostAndPort = { readonly host: string; readonly port: number };
 /** A peer's libp2p address that is tried besides those in its ENR. */
 export type PeerAddress = { readonly peer: PeerIndex; readonly multiaddr: string };
 
@@ -17,7 +31,7 @@ export type ValidatorApiSettings = HostAndPort & {
   readonly tokenFile: string | null;
 };
 
-export type RunOptions = {
+export type RunOptions = LogSettings & {
   readonly dataDir: string;
   readonly lockFile: string;
   /** Null: `enr-private-key` of the data directory, or Charon's `charon-enr-private-key`. */
@@ -27,11 +41,14 @@ export type RunOptions = {
   readonly beaconNodeEndpoints: readonly string[];
   /** Multiaddresses that libp2p listens on. */
   readonly p2pListen: readonly string[];
+  /** What the node tells peers of itself besides. */
+  readonly p2pAnnounce: readonly string[];
   readonly p2pPeers: readonly PeerAddress[];
+  readonly p2pRelays: readonly RelaySource[];
+  /** Whether this node carries circuits between other members of its cluster. */
+  readonly carriesForMembers: boolean;
   readonly monitoringAddress: HostAndPort;
   readonly validatorApi: ValidatorApiSettings;
-  readonly logLevel: (typeof LOG_LEVELS)[number];
-  readonly logFormat: "auto" | "json" | "console";
   /** Operators' and creator's addresses that are contracts, lower case: see verifyLock. */
   readonly contractWallets: ReadonlySet<string>;
 };
@@ -66,12 +83,23 @@ export const RUN_OPTIONS = [
     name: "p2p-tcp-address",
     value: "host:port",
     default: "0.0.0.0:3610",
-    help: "where peers reach this node",
+    help: "where peers reach this node; off: it listens nowhere and calls the others",
   },
   {
     name: "p2p-peers",
     value: "list",
     help: "peers: <index>=<multiaddr or host:port>, comma separated, or a file of lines",
+  },
+  {
+    name: "p2p-relays",
+    value: "list",
+    help: "relays, multiaddr with peer id or http(s) URL, for peers that cannot be dialled",
+  },
+  EXTERNAL_IP,
+  EXTERNAL_HOSTNAME,
+  {
+    name: "p2p-no-member-relay",
+    help: "do not carry traffic between other members that cannot reach each other",
   },
   {
     name: "monitoring-address",
@@ -96,38 +124,14 @@ export const RUN_OPTIONS = [
     value: "file",
     help: "ask validator clients for this bearer token",
   },
-  { name: "log-level", value: "level", default: "info", help: LOG_LEVELS.join(", ") },
-  {
-    name: "log-format",
-    value: "format",
-    default: "auto",
-    help: "json, console, or auto: console on a terminal",
-  },
+  ...LOG_OPTIONS,
   CONTRACT_WALLETS,
 ] as const satisfies readonly OptionSpec[];
-
-/** A port of 0 asks the system for a free one: for tests and demos. */
-const hostAndPort = z.string().transform((text, context): HostAndPort => {
-  const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:\s/]+)):(\d{1,5})$/.exec(text);
-  const port = Number(match?.[3]);
-  if (match === null || port > 65_535) {
-    context.addIssue(`"${text}" is no address; write host:port, e.g. 127.0.0.1:3620`);
-    return z.NEVER;
-  }
-  return { host: match[1] ?? match[2] ?? "", port };
-});
 
 const endpoint = z.string().refine((text) => {
   const url = URL.parse(text);
   return url !== null && /^https?:$/.test(url.protocol) && url.host !== "";
 }, "a beacon node endpoint is an http or https URL, e.g. http://127.0.0.1:5052");
-
-const list = z.string().transform((text) =>
-  text
-    .split(",")
-    .map((item) => item.trim())
-    .filter((item) => item !== ""),
-);
 
 const runSchema = z.object({
   "data-dir": z.string(),
@@ -136,15 +140,18 @@ const runSchema = z.object({
   signer: z.enum(["vc", "builtin"], "is vc or builtin"),
   "validator-keys-dir": z.string().optional(),
   "beacon-node-endpoints": list.pipe(z.array(endpoint).min(1, "names no beacon node")),
-  "p2p-tcp-address": hostAndPort,
+  "p2p-tcp-address": listenAddress,
   "p2p-peers": z.string().optional(),
+  "p2p-relays": relays.optional(),
+  "p2p-external-ip": externalIp.optional(),
+  "p2p-external-hostname": externalHostname.optional(),
+  "p2p-no-member-relay": z.string().optional(),
   "monitoring-address": hostAndPort,
   "validator-api-address": hostAndPort,
   "validator-api-tls-cert-file": z.string().optional(),
   "validator-api-tls-key-file": z.string().optional(),
   "validator-api-token-file": z.string().optional(),
-  "log-level": z.enum(LOG_LEVELS, `is one of ${LOG_LEVELS.join(", ")}`),
-  "log-format": z.enum(["auto", "json", "console"], "is auto, json or console"),
+  ...logSchema,
   "contract-wallets": z.string().optional(),
 });
 
@@ -166,7 +173,10 @@ export async function parseRunOptions(
     privateKeyFile: values["private-key-file"] ?? null,
     validatorKeysDir: validatorKeysDir(values),
     beaconNodeEndpoints: values["beacon-node-endpoints"],
-    p2pListen: [tcpMultiaddr(values["p2p-tcp-address"])],
+    p2pListen: [values["p2p-tcp-address"]].filter((at) => at !== null).map(tcpMultiaddr),
+    p2pAnnounce: externalMultiaddrs(values),
+    p2pRelays: values["p2p-relays"] ?? [],
+    carriesForMembers: values["p2p-no-member-relay"] === undefined,
     p2pPeers: await parsePeers(values["p2p-peers"] ?? "", readPeersFile),
     monitoringAddress: values["monitoring-address"],
     validatorApi: validatorApiSettings(values),
@@ -211,16 +221,6 @@ export function parseContractWallets(text = ""): ReadonlySet<string> {
   return new Set(addresses.filter((address) => address !== ""));
 }
 
-function explainIssue(issue: z.core.$ZodIssue | undefined, raw: RawOptions): UsageError {
-  const name = String(issue?.path[0]);
-  if (raw[name] === undefined) {
-    return new UsageError(`--${name} is required`, {
-      fix: `add --${name}, set its environment variable, or write it into the --config file`,
-    });
-  }
-  return new UsageError(`--${name}: ${issue?.message}`);
-}
-
 async function parsePeers(
   text: string,
   readPeersFile: (path: string) => Promise<string>,
@@ -250,9 +250,4 @@ function parsePeer(text: string): PeerAddress {
 function multiaddrOf(text: string): string | null {
   const parsed = hostAndPort.safeParse(text);
   return parsed.success && parsed.data.port > 0 ? tcpMultiaddr(parsed.data) : null;
-}
-
-function tcpMultiaddr({ host, port }: HostAndPort): string {
-  if (host.includes(":")) return `/ip6/${host}/tcp/${port}`;
-  return `/${/^[\d.]+$/.test(host) ? "ip4" : "dns4"}/${host}/tcp/${port}`;
 }

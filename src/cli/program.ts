@@ -34,6 +34,7 @@ import { addDkg } from "./dkg/commands.ts";
 import { describeError, EXIT_CODES, type ExitCode, exitCodeOf } from "./exitCodes.ts";
 import { addOptions, type OptionSpec, resolveOptions } from "./options.ts";
 import { askPreset, usePreset } from "./preset.ts";
+import { parseRelayOptions, RELAY_OPTIONS } from "./relayOptions.ts";
 import { refuseSecretsIn } from "./secretGuard.ts";
 import { formatVersion } from "./version.ts";
 
@@ -77,6 +78,7 @@ function buildProgram(finish: (outcome: ExitCode) => void): Command {
       finish(await action(command, ...operands));
     });
   addRun(program, withAction);
+  addRelay(program, withAction);
   addCreate(program, withAction);
   addDkg(program, withAction);
   addCombine(program, withAction);
@@ -92,6 +94,19 @@ function addRun(program: Command, withAction: WithAction): void {
     if (preset !== null && process.env["LODESTAR_PRESET"] === undefined) usePreset(preset);
     const { run } = await import("./run.ts");
     await run(options);
+    return EXIT_CODES.ok;
+  });
+}
+
+function addRelay(program: Command, withAction: WithAction): void {
+  const command = program
+    .command("relay")
+    .description("carry traffic between nodes that cannot reach each other");
+  withAction(addOptions(command, RELAY_OPTIONS), async () => {
+    const sources = { environment: environmentFor(RELAY_OPTIONS), file: {} };
+    const settings = parseRelayOptions(resolveOptions(command, RELAY_OPTIONS, sources));
+    const { runRelay } = await import("./relay.ts");
+    await runRelay(settings);
     return EXIT_CODES.ok;
   });
 }

@@ -6,12 +6,12 @@
 import { join } from "node:path";
 import { type BeaconClient, createBeaconClient } from "../adapters/beacon/client.ts";
 import { startMonitoring } from "../adapters/http/monitoring.ts";
+import { askRelay } from "../adapters/http/relayDirectory.ts";
 import type { ValidatorApiServer } from "../adapters/http/validatorApiServer.ts";
 import { createLibp2pNetwork, type Libp2pNetwork } from "../adapters/p2p/libp2pNetwork.ts";
 import { acquireInstanceLock } from "../adapters/storage/instanceLock.ts";
 import { openLevel } from "../adapters/storage/level.ts";
 import { systemClock } from "../adapters/system/clock.ts";
-import { createLogger } from "../adapters/system/logger.ts";
 import { createMetrics, type SystemMetrics } from "../adapters/system/metrics.ts";
 import { systemRandom } from "../adapters/system/random.ts";
 import type { Cluster } from "../cluster/cluster.ts";
@@ -26,12 +26,13 @@ import type { Metrics } from "../ports/metrics.ts";
 import { holdCharonLock } from "./charonLock.ts";
 import type { RunOptions } from "./config.ts";
 import { type DataDir, readDataDir } from "./dataDir.ts";
+import { openLog } from "./logOptions.ts";
 import { openValidatorApi, withClients } from "./validatorApi.ts";
 import { versionInfo } from "./version.ts";
 
 /** Resolves after a clean stop by SIGINT or SIGTERM; throws what ended the node otherwise. */
 export async function run(options: RunOptions): Promise<void> {
-  const logger = createLogger({ level: options.logLevel, format: logFormatOf(options) });
+  const logger = openLog(options);
   const stopping = new AbortController();
   const onSignal = (name: string): void => stopping.abort(new Cancelled(name));
   process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
@@ -224,6 +225,9 @@ async function openNetwork(
     self: identity.self,
     peers,
     listen: options.p2pListen,
+    announce: options.p2pAnnounce,
+    relays: { sources: options.p2pRelays, ask: askRelay },
+    carriesForMembers: options.carriesForMembers,
     lockHash: cluster.lockHash,
     // Before the chain is known no seal can be checked, so nothing is forwarded.
     validateGossip: (channel, bytes, from) =>
@@ -254,9 +258,4 @@ function aborted(signal: AbortSignal): Promise<unknown> {
     if (signal.aborted) resolve(signal.reason);
     else signal.addEventListener("abort", () => resolve(signal.reason), { once: true });
   });
-}
-
-function logFormatOf({ logFormat }: RunOptions): "json" | "console" {
-  if (logFormat !== "auto") return logFormat;
-  return process.stderr.isTTY ? "console" : "json";
 }

@@ -1,5 +1,5 @@
 /**
- * Carries frames between the workflow and the network: direct to every peer that has a path,
+ * Carries frames between the workflow and the network: straight to every peer that has a path,
  * gossiped and signed for those that have none, and counts what it has to reject.
  */
 import type { RejectionCode } from "../domain/errors.ts";
@@ -36,7 +36,7 @@ export class Courier {
     });
   }
 
-  /** `gossipPayloads` is asked for only when some peer has no direct path. */
+  /** `gossipPayloads` is asked for only when some peer has no path. */
   broadcast(
     channel: Channel,
     bytes: Uint8Array,
@@ -53,7 +53,7 @@ export class Courier {
     }
   }
 
-  /** To one peer; lost when it has no direct path, as any frame may be. */
+  /** To one peer; lost when it has no path, as any frame may be. */
   send(peer: PeerIndex, channel: Channel, bytes: Uint8Array): void {
     this.#parts.network.send(peer, channel, bytes);
   }

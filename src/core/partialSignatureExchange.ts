@@ -44,7 +44,7 @@ export class DirectExchange implements PartialSignatureExchange {
     parts.courier.onFrame("partials", (author, bytes) => this.#onFrame(author, bytes));
     parts.deadlines.onExpired((duty) => this.#sent.delete(dutyId(duty)));
     parts.network.onPath((peer, path) => {
-      if (path === "direct") this.#resend(peer);
+      if (path !== "none") this.#resend(peer);
     });
   }
 

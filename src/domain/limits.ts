@@ -40,6 +40,23 @@ export const MAX_PENDING_CONNECTIONS = 64;
 export const CONNECT_TIMEOUT_MS = 5_000;
 /** Longest pause between two dials of one peer: below a mainnet slot of 12,000 ms. */
 export const MAX_RECONNECT_DELAY_MS = 8_000;
+/**
+ * Longest pause between two attempts to reach a relayed peer directly, or a relay: a wrong
+ * address or a relay in trouble is not hammered.
+ */
+export const MAX_RELAY_RETRY_MS = 60_000;
+/** Addresses of one peer or relay that are dialled: a handful of interfaces and forwarded ports. */
+export const MAX_DIALLED_ADDRESSES = 16;
+/** A relay's answer about its own addresses, in bytes. */
+export const MAX_RELAY_ANSWER_BYTES = 64 * 1024;
+/** How long one attempt to ask a relay for its addresses, or for a reservation, may take. */
+export const RELAY_REQUEST_TIMEOUT_MS = 5_000;
+/**
+ * What an open relay carries for one circuit before it cuts it: half a day of a cluster's votes and
+ * partial signatures, or a hundred blocks. A cut circuit is opened again.
+ */
+export const OPEN_RELAY_CIRCUIT_BYTES = 32 * 1024 * 1024;
+export const OPEN_RELAY_CIRCUIT_MS = 60 * 60 * 1000;
 /** How often a connection is asked whether it lives; streams would idle out after 120,000 ms. */
 export const KEEP_ALIVE_MS = 10_000;
 /** What one unacceptable frame costs a peer's score, which is zero in good standing. */

@@ -137,7 +137,7 @@ function observe({ cluster, store, sync, view, ...ports }: Watched): Observation
   return {
     nodes: cluster.nodes,
     threshold: cluster.threshold,
-    connected: peers.filter((p) => p !== ports.identity.self && ports.network.path(p) === "direct"),
+    connected: peers.filter((p) => p !== ports.identity.self && ports.network.path(p) !== "none"),
     beaconProblem: sync.problem,
     signedFor: ports.signer.validators.size,
     validators: cluster.validators.length,

@@ -8,12 +8,15 @@ export type Channel = (typeof CHANNELS)[number];
 export const CEREMONY_CHANNELS = ["lobby", "ceremony"] as const;
 export type CeremonyChannel = (typeof CEREMONY_CHANNELS)[number];
 
-/** How a peer can be reached now. */
-export type Path = "direct" | "none";
+/** How frames reach a peer now: straight, by way of a relay, or not at all. */
+export type Path = "direct" | "relayed" | "none";
 
 export type Inbound<Name extends string = Channel> = {
   readonly channel: Name;
-  /** Who handed the frame to us. On `direct` this peer is authenticated as its author. */
+  /**
+   * Who handed the frame to us. On `direct` (a stream between the two, relayed or not) this peer is
+   * authenticated as its author.
+   */
   readonly from: PeerIndex;
   /** Gossiped frames may have been forwarded: only a signature inside says who wrote them. */
   readonly via: "direct" | "gossip";
@@ -25,7 +28,7 @@ export type Inbound<Name extends string = Channel> = {
  * never guaranteed: protocols repeat, pull or time out.
  */
 export interface Network<Name extends string = Channel> {
-  /** Queues a frame for `peer`; false when it has no direct path or its queue is full. */
+  /** Queues a frame for `peer`; false when it has no path or its queue is full. */
   send(peer: PeerIndex, channel: Name, bytes: Uint8Array): boolean;
   /** Gossips a frame of at most MAX_GOSSIP_FRAME_BYTES to the whole cluster. */
   gossip(channel: Name, bytes: Uint8Array): void;

@@ -13,6 +13,8 @@ export type LiveClusterOptions = {
   readonly validators?: number;
   /** Beacon APIs that node `i` is given, by their numbers; its own alone by default. */
   readonly endpointsOf?: (node: number) => readonly number[];
+  /** As `--p2p-relays` takes them: no node can dial another one then. */
+  readonly relays?: string;
 };
 
 /** Enough that nearly every slot has a duty: each validator attests once in eight slots. */
@@ -75,6 +77,7 @@ export class LiveCluster {
             p2pPort: p2pPorts[index] ?? 0,
             monitoringPort: ports[nodes + index] ?? 0,
             peers,
+            relays: options.relays,
           }),
       );
       return new LiveCluster({ dir, chain, nodes: live, p2pPorts }, endTurn);

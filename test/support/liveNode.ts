@@ -12,6 +12,8 @@ export type LiveNodeOptions = {
   readonly monitoringPort: number;
   /** As `--p2p-peers` takes them. */
   readonly peers: string;
+  /** As `--p2p-relays` takes them: this node then listens nowhere and knows no peer's address. */
+  readonly relays?: string | undefined;
 };
 
 export type LogRecord = {
@@ -53,10 +55,14 @@ export class LiveNode {
 
   /** Arguments of this node's command, for a process that is to come in its way. */
   get argv(): readonly string[] {
-    const { dataDir, endpoints, p2pPort, monitoringPort, peers } = this.#options;
+    const { dataDir, endpoints, p2pPort, monitoringPort, peers, relays } = this.#options;
+    const p2p =
+      relays === undefined
+        ? ["--p2p-tcp-address", `127.0.0.1:${p2pPort}`, "--p2p-peers", peers]
+        : ["--p2p-tcp-address", "off", "--p2p-relays", relays];
     return [
       ...["run", "--data-dir", dataDir, "--beacon-node-endpoints", endpoints.join(",")],
-      ...["--p2p-tcp-address", `127.0.0.1:${p2pPort}`, "--p2p-peers", peers],
+      ...p2p,
       ...["--monitoring-address", `127.0.0.1:${monitoringPort}`],
       ...["--signer", "builtin", "--validator-api-address", "127.0.0.1:0"],
       ...["--log-format", "json", "--log-level", "debug"],

@@ -1,5 +1,9 @@
-/** The libp2p node: TCP, noise, yamux, gossipsub, and a door that only cluster members pass. */
+/**
+ * The libp2p node: TCP, noise, yamux, gossipsub, circuits, and a door that only cluster members
+ * pass.
+ */
 import { noise } from "@chainsafe/libp2p-noise";
+import { circuitRelayServer } from "@libp2p/circuit-relay-v2";
 import { type GossipSub, gossipsub, StrictNoSign } from "@libp2p/gossipsub";
 import { type Identify, identify } from "@libp2p/identify";
 import type { ConnectionGater, Libp2p, PeerId } from "@libp2p/interface";
@@ -17,6 +21,7 @@ import {
   MAX_NODES,
   MAX_PENDING_CONNECTIONS,
 } from "../../domain/limits.ts";
+import type { Circuits } from "./circuits.ts";
 import { libp2pKeyOf } from "./identity.ts";
 
 export type Host = Libp2p<{ identify: Identify; ping: Ping; gossip: GossipSub }>;
@@ -27,23 +32,51 @@ const MESSAGE_ID_BYTES = 20;
 /** Every topic is known beforehand; the margin is for control messages of a full mesh. */
 const MAX_GOSSIP_ITEMS = 512;
 
-/** Creates the node without starting it. */
-export function createHost(options: {
+export type HostOptions = {
   readonly secretKey: Uint8Array;
   readonly listen: readonly string[];
+  /** Multiaddrs under which others reach this node besides those of its own interfaces. */
+  readonly announce?: readonly string[];
   readonly topics: readonly string[];
+  /** Whether the peer is a member in good standing. */
   readonly isWelcome: (peer: PeerId) => boolean;
-}): Promise<Host> {
+  /** Whether it is a relay of ours, which is dialled and never let in. */
+  readonly isRelay?: (peer: PeerId) => boolean;
+  /** Absent: this node neither reaches nor is reached through anybody else. */
+  readonly circuits?: Circuits;
+  /** Whether this node carries circuits between other members. */
+  readonly carriesForMembers?: boolean;
+};
+
+/** Creates the node without starting it. */
+export function createHost(options: HostOptions): Promise<Host> {
+  const circuits = options.circuits === undefined ? [] : [options.circuits.transport()];
   return createLibp2p({
+    ...commonOptions(options),
+    transports: [tcpTransport(), ...circuits],
+    connectionGater: gaterOf(options),
+    services: {
+      identify: identify(),
+      ping: ping(),
+      gossip: createGossip(options.topics),
+      ...(options.carriesForMembers === true ? { relay: createMemberRelay() } : {}),
+    },
+  });
+}
+
+/** What nodes and relays have in common. */
+export function commonOptions({
+  secretKey,
+  listen,
+  announce = [],
+}: Pick<HostOptions, "secretKey" | "listen" | "announce">) {
+  return {
     start: false,
-    privateKey: libp2pKeyOf(options.secretKey),
+    privateKey: libp2pKeyOf(secretKey),
     nodeInfo: { name: "coterie", version: "1", userAgent: "coterie" },
-    addresses: { listen: [...options.listen] },
-    // Nagle's algorithm would hold small frames back for tens of milliseconds.
-    transports: [tcp({ dialOpts: { noDelay: true }, listenOpts: { noDelay: true } })],
+    addresses: { listen: [...listen], appendAnnounce: [...announce] },
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()],
-    connectionGater: gaterOf(options.isWelcome),
     connectionManager: {
       dialTimeout: CONNECT_TIMEOUT_MS,
       inboundUpgradeTimeout: CONNECT_TIMEOUT_MS,
@@ -54,16 +87,26 @@ export function createHost(options: {
       reconnectRetries: 0,
     },
     connectionMonitor: { pingInterval: KEEP_ALIVE_MS },
-    services: {
-      identify: identify(),
-      ping: ping(),
-      gossip: createGossip(options.topics),
-    },
+  };
+}
+
+/** Nagle's algorithm would hold small frames back for tens of milliseconds. */
+export function tcpTransport(): ReturnType<typeof tcp> {
+  return tcp({ dialOpts: { noDelay: true }, listenOpts: { noDelay: true } });
+}
+
+/** Among members nothing is rationed: the library's limits would cut a cluster's own link. */
+function createMemberRelay(): ReturnType<typeof circuitRelayServer> {
+  return circuitRelayServer({
+    reservations: { maxReservations: MAX_NODES, applyDefaultLimit: false },
   });
 }
 
 /** Starts the node; a port that cannot be listened on is the operator's to free (NET-10). */
-export async function startHost(host: Host, listen: readonly string[]): Promise<void> {
+export async function startHost(
+  host: Pick<Host, "start" | "stop">,
+  listen: readonly string[],
+): Promise<void> {
   try {
     await host.start();
   } catch (error) {
@@ -87,16 +130,21 @@ const LISTEN_PROBLEMS = [
 ] as const;
 
 /**
- * NET-2. The remote identity is known once the noise handshake is over; who is not a member leaves
- * before a single protocol is offered. Bans are asked for in the same place.
+ * NET-2, NET-12. The remote identity is known once the noise handshake is over; who is not a member
+ * leaves before a single protocol is offered. Bans are asked for in the same place, and before a
+ * circuit is accepted or carried.
  */
-function gaterOf(isWelcome: (peer: PeerId) => boolean): ConnectionGater {
+function gaterOf({ isWelcome, isRelay = () => false }: HostOptions): ConnectionGater {
   const isUnwelcome = (peer: PeerId): boolean => !isWelcome(peer);
+  const mayNotBeDialled = (peer: PeerId): boolean => !isRelay(peer) && isUnwelcome(peer);
   return {
-    denyDialPeer: isUnwelcome,
+    denyDialPeer: mayNotBeDialled,
     denyDialMultiaddr: (address: Multiaddr) => !address.toString().includes("/p2p/"),
-    denyOutboundEncryptedConnection: isUnwelcome,
+    denyOutboundEncryptedConnection: mayNotBeDialled,
     denyInboundEncryptedConnection: isUnwelcome,
+    denyInboundRelayReservation: isUnwelcome,
+    denyOutboundRelayedConnection: (from, to) => isUnwelcome(from) || isUnwelcome(to),
+    denyInboundRelayedConnection: (_, from) => isUnwelcome(from),
   };
 }
 
@@ -114,6 +162,7 @@ function createGossip(topics: readonly string[]): ReturnType<typeof gossipsub> {
     allowPublishToZeroTopicPeers: true,
     ignoreDuplicatePublishError: true,
     doPX: false,
+    runOnLimitedConnection: true,
     // Members may share one address; libp2p would take them for one attacker.
     scoreParams: { IPColocationFactorWeight: 0 },
     maxInboundStreams: 2,

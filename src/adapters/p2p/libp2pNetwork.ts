@@ -1,10 +1,10 @@
 /**
- * The {@link Network} port on libp2p: direct streams between every two members of one cluster, and
- * gossip as the second way around broken links (DESIGN §6, NET-1 to NET-10).
+ * The {@link Network} port on libp2p: streams between every two members of one cluster, direct or
+ * through a relay, and gossip as the second way around broken links (DESIGN §6, NET-1 to NET-13).
  */
 import { TopicValidatorResult } from "@libp2p/gossipsub";
 import type { Connection, PeerId, Stream } from "@libp2p/interface";
-import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
+import type { Multiaddr } from "@multiformats/multiaddr";
 import type { PeerIndex, Root } from "../../domain/keys.ts";
 import { MAX_GOSSIP_FRAME_BYTES } from "../../domain/limits.ts";
 import type { Clock } from "../../ports/clock.ts";
@@ -19,12 +19,16 @@ import {
 } from "../../ports/network.ts";
 import { assert } from "../../util/assert.ts";
 import { Listeners } from "../../util/listeners.ts";
+import { Circuits } from "./circuits.ts";
+import { Dialler } from "./dialler.ts";
 import { FrameBudget } from "./frameBudget.ts";
 import { LENGTH_BYTES } from "./frames.ts";
 import { createHost, type Host, startHost } from "./host.ts";
 import { peerIdOf } from "./identity.ts";
 import { InboundLane } from "./inboundLane.ts";
 import { PeerLink } from "./peerLink.ts";
+import { keepRelayConnected } from "./relayConnection.ts";
+import { type AskRelay, type RelaySource, relayIdOf } from "./relaySources.ts";
 import { Reputation } from "./reputation.ts";
 import { Traffic } from "./traffic.ts";
 
@@ -46,6 +50,11 @@ export type Libp2pNetworkOptions = {
   readonly peers: readonly PeerOptions[];
   /** Multiaddrs, e.g. `/ip4/0.0.0.0/tcp/3610`; port 0 takes any free one. */
   readonly listen: readonly string[];
+  /** Multiaddrs at which peers may try this node besides those of its interfaces. */
+  readonly announce?: readonly string[];
+  readonly relays?: { readonly sources: readonly RelaySource[]; readonly ask: AskRelay };
+  /** Whether this node carries circuits between other members; absent: no. */
+  readonly carriesForMembers?: boolean;
   readonly lockHash: Root;
   /** Whether a frame that `from` gossiped may be delivered and forwarded: its seal decides. */
   readonly validateGossip: (channel: Channel, bytes: Uint8Array, from: PeerIndex) => GossipVerdict;
@@ -79,9 +88,15 @@ export async function createLibp2pNetwork(options: Libp2pNetworkOptions): Promis
     return index !== undefined && !isBanned;
   };
   const topics = CHANNELS.map((channel) => topicOf(options.lockHash, channel));
-  const { secretKey, listen } = options;
-  const host = await createHost({ secretKey, listen, topics, isWelcome });
-  const network = new Node({ options, host, members, reputation, traffic });
+  const relayIds = new Set<string>();
+  const isRelay = (peer: PeerId): boolean => relayIds.has(peer.toString());
+  const circuits = new Circuits({
+    clock: options.clock,
+    logger: options.logger,
+    mayCarry: (peer) => isRelay(peer) || members.has(peer.toString()),
+  });
+  const host = await createHost({ ...options, topics, isWelcome, isRelay, circuits });
+  const network = new Node({ options, host, members, reputation, traffic, circuits, relayIds });
   return {
     network,
     start: () => network.start(),
@@ -106,6 +121,9 @@ type Parts = {
   readonly members: ReadonlyMap<string, PeerIndex>;
   readonly reputation: Reputation;
   readonly traffic: Traffic;
+  readonly circuits: Circuits;
+  /** Peer ids of the relays that this node uses; they are learned when a relay is dialled. */
+  readonly relayIds: Set<string>;
 };
 
 class Node implements Network {
@@ -114,6 +132,9 @@ class Node implements Network {
   readonly #members: ReadonlyMap<string, PeerIndex>;
   readonly #reputation: Reputation;
   readonly #traffic: Traffic;
+  readonly #circuits: Circuits;
+  readonly #relayIds: Set<string>;
+  readonly #dialler: Dialler;
   readonly #links: ReadonlyMap<PeerIndex, PeerLink>;
   readonly #handlers = new Map<Channel, (frame: Inbound) => void>();
   readonly #budgets: ReadonlyMap<PeerIndex, FrameBudget>;
@@ -129,6 +150,9 @@ class Node implements Network {
     this.#members = parts.members;
     this.#reputation = parts.reputation;
     this.#traffic = parts.traffic;
+    this.#circuits = parts.circuits;
+    this.#relayIds = parts.relayIds;
+    this.#dialler = new Dialler(parts.host, parts.circuits);
     const { clock } = parts.options;
     this.#budgets = new Map(
       parts.options.peers.map(({ index }) => [index, new FrameBudget(() => clock.monotonic())]),
@@ -180,7 +204,7 @@ class Node implements Network {
       await this.#host.handle(
         protocolOf(this.#options.lockHash, channel),
         (stream, connection) => this.#accept(channel, stream, connection),
-        { maxInboundStreams: 2 },
+        { maxInboundStreams: 2, runOnLimitedConnection: true },
       );
     }
     this.#host.addEventListener("connection:open", ({ detail }) =>
@@ -192,7 +216,24 @@ class Node implements Network {
     await startHost(this.#host, this.#options.listen);
     this.#startGossip();
     const { signal } = this.#stopping;
-    this.#running = Promise.all([...this.#links.values()].map((link) => link.run(signal)));
+    this.#running = Promise.all([
+      ...[...this.#links.values()].map((link) => link.run(signal)),
+      this.#keepRelays(signal),
+      this.#circuits.run(() => this.#host.getConnections(), signal),
+    ]);
+  }
+
+  async #keepRelays(signal: AbortSignal): Promise<void> {
+    const { clock, logger, relays } = this.#options;
+    if (relays === undefined) return;
+    const { sources, ask } = relays;
+    const dial = (addresses: readonly Multiaddr[], within: AbortSignal): Promise<Connection> => {
+      for (const address of addresses) this.#relayIds.add(relayIdOf(address));
+      return this.#host.dial([...addresses], { signal: within });
+    };
+    await Promise.all(
+      sources.map((source) => keepRelayConnected({ source, ask, dial, clock, logger }, signal)),
+    );
   }
 
   async stop(): Promise<void> {
@@ -203,17 +244,17 @@ class Node implements Network {
 
   #createLink(peer: PeerIndex): PeerLink {
     const { self, lockHash, clock, logger } = this.#options;
-    const addresses = this.#addressesOf(peer);
+    const target = this.#targetOf(peer);
     return new PeerLink({
       peer,
       isFirstDialler: self < peer,
       protocolOf: (channel) => protocolOf(lockHash, channel),
       dial: (signal) => {
-        if (addresses.length === 0 || this.#reputation.isBanned(peer)) return null;
-        return this.#host.dial([...addresses], { signal });
+        return this.#reputation.isBanned(peer) ? null : this.#dialler.dial(target, signal);
       },
+      dialDirect: (signal) => this.#dialler.dialDirect(target, signal),
       onPath: (path) => {
-        this.#traffic.connected(peer, path === "direct");
+        this.#traffic.path(peer, path);
         queueMicrotask(() => this.#pathListeners.emit(peer, path));
       },
       clock,
@@ -222,12 +263,10 @@ class Node implements Network {
     });
   }
 
-  #addressesOf(peer: PeerIndex): readonly Multiaddr[] {
-    return this.#options.peers
-      .filter(({ index }) => index === peer)
-      .flatMap(({ publicKey, addresses }) =>
-        addresses.map((address) => multiaddr(`${address}/p2p/${peerIdOf(publicKey)}`)),
-      );
+  #targetOf(peer: PeerIndex) {
+    const options = this.#options.peers.find(({ index }) => index === peer);
+    assert(options !== undefined, `peer ${peer} is another operator of the cluster`);
+    return { id: peerIdOf(options.publicKey), addresses: options.addresses };
   }
 
   #link(peer: PeerIndex): PeerLink {

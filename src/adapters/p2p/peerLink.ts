@@ -8,6 +8,7 @@ import {
   CONNECT_TIMEOUT_MS,
   MAX_CONNECTIONS_PER_PEER,
   MAX_RECONNECT_DELAY_MS,
+  MAX_RELAY_RETRY_MS,
 } from "../../domain/limits.ts";
 import type { Millis } from "../../domain/units.ts";
 import type { Clock } from "../../ports/clock.ts";
@@ -22,6 +23,8 @@ const CROSSED_DIALS_MS = 10_000;
 /** Head start of the dialler with the smaller index, so that dials seldom cross. */
 const HEAD_START_MS = 300;
 const FIRST_RECONNECT_DELAY_MS = 250;
+/** A relayed path works: there is no hurry to find a better one. */
+const FIRST_UPGRADE_DELAY_MS = 1_000;
 /** A link that held this long has worked: its next failure is a new one. */
 const LASTING_MS = MAX_RECONNECT_DELAY_MS;
 /** A peer that restarts is back before that; one that is away longer is worth a look. */
@@ -33,6 +36,8 @@ export type PeerLinkOptions = {
   readonly protocolOf: (channel: Channel) => string;
   /** Null when the peer has no address, or none that may be dialled now: wait for it to dial us. */
   readonly dial: (signal: AbortSignal) => Promise<Connection> | null;
+  /** The same without relays, for a peer that is reached through one. */
+  readonly dialDirect: (signal: AbortSignal) => Promise<Connection | null>;
   readonly onPath: (path: Path) => void;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -46,6 +51,8 @@ export class PeerLink {
   #connections: readonly Connection[] = [];
   #served: Connection | null = null;
   #path: Path = "none";
+  /** Set while a relayed path is given up for a direct one. */
+  #isMoving = false;
   /** Aborted, and replaced, when a connection of the peer arrives. */
   #arrival = new AbortController();
   #downSince: Millis;
@@ -92,13 +99,25 @@ export class PeerLink {
     this.#warnOfTwin(connection);
     this.#connections = [...this.#connections, connection];
     const excess = this.#connections.length - MAX_CONNECTIONS_PER_PEER;
-    for (const old of this.#connections.slice(0, Math.max(0, excess))) {
+    // Relayed ones first, and the oldest of each kind.
+    const ranked = [...this.#connections].sort((a, b) => Number(a.direct) - Number(b.direct));
+    for (const old of ranked.slice(0, Math.max(0, excess))) {
       old.abort(new Error("replaced by a newer connection"));
     }
-    // A peer that crashed dials again long before its old connection times out.
-    const age = connection.timeline.open - (this.#served?.timeline.open ?? 0);
-    if (this.#served !== null && age > CROSSED_DIALS_MS) this.#unserve();
+    this.#giveWayTo(connection);
     this.#announceArrival();
+  }
+
+  /**
+   * To a direct connection in place of a relayed one (NET-12), and to a new one in place of an old
+   * one: a peer that crashed dials again long before its old connection times out.
+   */
+  #giveWayTo(newer: Connection): void {
+    const served = this.#served;
+    if (served === null) return;
+    this.#isMoving = newer.direct && !served.direct;
+    const age = newer.timeline.open - served.timeline.open;
+    if (this.#isMoving || age > CROSSED_DIALS_MS) this.#unserve();
   }
 
   disconnected(connection: Connection): void {
@@ -113,36 +132,67 @@ export class PeerLink {
   /** Connects and stays until the link breaks; throws where it does not come about. */
   async #serve(failures: number, signal: AbortSignal): Promise<void> {
     const { logger } = this.#options;
-    if (failures > 0 || !this.#options.isFirstDialler) await this.#pause(failures, signal);
+    const isMoving = this.#isMoving;
+    this.#isMoving = false;
+    const isPaused = failures > 0 || !this.#options.isFirstDialler;
+    if (isPaused && !isMoving) await this.#pause(failures, signal);
     const connection = await this.#connect(signal);
     const lost = await this.#openLanes(connection, signal);
     if (this.#served !== connection) throw new Error("replaced by a newer connection");
-    this.#setPath("direct");
+    this.#setPath(connection.direct ? "direct" : "relayed");
     this.#told = "nothing";
-    logger.info("Connected to a peer.", { address: connection.remoteAddr.toString() });
-    await untilAborted(AbortSignal.any([lost, signal]));
+    const fields = { address: connection.remoteAddr.toString(), path: this.#path };
+    logger.info("Connected to a peer.", fields);
+    const ended = AbortSignal.any([lost, signal]);
+    if (connection.direct) this.#closeRelayed();
+    else await this.#upgrade(ended, signal);
+    await untilAborted(ended);
     this.#downSince = this.#options.clock.monotonic();
-    if (!signal.aborted) logger.warn("Lost the connection to a peer; connecting again.");
+    if (signal.aborted || this.#isMoving) return;
+    logger.warn("Lost the connection to a peer; connecting again.");
   }
 
-  /** The newest open connection, or one that we dial, or the next that the peer opens. */
+  /** The newest open connection, direct if there is one, or one that we dial or that arrives. */
   async #connect(signal: AbortSignal): Promise<Connection> {
-    for (;;) {
-      const open = this.#connections.findLast((connection) => connection.status === "open");
-      if (open !== undefined) return open;
-      const timeout = AbortSignal.timeout(CONNECT_TIMEOUT_MS);
-      const dialling = this.#options.dial(AbortSignal.any([signal, timeout]));
+    for (let waits = 1; ; waits++) {
+      const open = this.#connections.filter((connection) => connection.status === "open");
+      const best = open.findLast(({ direct }) => direct) ?? open.at(-1);
+      if (best !== undefined) return best;
+      const dialling = this.#options.dial(signal);
       if (dialling !== null) return dialling;
       this.#tellFailure(new Error("none of its addresses may be dialled; it has to connect to us"));
-      await this.#sleep(MAX_RECONNECT_DELAY_MS, signal);
+      await this.#pause(waits, signal);
+    }
+  }
+
+  /** NET-12: tries to reach a relayed peer directly until it is, or the relayed path ends. */
+  async #upgrade(ended: AbortSignal, signal: AbortSignal): Promise<void> {
+    let pauseMs = FIRST_UPGRADE_DELAY_MS;
+    while (!ended.aborted) {
+      try {
+        await this.#options.clock.sleep(pauseMs * jitter(), ended);
+        // The new connection takes over as soon as it is open, which is before this dial is done:
+        // the end of the relayed path must not end it.
+        await this.#options.dialDirect(signal);
+      } catch (error) {
+        if (error instanceof Bug) throw error;
+        if (ended.aborted) return;
+        this.#options.logger.debug("A relayed peer is not reached directly yet.", { error });
+      }
+      pauseMs = Math.min(2 * pauseMs, MAX_RELAY_RETRY_MS);
+    }
+  }
+
+  #closeRelayed(): void {
+    for (const relayed of this.#connections.filter(({ direct }) => !direct)) {
+      relayed.abort(new Error("replaced by a direct connection"));
     }
   }
 
   /** Exponential with jitter, so that the nodes of a cluster do not dial in step. */
   async #pause(failures: number, signal: AbortSignal): Promise<void> {
     const base = failures === 0 ? HEAD_START_MS : FIRST_RECONNECT_DELAY_MS * 2 ** (failures - 1);
-    const jitter = 0.75 + Math.random() / 2;
-    await this.#sleep(Math.min(base, MAX_RECONNECT_DELAY_MS) * jitter, signal);
+    await this.#sleep(Math.min(base, MAX_RECONNECT_DELAY_MS) * jitter(), signal);
   }
 
   /** Cut short when the peer connects to us. */
@@ -162,7 +212,10 @@ export class PeerLink {
     this.#served = connection;
     const openings = [...this.#lanes].map(async ([channel, lane]) => {
       const protocol = this.#options.protocolOf(channel);
-      const stream: Stream = await connection.newStream(protocol, { signal: timeout });
+      const stream: Stream = await connection.newStream(protocol, {
+        signal: timeout,
+        runOnLimitedConnection: true,
+      });
       // Nothing is ever read from an outbound stream.
       stream.maxReadBufferLength = 0;
       lane.attach(stream, () => lost.abort());
@@ -228,8 +281,16 @@ export class PeerLink {
   }
 }
 
-/** `1.2.3.4` of `/ip4/1.2.3.4/tcp/3610/p2p/…`; null for a host name, which says nothing here. */
+function jitter(): number {
+  return 0.75 + Math.random() / 2;
+}
+
+/**
+ * `1.2.3.4` of `/ip4/1.2.3.4/tcp/3610/p2p/…`; null for a host name and for a circuit, whose address
+ * is the relay's: they say nothing here.
+ */
 function ipOf(address: string): string | null {
+  if (address.includes("/p2p-circuit")) return null;
   const [, protocol, host] = address.split("/");
   return (protocol === "ip4" || protocol === "ip6") && host !== undefined ? host : null;
 }

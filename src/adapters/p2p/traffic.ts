@@ -1,7 +1,7 @@
 /** What goes over the wire, counted where it is handed to and taken from the streams (NET-7). */
 import type { PeerIndex } from "../../domain/keys.ts";
 import type { Metrics } from "../../ports/metrics.ts";
-import { CHANNELS, type Channel, type Inbound } from "../../ports/network.ts";
+import { CHANNELS, type Channel, type Inbound, type Path } from "../../ports/network.ts";
 
 export type Direction = "in" | "out";
 export type Flow = {
@@ -24,6 +24,7 @@ export class Traffic {
   readonly #bytes;
   readonly #dropped;
   readonly #connected;
+  readonly #relayed;
   readonly #penalties;
   readonly #strangers;
   readonly #throttled;
@@ -43,7 +44,12 @@ export class Traffic {
     });
     this.#connected = metrics.gauge({
       name: "p2p_peer_connected",
-      help: "1 while frames to the peer (0-based index in the cluster lock) have a direct path",
+      help: "1 while frames to the peer (0-based index in the cluster lock) have a path",
+      labels: ["peer"],
+    });
+    this.#relayed = metrics.gauge({
+      name: "p2p_peer_relayed",
+      help: "1 while the path to the peer leads over a relay or another member",
       labels: ["peer"],
     });
     this.#penalties = metrics.counter({
@@ -75,8 +81,9 @@ export class Traffic {
     if (frames > 0) this.#dropped.add(frames, { channel, reason });
   }
 
-  connected(peer: PeerIndex, isConnected: boolean): void {
-    this.#connected.set(isConnected ? 1 : 0, { peer: String(peer) });
+  path(peer: PeerIndex, path: Path): void {
+    this.#connected.set(path === "none" ? 0 : 1, { peer: String(peer) });
+    this.#relayed.set(path === "relayed" ? 1 : 0, { peer: String(peer) });
   }
 
   penalty(peer: PeerIndex, code: string): void {

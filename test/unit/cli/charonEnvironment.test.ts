@@ -33,14 +33,14 @@ test("our variable wins over Charon's, and the operator is told", () => {
 test("what has no meaning here is named without its value, and empty ones are nothing", () => {
   const { environment, notices } = adoptCharonEnvironment(
     {
-      CHARON_P2P_RELAYS: "https://user:5ec2e7@relay.example",
+      CHARON_BEACON_NODE_HEADERS: "https://user:5ec2e7@relay.example",
       CHARON_NODES: "7",
       CHARON_LOCK_FILE: "",
     },
     RUN_OPTIONS,
   );
   assert.deepEqual(notices, [
-    "Charon's environment variables without effect here: CHARON_NODES, CHARON_P2P_RELAYS",
+    "Charon's environment variables without effect here: CHARON_BEACON_NODE_HEADERS, CHARON_NODES",
   ]);
   assert.equal(environment["COTERIE_P2P_RELAYS"], undefined);
   assert.equal(environment["COTERIE_LOCK_FILE"], undefined);

@@ -21,13 +21,45 @@ test("defaults: the data dir's files, p2p on all interfaces, else the loopback",
     validatorKeysDir: null,
     beaconNodeEndpoints: ["http://127.0.0.1:5052"],
     p2pListen: ["/ip4/0.0.0.0/tcp/3610"],
+    p2pAnnounce: [],
     p2pPeers: [],
+    p2pRelays: [],
+    carriesForMembers: true,
     monitoringAddress: { host: "127.0.0.1", port: 3620 },
     validatorApi: { host: "127.0.0.1", port: 3600, tls: null, tokenFile: null },
     logLevel: "info",
     logFormat: "auto",
     contractWallets: new Set(),
   });
+});
+
+test("relays, external addresses, and a node that nobody can dial", async () => {
+  const id = "16Uiu2HAkvZBZH6WModJV4gAykgS9DjEmraZ7vBEnkLUxSwju2y17";
+  const relays = `https://relay.example, /ip4/198.51.100.1/tcp/3610/p2p/${id}`;
+  const external = { "p2p-external-ip": "198.51.100.7", "p2p-external-hostname": "dv.example" };
+  const options = await parse({ ...external, "p2p-relays": relays, "p2p-no-member-relay": "true" });
+  assert.deepEqual(
+    options.p2pRelays.map(({ kind }) => kind),
+    ["url", "address"],
+  );
+  assert.deepEqual(options.p2pAnnounce, [
+    "/ip4/198.51.100.7/tcp/3610",
+    "/dns4/dv.example/tcp/3610",
+  ]);
+  assert.equal(options.carriesForMembers, false);
+  assert.deepEqual((await parse({ "p2p-tcp-address": "off" })).p2pListen, []);
+  for (const [raw, said] of [
+    [{ "p2p-relays": "relay.example:3640" }, /--p2p-relays: "relay.example:3640" is no relay/],
+    [{ "p2p-external-ip": "dv.example" }, /--p2p-external-ip: .*use --p2p-external-hostname/],
+    [{ "p2p-tcp-address": "nowhere" }, /--p2p-tcp-address/],
+    [{ "p2p-tcp-address": "off", "p2p-external-ip": "198.51.100.7" }, /fixed port/],
+  ] as const) {
+    await assert.rejects(parse(raw), (error) => {
+      assert(error instanceof UsageError);
+      assert.match(error.message, said);
+      return true;
+    });
+  }
 });
 
 test("the built-in signer reads the key shares, a validator client's node none", async () => {
