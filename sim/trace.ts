@@ -6,11 +6,13 @@
  * The columns of each kind are the types below; all of them together are {@link TraceEvent}.
  * `coterie sim diff` finds the first line that differs, the report draws its pages from the lines.
  */
+
 import { createHash, type Hash } from "node:crypto";
 import type { Step } from "../src/core/interfaces.ts";
 import type { DutyId } from "../src/domain/duty.ts";
 import type { LockIndex, PeerIndex } from "../src/domain/keys.ts";
 import type { Epoch, Millis, Round, Slot, ValidatorIndex } from "../src/domain/units.ts";
+import type { Path } from "../src/ports/network.ts";
 import type { MessageType } from "../src/qbft/messages.ts";
 import type { Fault } from "./scenario.ts";
 
@@ -92,7 +94,7 @@ type Body =
       readonly kind: "path";
       readonly node: PeerIndex;
       readonly peer: PeerIndex;
-      readonly path: "direct" | "none";
+      readonly path: Path;
     }
   | {
       readonly kind: "penalty";

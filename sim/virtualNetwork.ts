@@ -9,7 +9,7 @@
 import type { PeerIndex } from "../src/domain/keys.ts";
 import { MAX_PEER_QUEUE_BYTES } from "../src/domain/limits.ts";
 import type { Millis } from "../src/domain/units.ts";
-import type { Channel } from "../src/ports/network.ts";
+import type { Channel, Path } from "../src/ports/network.ts";
 import { assert } from "../src/util/assert.ts";
 import type { Condition, LinkState } from "./conditions.ts";
 import type { EventLoop } from "./loop.ts";
@@ -23,7 +23,7 @@ export type NetworkWatch = {
   sent(id: number, hop: Hop): void;
   received(id: number, hop: Hop): void;
   dropped(id: number, hop: Hop, reason: DropReason): void;
-  pathChanged(node: PeerIndex, peer: PeerIndex, path: "direct" | "none"): void;
+  pathChanged(node: PeerIndex, peer: PeerIndex, path: Path): void;
   penalised(node: PeerIndex, peer: PeerIndex, code: string): void;
   /** Whether `hop.to` takes and forwards a gossiped frame. */
   judgeGossip(hop: Hop): boolean;

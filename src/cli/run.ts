@@ -9,6 +9,7 @@ import { startMonitoring } from "../adapters/http/monitoring.ts";
 import { askRelay } from "../adapters/http/relayDirectory.ts";
 import type { ValidatorApiServer } from "../adapters/http/validatorApiServer.ts";
 import { createLibp2pNetwork, type Libp2pNetwork } from "../adapters/p2p/libp2pNetwork.ts";
+import { clusterScope } from "../adapters/p2p/scope.ts";
 import { acquireInstanceLock } from "../adapters/storage/instanceLock.ts";
 import { openLevel } from "../adapters/storage/level.ts";
 import { systemClock } from "../adapters/system/clock.ts";
@@ -228,7 +229,7 @@ async function openNetwork(
     announce: options.p2pAnnounce,
     relays: { sources: options.p2pRelays, ask: askRelay },
     carriesForMembers: options.carriesForMembers,
-    lockHash: cluster.lockHash,
+    scope: clusterScope(cluster.lockHash),
     // Before the chain is known no seal can be checked, so nothing is forwarded.
     validateGossip: (channel, bytes, from) =>
       runningNode()?.judgeGossip(channel, bytes, from) ?? "ignore",

@@ -41,5 +41,7 @@ export function outputFiles(outcome: {
 
 /** Launchpads take one deposit per validator and file. */
 function depositFileName(amount: bigint): string {
-  return amount === DEFAULT_AMOUNT ? "deposit-data.json" : `deposit-data-${ethText(amount)}eth.json`;
+  return amount === DEFAULT_AMOUNT
+    ? "deposit-data.json"
+    : `deposit-data-${ethText(amount)}eth.json`;
 }

@@ -270,7 +270,8 @@ class Runner {
       const effects = this.#machine.resume(entries);
       const aborted = entries.find((entry) => entry.kind === "aborted");
       // A crash came between the journal's last word and its end.
-      if (aborted !== undefined) return this.#end({ ...SILENT_END, ...aborted, phase: this.#phase });
+      if (aborted !== undefined)
+        return this.#end({ ...SILENT_END, ...aborted, phase: this.#phase });
       await this.#perform(effects);
     }
     for (const peer of this.#lobby.peers()) {
@@ -372,9 +373,7 @@ class Runner {
     const { storage, report } = this.#ports;
     const { lock, deposits, transcript } = outcome;
     this.#timers.get("phase")?.cancel();
-    await storage.publish(
-      outputFiles({ lock, deposits, transcript: writeTranscript(transcript) }),
-    );
+    await storage.publish(outputFiles({ lock, deposits, transcript: writeTranscript(transcript) }));
     this.#lock = lock;
     this.#lobby.standing = { ...this.#lobby.standing, state: "done" };
     report({ kind: "published", lock });

@@ -218,7 +218,10 @@ export class CeremonyTable {
 
 export function definitionFor(
   secretKeys: readonly Uint8Array[],
-  changes: { readonly threshold: number; readonly validators: number } & Partial<NewDefinition>,
+  changes: Partial<Omit<NewDefinition, "validators">> & {
+    readonly threshold: number;
+    readonly validators: number;
+  },
 ): ClusterDefinition {
   const { validators, ...rest } = changes;
   return newDefinition({

@@ -1,23 +1,23 @@
 /** The outbound half of one channel to one peer: a queue in front of a long-lived stream. */
 import type { Stream } from "@libp2p/interface";
 import { MAX_FRAME_BYTES, MAX_PEER_QUEUE_BYTES } from "../../domain/limits.ts";
-import type { Channel } from "../../ports/network.ts";
 import { assert } from "../../util/assert.ts";
 import { concatBytes } from "../../util/bytes.ts";
 import { LENGTH_BYTES, lengthPrefixOf } from "./frames.ts";
+import type { AnyChannel } from "./scope.ts";
 import type { Traffic } from "./traffic.ts";
 
 /** Below this a frame is copied next to its prefix: one packet is cheaper than two. */
 const MAX_COPIED_BYTES = 64 * 1024;
 
 export class Lane {
-  readonly #channel: Channel;
+  readonly #channel: AnyChannel;
   readonly #traffic: Traffic;
   readonly #queue: Uint8Array[] = [];
   #queuedBytes = 0;
   #stream: Stream | null = null;
 
-  constructor(channel: Channel, traffic: Traffic) {
+  constructor(channel: AnyChannel, traffic: Traffic) {
     this.#channel = channel;
     this.#traffic = traffic;
   }
@@ -31,6 +31,10 @@ export class Lane {
       if (this.#stream === stream) this.#detach();
       onLost();
     });
+  }
+
+  get isOpen(): boolean {
+    return this.#stream !== null;
   }
 
   /** False when the queue is full; what waits in the stream's own buffer counts too. */
