@@ -3,7 +3,6 @@
  * codes. Commands are imported when they run, because what they import fixes the preset.
  */
 import { Command, CommanderError } from "commander";
-import { readTextFile } from "../adapters/system/files.ts";
 import { UsageError } from "../domain/errors.ts";
 import { COMBINE_OPTIONS, parseCombineOptions } from "./combineOptions.ts";
 import {
@@ -33,6 +32,7 @@ import { CREATE_DKG_OPTIONS, parseCreateDkgOptions } from "./createDkgOptions.ts
 import { addDkg } from "./dkg/commands.ts";
 import { describeError, EXIT_CODES, type ExitCode, exitCodeOf } from "./exitCodes.ts";
 import { addOptions, type OptionSpec, resolveOptions } from "./options.ts";
+import { readPeersFile } from "./p2pOptions.ts";
 import { askPreset, usePreset } from "./preset.ts";
 import { parseRelayOptions, RELAY_OPTIONS } from "./relayOptions.ts";
 import { refuseSecretsIn } from "./secretGuard.ts";
@@ -43,9 +43,6 @@ const CONFIG = {
   value: "file",
   help: "JSON file of options: flags without their dashes",
 } as const satisfies OptionSpec;
-
-/** One address per line. */
-const MAX_PEERS_FILE_BYTES = 64 * 1024;
 
 /** Runs one command; never throws. */
 export async function main(argv: readonly string[]): Promise<ExitCode> {
@@ -70,6 +67,8 @@ function buildProgram(finish: (outcome: ExitCode) => void): Command {
     .description("Distributed-validator middleware for Ethereum: t of n operators, one validator.")
     .version(formatVersion({ json: false }).trimEnd())
     .exitOverride()
+    // A command's options stand behind its name, where its subcommands' stand too.
+    .enablePositionalOptions()
     // The error itself is printed once, with its fix.
     .configureOutput({ outputError: () => undefined });
   const withAction = (command: Command, action: Action): Command =>
@@ -188,12 +187,7 @@ async function readRunOptions(command: Command): Promise<RunOptions> {
   const file = configPath === undefined ? {} : await readConfigFile(configPath);
   const sources = { environment: environmentFor(RUN_OPTIONS), file };
   const raw = resolveOptions(command, RUN_OPTIONS, sources);
-  return parseRunOptions(raw, (path) =>
-    readTextFile(path, {
-      maxBytes: MAX_PEERS_FILE_BYTES,
-      missingFix: "give --p2p-peers a list, or the path of a file with one address per line",
-    }),
-  );
+  return parseRunOptions(raw, readPeersFile);
 }
 
 /** Commander's complaint, with its suggestion as the fix (CLI-3). */
