@@ -1,7 +1,7 @@
 /**
  * Feldman's verifiable secret sharing (FOCS '87) over G1: a dealer commits to each coefficient of
- * its polynomial, and everybody can evaluate the polynomial in the exponent. Commitments are public,
- * so the sums may take variable time; multiplication of secrets is the curve library's own.
+ * its polynomial, and everybody can evaluate it in the exponent. Commitments are public, so sums
+ * may take variable time; multiplication of secrets is the curve library's own.
  */
 import { aggregatePublicKeys, type PublicKey, SecretKey } from "@chainsafe/blst";
 import type { ShareIndex } from "../domain/keys.ts";

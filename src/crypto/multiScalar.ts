@@ -91,7 +91,7 @@ function columnSum<Point>(
 ): Point | null {
   const buckets: Point[][] = Array.from({ length: 1 << WINDOW_BITS }, () => []);
   for (const [i, text] of digits.entries()) {
-    const digit = Number.parseInt(text[text.length - at.position] ?? "0", 1 << WINDOW_BITS);
+    const digit = Number.parseInt(text.at(-at.position) ?? "0", 1 << WINDOW_BITS);
     const point = points[i];
     if (digit > 0 && point !== undefined) buckets[digit]?.push(point);
   }

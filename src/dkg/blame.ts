@@ -6,7 +6,13 @@ import type { PeerIndex } from "../domain/keys.ts";
 import { equalBytes } from "../util/bytes.ts";
 import { err, ok, type Result } from "../util/result.ts";
 import { CEREMONY_PHASES, type CeremonyEcho, type CeremonyPhase } from "../wire/ceremony.ts";
-import { type CeremonyBlame, decodeBlame, type Equivocation } from "../wire/ceremonyBlame.ts";
+import {
+  type CeremonyBlame,
+  decodeBlame,
+  type Equivocation,
+  encodeBlame,
+  type Offence,
+} from "../wire/ceremonyBlame.ts";
 import { echoDigest, messageDigest, witnessDigest } from "./digests.ts";
 import type { CeremonyFacts } from "./facts.ts";
 import type { Judgement } from "./judge.ts";
@@ -21,7 +27,7 @@ export function judgeBlame(facts: CeremonyFacts, bytes: Uint8Array): Result<Conv
   const decoded = decodeBlame(bytes, facts.shape.nodes);
   if (!decoded.ok) return err(`the evidence is malformed: ${decoded.error.detail ?? ""}`);
   const blame = decoded.value;
-  const phase = phaseOf(blame);
+  const phase = phaseOf(blame.offence);
   const record = contextOf(facts, blame, phase);
   if (!record.ok) return record;
   const judged = judgeOffence(record.value, blame);
@@ -32,7 +38,17 @@ export function judgeBlame(facts: CeremonyFacts, bytes: Uint8Array): Result<Conv
   return ok({ ...judged.value, phase });
 }
 
-function phaseOf({ offence }: CeremonyBlame): CeremonyPhase {
+/** The bytes of an accusation; the phases before the offence are held. */
+export function accuse(record: PublicRecord, culprit: PeerIndex, offence: Offence): Uint8Array {
+  const context = phasesBefore(phaseOf(offence)).flatMap((phase) => record.messages(phase));
+  return encodeBlame({ culprit, context, offence });
+}
+
+function phasesBefore(phase: CeremonyPhase): readonly CeremonyPhase[] {
+  return CEREMONY_PHASES.slice(0, CEREMONY_PHASES.indexOf(phase));
+}
+
+function phaseOf(offence: Offence): CeremonyPhase {
   switch (offence.kind) {
     case "message":
       return offence.message.phase;
@@ -50,11 +66,13 @@ function contextOf(
   phase: CeremonyPhase,
 ): Result<PublicRecord, string> {
   const record = new PublicRecord(facts);
-  for (const earlier of CEREMONY_PHASES.slice(0, CEREMONY_PHASES.indexOf(phase))) {
+  for (const earlier of phasesBefore(phase)) {
     for (const message of context.filter((each) => each.phase === earlier)) {
       const added = record.add(message);
       if (added.kind !== "added") {
-        return err(`operator ${message.author}'s ${earlier} message in the evidence: ${added.kind}`);
+        return err(
+          `operator ${message.author}'s ${earlier} message in the evidence: ${added.kind}`,
+        );
       }
     }
     const missing = record.missing(earlier);

@@ -28,8 +28,8 @@ import {
   type VerdictBody,
 } from "../wire/ceremonyBodies.ts";
 import { dealingDigest, possessionDigest, proofMessage } from "./digests.ts";
-import { type DealingFor, type Dealt, type Judgement, judgeComplaint } from "./judge.ts";
 import type { CeremonyFacts } from "./facts.ts";
+import { type DealingFor, type Dealt, type Judgement, judgeComplaint } from "./judge.ts";
 import type { CeremonyKeys } from "./keys.ts";
 
 /** The checked body of each phase. */
@@ -71,10 +71,7 @@ export type SignedBody<Phase extends CeremonyPhase = CeremonyPhase> = {
 };
 
 type Read<Body> = Result<Body, Judgement>;
-type Reader<Phase extends CeremonyPhase> = (
-  said: Said,
-  signed: SignedBody,
-) => Read<Bodies[Phase]>;
+type Reader<Phase extends CeremonyPhase> = (said: Said, signed: SignedBody) => Read<Bodies[Phase]>;
 
 /** Proofs of one dealing that are verified by one call; each costs a pairing. */
 const PROOF_BATCH = 256;

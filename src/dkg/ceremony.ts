@@ -1,10 +1,9 @@
 /**
  * One attempt of a ceremony as a step machine: an event in, effects out; no promise, clock,
  * randomness or log. Its state is what was said so far, so a journal of that is all that a restart
- * needs; the rules read the state, so the order of arrival does not matter (DKG-4, DKG-12).
+ * needs. The rules read the state, so the order of arrival does not matter (DKG-4, DKG-12).
  */
 import type { RejectionReason } from "../domain/errors.ts";
-import { MAX_FRAME_BYTES } from "../domain/limits.ts";
 import type { PeerIndex } from "../domain/keys.ts";
 import { assert, assertNever } from "../util/assert.ts";
 import { equalBytes } from "../util/bytes.ts";
@@ -15,11 +14,11 @@ import {
   type CeremonyMessage,
   type CeremonyPhase,
   decodeCeremonyFrame,
-  encodeCeremonyFrame,
 } from "../wire/ceremony.ts";
-import { type CeremonyBlame, encodeBlame, type Offence } from "../wire/ceremonyBlame.ts";
+import type { Offence } from "../wire/ceremonyBlame.ts";
+import { accuse, judgeBlame, wrongSignatureReason } from "./blame.ts";
 import type { CeremonyConfig } from "./ceremonyConfig.ts";
-import { judgeBlame, wrongSignatureReason } from "./blame.ts";
+import { EffectList } from "./effects.ts";
 import type {
   CeremonyAbort,
   CeremonyEffect,
@@ -38,13 +37,14 @@ export class Ceremony {
   readonly #state: CeremonyState;
   /** Messages of the next phase, by author. */
   readonly #early = new Map<PeerIndex, { message: CeremonyMessage; sealed: Uint8Array | null }>();
-  #effects: CeremonyEffect[] = [];
+  readonly #effects: EffectList;
   #shown = "";
   #isOver = false;
 
   constructor(config: CeremonyConfig) {
     this.#config = config;
     this.#state = new CeremonyState(config);
+    this.#effects = new EffectList(config.facts);
   }
 
   get phase(): CeremonyPhase {
@@ -57,10 +57,9 @@ export class Ceremony {
   }
 
   step(event: CeremonyEvent): readonly CeremonyEffect[] {
-    this.#effects = [];
     this.#take(event);
     this.#advance();
-    return this.#effects;
+    return this.#effects.take();
   }
 
   /**
@@ -68,15 +67,14 @@ export class Ceremony {
    * What it said then, it says again to the byte: `connected` sends it.
    */
   resume(entries: readonly JournalEntry[]): readonly CeremonyEffect[] {
-    this.#effects = [];
     for (const entry of entries) this.#replay(entry);
     // The timer of the phase that the journal ends in.
-    this.#push({ kind: "setTimer", phase: this.phase });
+    this.#effects.push({ kind: "setTimer", phase: this.phase });
     this.#advance();
-    return this.#effects;
+    return this.#effects.take();
   }
 
-  /** Overwrites what secrets the language lets it overwrite; the machine is of no use afterwards. */
+  /** Overwrites the secrets that the language lets it overwrite. The machine is of no use then. */
   erase(): void {
     this.#isOver = true;
     this.#state.erase();
@@ -86,9 +84,9 @@ export class Ceremony {
     switch (event.kind) {
       case "entropy":
         assert(this.#state.seed === null, "an attempt has one seed");
-        this.#push({ kind: "persist", entry: { kind: "entropy", seed: event.seed } });
+        this.#effects.persist({ kind: "entropy", seed: event.seed });
         this.#state.seed = event.seed;
-        this.#push({ kind: "setTimer", phase: this.phase });
+        this.#effects.push({ kind: "setTimer", phase: this.phase });
         return;
       case "receive":
         this.#receive(event);
@@ -146,22 +144,31 @@ export class Ceremony {
   #receive({ from, frame: bytes }: Received): void {
     const { facts } = this.#config;
     const frame = decodeCeremonyFrame(bytes, facts.shape.nodes);
-    if (!frame.ok) return this.#reject(from, frame.error);
+    if (!frame.ok) {
+      this.#effects.reject(from, frame.error);
+      return;
+    }
     const { definitionHash, attempt, content } = frame.value;
     if (definitionHash !== facts.definitionHash) {
-      return this.#reject(from, { code: "wrong_cluster", detail: "another definition" });
+      this.#effects.reject(from, refusal("wrong_cluster", "another definition"));
+      return;
     }
     if (attempt < facts.attempt) {
-      return this.#reject(from, { code: "too_late", detail: `of attempt ${attempt}` });
+      this.#effects.reject(from, refusal("too_late", `of attempt ${attempt}`));
+      return;
     }
-    if (attempt > facts.attempt) return this.#supersede(from, attempt);
+    if (attempt > facts.attempt) {
+      this.#supersede(from, attempt);
+      return;
+    }
     this.#takeContent(from, content);
   }
 
   #takeContent(from: PeerIndex, content: CeremonyContent): void {
     switch (content.kind) {
       case "want":
-        for (const answer of this.#state.answersTo(from, content.want)) this.#send(from, answer);
+        for (const answer of this.#state.answersTo(from, content.want))
+          this.#effects.send(from, answer);
         return;
       case "message":
         if (this.#isOver) return;
@@ -184,24 +191,28 @@ export class Ceremony {
     if (ahead > 0) {
       // Only its author can be a phase ahead of this node, and only by one (DKG-4).
       if (ahead === 1 && from === author) this.#early.set(author, { message, sealed });
-      else this.#reject(from, { code: "too_early", detail: `operator ${author}'s ${phase}` });
+      else this.#effects.reject(from, refusal("too_early", `operator ${author}'s ${phase}`));
       return;
     }
     const added = this.#state.record.add(message);
     switch (added.kind) {
       case "added":
-        this.#persistFrame({ kind: "message", message, sealedShares: null });
+        this.#effects.persistFrame({ kind: "message", message, sealedShares: null });
         break;
       case "known":
         break;
       case "early":
-        return this.#reject(from, { code: "too_early", detail: phase });
+        this.#effects.reject(from, refusal("too_early", phase));
+        return;
       case "rejected":
-        return this.#reject(from, added.reason);
+        this.#effects.reject(from, added.reason);
+        return;
       case "equivocation":
-        return this.#takeEquivocation(from, added.first, message);
+        this.#takeEquivocation(from, added.first, message);
+        return;
       case "fault":
-        return this.#blame(added.culprit, added.reason, { kind: "message", message });
+        this.#blame(added.culprit, added.reason, { kind: "message", message });
+        return;
       default:
         assertNever(added);
     }
@@ -210,14 +221,14 @@ export class Ceremony {
 
   #takeSealed(dealer: PeerIndex, sealedShares: Uint8Array): void {
     if (!this.#state.inbox.offer(dealer, sealedShares)) return;
-    this.#push({ kind: "persist", entry: { kind: "sealedShares", dealer, sealedShares } });
+    this.#effects.persist({ kind: "sealedShares", dealer, sealedShares });
   }
 
   #takeEquivocation(from: PeerIndex, first: CeremonyMessage, second: CeremonyMessage): void {
     const { phase, author } = second;
     // Once the keys are vouched for, the earlier phases are over for good.
     if (this.#state.hasVouched && orderOf(phase) < orderOf(this.phase)) {
-      this.#reject(from, { code: "equivocation", detail: `operator ${author} in ${phase}` });
+      this.#effects.reject(from, refusal("equivocation", `operator ${author} in ${phase}`));
       return;
     }
     const equivocation = this.#state.equivocationOf(first, second);
@@ -228,31 +239,38 @@ export class Ceremony {
   #takeEcho(from: PeerIndex, echo: CeremonyEcho): void {
     const { phase, author } = echo;
     if (!ECHOED_PHASES.has(phase)) {
-      return this.#reject(from, { code: "malformed", detail: `${phase} has no echo` });
+      this.#effects.reject(from, refusal("malformed", `${phase} has no echo`));
+      return;
     }
     if (orderOf(phase) > orderOf(this.phase)) {
-      return this.#reject(from, { code: "too_early", detail: `operator ${author}'s ${phase} echo` });
+      this.#effects.reject(from, refusal("too_early", `operator ${author}'s ${phase} echo`));
+      return;
     }
     const added = this.#state.echoes.add(echo);
-    if (added.kind === "rejected") this.#reject(from, added.reason);
-    if (added.kind === "added") this.#persistFrame({ kind: "echo", echo });
+    if (added.kind === "rejected") this.#effects.reject(from, added.reason);
+    if (added.kind === "added") this.#effects.persistFrame({ kind: "echo", echo });
   }
 
   /** DKG-11: somebody else's proof counts like one's own, once it was judged. */
   #takeBlame(from: PeerIndex, bytes: Uint8Array): void {
     const judged = judgeBlame(this.#config.facts, bytes);
-    if (!judged.ok) return this.#reject(from, { code: "unjustified", detail: judged.error });
+    if (!judged.ok) {
+      this.#effects.reject(from, refusal("unjustified", judged.error));
+      return;
+    }
     const { culprit, reason, phase } = judged.value;
     if (this.#state.hasVouched && orderOf(phase) < orderOf(this.phase)) {
-      return this.#reject(from, { code: "too_late", detail: `an accusation about ${phase}` });
+      this.#effects.reject(from, refusal("too_late", `an accusation about ${phase}`));
+      return;
     }
     this.#abort({ reason: nameOf(culprit, reason), culprit, blame: bytes, missing: [] });
   }
 
-  /** A peer that gave this attempt up cannot be made to finish it. */
+  /** DKG-15: a peer that gave this attempt up cannot be made to finish it. */
   #supersede(from: PeerIndex, attempt: number): void {
     if (this.#isOver || this.#state.hasVouched) {
-      return this.#reject(from, { code: "too_early", detail: `of attempt ${attempt}` });
+      this.#effects.reject(from, refusal("too_early", `of attempt ${attempt}`));
+      return;
     }
     const reason = `operator ${from} began attempt ${attempt}`;
     this.#abort({ reason, culprit: null, blame: null, missing: [from] });
@@ -261,13 +279,15 @@ export class Ceremony {
   #takeDeadline(phase: CeremonyPhase): void {
     const state = this.#state;
     if (this.#isOver || phase !== this.phase) return;
-    if (phase === "verdict" && !state.hasSpoken("verdict")) {
+    // DKG-14: silence is named, and blamed for nothing.
+    // First whoever lacks shares says so; then there is time to hear it (DKG-8).
+    if (phase === "verdict" && !state.isPatienceOver) {
       state.isPatienceOver = true;
-      this.#push({ kind: "setTimer", phase });
+      this.#effects.push({ kind: "setTimer", phase });
       return;
     }
     const missing = state.silent();
-    if (missing.length === 0) this.#push({ kind: "setTimer", phase });
+    if (missing.length === 0) this.#effects.push({ kind: "setTimer", phase });
     else {
       const who = missing.map((peer) => `operator ${peer}`).join(", ");
       const reason = `${who} said nothing in the ${phase} phase`;
@@ -283,10 +303,11 @@ export class Ceremony {
       shares.secrets.every((secret, v) => equalBytes(secret, secrets[v] ?? new Uint8Array()));
     if (!isSame) {
       const reason = "what was read back from the disk are not the key shares that were written";
-      return this.#abort({ reason, culprit: null, blame: null, missing: [] });
+      this.#abort({ reason, culprit: null, blame: null, missing: [] });
+      return;
     }
     state.areSharesStored = true;
-    this.#push({ kind: "persist", entry: { kind: "sharesStored" } });
+    this.#effects.persist({ kind: "sharesStored" });
   }
 
   /** Each rule disables itself, and phases only grow, so this ends. */
@@ -320,7 +341,7 @@ export class Ceremony {
     if (this.phase === "keys" && !this.#prepareKeys()) return false;
     const { message, body } = state.speak(this.phase);
     state.record.addOwn(message, body);
-    this.#persistFrame({ kind: "message", message, sealedShares: null });
+    this.#effects.persistFrame({ kind: "message", message, sealedShares: null });
     this.#sendOwn(message);
     return true;
   }
@@ -336,7 +357,7 @@ export class Ceremony {
     if (state.areSharesStored) return true;
     if (!state.isStoring) {
       state.isStoring = true;
-      this.#push({ kind: "storeShares", shares: state.shares() });
+      this.#effects.push({ kind: "storeShares", shares: state.shares() });
     }
     return false;
   }
@@ -370,8 +391,8 @@ export class Ceremony {
       if (state.echoes.get(phase, this.#config.self) === undefined) {
         const echo = state.echoes.own(phase, this.#config.self, this.#config.sign);
         assert(state.echoes.add(echo).kind === "added", "the own echo is right");
-        this.#persistFrame({ kind: "echo", echo });
-        this.#push({ kind: "broadcast", frame: this.#frame({ kind: "echo", echo }) });
+        this.#effects.persistFrame({ kind: "echo", echo });
+        this.#effects.broadcast({ kind: "echo", echo });
         return true;
       }
       if (state.echoes.missing(phase).length > 0) return false;
@@ -384,7 +405,7 @@ export class Ceremony {
 
   #enter(phase: CeremonyPhase): void {
     this.#state.phase = phase;
-    this.#push({ kind: "setTimer", phase });
+    this.#effects.push({ kind: "setTimer", phase });
     const early = [...this.#early];
     this.#early.clear();
     for (const [author, { message, sealed }] of early) {
@@ -394,24 +415,12 @@ export class Ceremony {
 
   #finish(): void {
     this.#isOver = true;
-    this.#push({ kind: "finish", outcome: this.#state.outcome() });
+    this.#effects.push({ kind: "finish", outcome: this.#state.outcome() });
   }
 
   #blame(culprit: PeerIndex, reason: string, offence: Offence): void {
-    const phase =
-      offence.kind === "equivocation"
-        ? offence.equivocation.phase
-        : offence.kind === "echo"
-          ? offence.echo.phase
-          : offence.message.phase;
-    const context = CEREMONY_PHASES.slice(0, orderOf(phase)).flatMap((earlier) =>
-      this.#state.record.messages(earlier),
-    );
-    const evidence: CeremonyBlame = { culprit, context, offence };
-    const blame = encodeBlame(evidence);
-    if (blame.length + FRAME_OVERHEAD_BYTES <= MAX_FRAME_BYTES) {
-      this.#push({ kind: "broadcast", frame: this.#frame({ kind: "blame", blame }) });
-    }
+    const blame = accuse(this.#state.record, culprit, offence);
+    this.#effects.broadcastBlame(blame);
     this.#abort({ reason: nameOf(culprit, reason), culprit, blame, missing: [] });
   }
 
@@ -421,15 +430,18 @@ export class Ceremony {
     this.#isOver = true;
     if (!hasVouched) {
       const { reason } = abort;
-      this.#push({ kind: "persist", entry: { kind: "aborted", reason, groupKeys } });
+      this.#effects.persist({ kind: "aborted", reason, groupKeys });
     }
     const { phase } = this;
-    this.#push({ kind: "abort", abort: { ...abort, phase, groupKeys, keepsShares: hasVouched } });
+    this.#effects.push({
+      kind: "abort",
+      abort: { ...abort, phase, groupKeys, keepsShares: hasVouched },
+    });
   }
 
   /** To one peer: what this node said in this phase and the one before. */
   #repeat(peer: PeerIndex): void {
-    for (const content of this.#state.saidTo(peer)) this.#send(peer, content);
+    for (const content of this.#state.saidTo(peer)) this.#effects.send(peer, content);
   }
 
   /** Asks one peer, or all, for what is missing. */
@@ -437,20 +449,19 @@ export class Ceremony {
     if (this.#isOver) return;
     for (const want of this.#state.wants()) {
       const content: CeremonyContent = { kind: "want", want };
-      if (peer === null) this.#push({ kind: "broadcast", frame: this.#frame(content) });
-      else this.#send(peer, content);
+      if (peer === null) this.#effects.broadcast(content);
+      else this.#effects.send(peer, content);
     }
   }
 
   #sendOwn(message: CeremonyMessage): void {
     if (message.phase !== "reveal") {
-      const frame = this.#frame({ kind: "message", message, sealedShares: null });
-      this.#push({ kind: "broadcast", frame });
+      this.#effects.broadcast({ kind: "message", message, sealedShares: null });
       return;
     }
     for (const peer of this.#state.peers()) {
       const sealedShares = this.#state.sealedFor(peer);
-      this.#send(peer, { kind: "message", message, sealedShares });
+      this.#effects.send(peer, { kind: "message", message, sealedShares });
     }
   }
 
@@ -459,33 +470,13 @@ export class Ceremony {
     const text = JSON.stringify(progress);
     if (text === this.#shown || this.#isOver) return;
     this.#shown = text;
-    this.#push({ kind: "progress", progress });
-  }
-
-  #persistFrame(content: CeremonyContent): void {
-    const entry: JournalEntry = { kind: "frame", frame: this.#frame(content) };
-    this.#push({ kind: "persist", entry });
-  }
-
-  #send(peer: PeerIndex, content: CeremonyContent): void {
-    this.#push({ kind: "send", peer, frame: this.#frame(content) });
-  }
-
-  #frame(content: CeremonyContent): Uint8Array {
-    const { definitionHash, attempt } = this.#config.facts;
-    return encodeCeremonyFrame({ definitionHash, attempt, content });
-  }
-
-  #reject(from: PeerIndex, reason: RejectionReason): void {
-    this.#push({ kind: "reject", from, reason });
-  }
-
-  #push(effect: CeremonyEffect): void {
-    this.#effects.push(effect);
+    this.#effects.push({ kind: "progress", progress });
   }
 }
 
-const FRAME_OVERHEAD_BYTES = 1024;
+function refusal(code: RejectionReason["code"], detail: string): RejectionReason {
+  return { code, detail };
+}
 
 function orderOf(phase: CeremonyPhase): number {
   return CEREMONY_PHASES.indexOf(phase);

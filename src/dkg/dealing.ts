@@ -1,16 +1,17 @@
 /**
- * One dealer's part: a polynomial for each validator, shares sealed for each receiver, proofs. All of
- * it follows from the attempt's seed and the session, so that it can be made again after a crash
+ * One dealer's part: a polynomial for each validator, shares sealed for each receiver, proofs. All
+ * of it follows from the attempt's seed and the session, so that it can be made again after a crash
  * and is never made differently for one session (DKG-12).
  */
+
+import { sharedPointOf } from "../crypto/dleq.ts";
 import { type Commitments, commitTo, encodeCommitments } from "../crypto/feldman.ts";
 import { generateK1SecretKey, k1PublicKey, k1Sign } from "../crypto/k1.ts";
-import { sharedPointOf } from "../crypto/dleq.ts";
 import { parseSecretKey } from "../crypto/points.ts";
 import { sealBytes } from "../crypto/sealing.ts";
 import { seededRandom } from "../crypto/seededRandom.ts";
-import { evaluate, randomPolynomial, randomScalar, scalarBytes } from "../crypto/shamir.ts";
 import { sha256 } from "../crypto/sha256.ts";
+import { evaluate, randomPolynomial, randomScalar, scalarBytes } from "../crypto/shamir.ts";
 import { type PeerIndex, shareIndexOf } from "../domain/keys.ts";
 import type { Random } from "../ports/random.ts";
 import { assert } from "../util/assert.ts";

@@ -1,4 +1,4 @@
-/** Everybody's signature of everybody's hashes: how a phase ends, and how two tongues show (DKG-5). */
+/** Everybody's signature of everybody's hashes: how a phase ends, and how lies show (DKG-5). */
 import type { RejectionReason } from "../domain/errors.ts";
 import type { PeerIndex } from "../domain/keys.ts";
 import { assert } from "../util/assert.ts";

@@ -1,5 +1,5 @@
 /** The bytes of journal entries (DKG-12): a number for the kind, then its fields. */
-import { PUBLIC_KEY_BYTES, type PubKey, bytesOf, pubKeyOf } from "../domain/keys.ts";
+import { bytesOf, PUBLIC_KEY_BYTES, type PubKey, pubKeyOf } from "../domain/keys.ts";
 import { assert, assertNever } from "../util/assert.ts";
 import { columnsOf, concatBytes, uint32be } from "../util/bytes.ts";
 import { err, ok, type Result } from "../util/result.ts";

@@ -61,7 +61,7 @@ export function openShares(
 }
 
 /** Null when every share is the committed polynomial's value for the receiver. */
-export function wrongShare(dealing: DealingFor, shares: readonly Uint8Array[]): number | null {
+function wrongShare(dealing: DealingFor, shares: readonly Uint8Array[]): number | null {
   const x = shareIndexOf(dealing.receiver);
   const wrong = dealing.dealt.points.findIndex((commitments, validator) => {
     const share = shares[validator];

@@ -5,7 +5,13 @@
 import { type NewValidator, type PreSigning, preSigningOf } from "../cluster/preSigned.ts";
 import { createBatchVerifier } from "../crypto/bls.ts";
 import { combineSignatures } from "../crypto/threshold.ts";
-import { bytesOf, type PeerIndex, type Root, type Signature, shareIndexOf } from "../domain/keys.ts";
+import {
+  bytesOf,
+  type PeerIndex,
+  type Root,
+  type Signature,
+  shareIndexOf,
+} from "../domain/keys.ts";
 import type { SignatureCheck } from "../ports/bls.ts";
 import { assert } from "../util/assert.ts";
 import type { CeremonyPhase } from "../wire/ceremony.ts";
@@ -33,7 +39,7 @@ export type PartialRows = {
 };
 
 /** The operators whose rows hold a signature that does not verify under their public shares. */
-export function wrongSigners(input: {
+function wrongSigners(input: {
   readonly keys: CeremonyKeys;
   readonly roots: readonly (readonly Root[])[];
   readonly partials: readonly PartialRows[];
@@ -95,7 +101,7 @@ export function combinePreSigned(input: {
 }
 
 /** The rows of lock bodies, in the form that {@link wrongSigners} takes. */
-export function lockRows({ signatures }: LockBody): readonly (readonly Signature[])[] {
+function lockRows({ signatures }: LockBody): readonly (readonly Signature[])[] {
   return signatures.map((signature) => [signature]);
 }
 

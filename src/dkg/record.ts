@@ -2,10 +2,11 @@
  * What was said in an attempt, as anybody could hold it: the operators' signed messages, checked.
  * The node's machine, the judge of an accusation and the verifier of a transcript keep one each.
  */
-import type { NewValidator, PreSigning } from "../cluster/preSigned.ts";
-import { unsignedLock } from "../cluster/preSigned.ts";
+
 import { fieldBytes } from "../cluster/fields.ts";
 import type { ClusterLock } from "../cluster/lock.ts";
+import type { NewValidator, PreSigning } from "../cluster/preSigned.ts";
+import { unsignedLock } from "../cluster/preSigned.ts";
 import { k1Verify } from "../crypto/k1.ts";
 import { sha256 } from "../crypto/sha256.ts";
 import type { RejectionReason } from "../domain/errors.ts";
@@ -70,10 +71,7 @@ export class PublicRecord implements Said {
     return hashes;
   }
 
-  get<Phase extends CeremonyPhase>(
-    phase: Phase,
-    author: PeerIndex,
-  ): Accepted<Phase> | undefined {
+  get<Phase extends CeremonyPhase>(phase: Phase, author: PeerIndex): Accepted<Phase> | undefined {
     // The map of a phase holds bodies of that phase only: `add` reads them by phase.
     return this.#accepted.get(phase)?.get(author) as Accepted<Phase> | undefined;
   }

@@ -4,11 +4,11 @@ import { verifyLock } from "../cluster/verify.ts";
 import { aggregate } from "../crypto/bls.ts";
 import { parseSecretKey, type SigningKey } from "../crypto/points.ts";
 import { seededRandom } from "../crypto/seededRandom.ts";
+import { sha256 } from "../crypto/sha256.ts";
 import { bytesOf, type PeerIndex, type PubKey } from "../domain/keys.ts";
 import { MAX_CEREMONY_RESENDS } from "../domain/limits.ts";
 import { assert } from "../util/assert.ts";
 import { equalBytes } from "../util/bytes.ts";
-import { sha256 } from "../crypto/sha256.ts";
 import {
   CEREMONY_PHASES,
   type CeremonyContent,
@@ -315,11 +315,7 @@ export class CeremonyState {
     return verified.value;
   }
 
-  #messageFor(
-    peer: PeerIndex,
-    phase: CeremonyPhase,
-    author: PeerIndex,
-  ): CeremonyContent | null {
+  #messageFor(peer: PeerIndex, phase: CeremonyPhase, author: PeerIndex): CeremonyContent | null {
     const message = this.record.get(phase, author)?.message;
     if (message === undefined) return null;
     const isOwnReveal = phase === "reveal" && author === this.config.self;

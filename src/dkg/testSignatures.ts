@@ -1,9 +1,10 @@
 /**
- * That any t key shares make the same signature (DKG-10): over the lock hash, which is no message of
- * the chain. All sets of t where there are few, else as many as it takes to imply the others.
+ * That any t key shares make the same signature (DKG-10): over the lock hash, which is no message
+ * of the chain. All sets of t where there are few, else as many as it takes to imply the others.
  */
-import type { Signature } from "../domain/keys.ts";
+
 import { sumSignatures, type WeightedSignature } from "../crypto/threshold.ts";
+import type { Signature } from "../domain/keys.ts";
 import type { Random } from "../ports/random.ts";
 import { equalBytes } from "../util/bytes.ts";
 import type { CeremonyShape } from "../wire/ceremonyBodies.ts";

@@ -22,8 +22,6 @@ export const ECHOED_PHASES: ReadonlySet<CeremonyPhase> = new Set([
   "verdict",
   "nodes",
 ]);
-/** Phases whose messages are in a transcript by their hashes. */
-export const HASHED_PHASES: ReadonlySet<CeremonyPhase> = new Set(["deposits", "lock"]);
 
 const hex = (bytes?: number) =>
   z

@@ -2,10 +2,11 @@
  * Anybody's check of a finished ceremony, offline (DKG-13): from what the operators signed to the
  * commitments, the public shares and group keys, the lock and the deposits. Faults name the place.
  */
-import { preSigningOf } from "../cluster/preSigned.ts";
+
 import { below, type ClusterFault } from "../cluster/fault.ts";
 import { fieldBytes, sameBytes } from "../cluster/fields.ts";
 import type { ClusterLock } from "../cluster/lock.ts";
+import { preSigningOf } from "../cluster/preSigned.ts";
 import { verifyLock } from "../cluster/verify.ts";
 import { batchVerify } from "../crypto/bls.ts";
 import { bytesOf } from "../domain/keys.ts";
@@ -46,14 +47,15 @@ export function verifyTranscript(claims: TranscriptClaims): readonly ClusterFaul
   record.assumeLock(lock);
   for (const [phase, transcribed] of phasesOf(transcript)) {
     const found = phaseFaults(record, phase, transcribed);
-    faults.push(...below(phase, found));
+    const isWhole = found.length === 1 && found[0]?.path === "" && phase === "agree";
+    faults.push(...below(isWhole ? "attempt" : phase, found));
     if (found.length > 0) break;
   }
   if (faults.length > 0) return faults;
   return [
     ...keyFaults(record, lock),
     ...nodeSignatureFaults(transcript, lock),
-    ...(deposits === null ? [] : below("deposits", depositFaults(lock, deposits))),
+    ...(deposits === null ? [] : depositFaults(lock, deposits)),
   ];
 }
 
@@ -78,6 +80,11 @@ function phaseFaults(
     const reason = "reason" in added ? added.reason : added.kind;
     if (typeof reason === "string") faults.push({ path, reason });
     else faults.push({ path, reason: "is not signed by its author: body or signature differ" });
+  }
+  if (phase === "agree" && faults.length === nodes) {
+    // The number is in every signature: nobody's verifies under another.
+    const reason = `${record.facts.attempt} is not the attempt that the operators signed for`;
+    return [{ path: "", reason }];
   }
   if (faults.length > 0) return faults;
   return (echoes ?? []).flatMap(({ witnesses, signature }, author) => {
@@ -125,28 +132,31 @@ export function depositFaults(
   lock: ClusterLock,
   deposits: readonly DepositData[],
 ): readonly ClusterFault[] {
-  const expected = lock.distributed_validators.flatMap((validator, v) =>
-    preSigningOf(lock.cluster_definition, v, fieldBytes(validator.distributed_public_key)).deposits,
+  const expected = lock.distributed_validators.flatMap(
+    (validator, v) =>
+      preSigningOf(lock.cluster_definition, v, fieldBytes(validator.distributed_public_key))
+        .deposits,
   );
   const faults: ClusterFault[] = [];
   const open = new Map(expected.map(({ message, root }) => [nameOf(message), { message, root }]));
   for (const [i, deposit] of deposits.entries()) {
     const agreed = open.get(nameOf(deposit));
     if (agreed === undefined) {
-      faults.push({ path: `[${i}]`, reason: "is of no validator and amount of the definition" });
+      faults.push({ path: `deposits[${i}]`, reason: "is of no validator and amount of the definition" });
       continue;
     }
     open.delete(nameOf(deposit));
     if (!equalBytes(deposit.withdrawalCredentials, agreed.message.withdrawalCredentials)) {
-      const reason = `are ${toHex(deposit.withdrawalCredentials)}, the definition says ${toHex(agreed.message.withdrawalCredentials)}`;
-      faults.push({ path: `[${i}].withdrawal_credentials`, reason });
+      const said = toHex(agreed.message.withdrawalCredentials);
+      const reason = `are ${toHex(deposit.withdrawalCredentials)}, the definition says ${said}`;
+      faults.push({ path: `deposits[${i}].withdrawal_credentials`, reason });
     }
     const { pubkey: publicKey, signature } = deposit;
     if (!batchVerify([{ publicKey, message: bytesOf(agreed.root), signature }])) {
-      faults.push({ path: `[${i}].signature`, reason: "does not verify under the group key" });
+      faults.push({ path: `deposits[${i}].signature`, reason: "does not verify under the group key" });
     }
   }
-  for (const name of open.keys()) faults.push({ path: "", reason: `lack one for ${name}` });
+  for (const name of open.keys()) faults.push({ path: "deposits", reason: `lack one for ${name}` });
   return faults;
 }
 

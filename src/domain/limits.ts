@@ -100,8 +100,6 @@ export const MAX_HELLO_BYTES = 16 * 1024;
  * proof of 96 bytes each) fits into one frame.
  */
 export const MAX_CEREMONY_VALIDATORS = 10_000;
-/** Attempts of one ceremony under one acceptance: each aborted one may have shown a key. */
-export const MAX_CEREMONY_ATTEMPTS = 3;
 /** Evidence against one operator of a ceremony, in bytes: the dealings of 31 operators and more. */
 export const MAX_CEREMONY_BLAME_BYTES = 64 * MAX_FRAME_BYTES;
 /** Text of the program's version in a ceremony, in bytes. */

@@ -4,12 +4,7 @@
  */
 import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import type { RejectionReason } from "../domain/errors.ts";
-import {
-  type PeerIndex,
-  PUBLIC_KEY_BYTES,
-  ROOT_BYTES,
-  SIGNATURE_BYTES,
-} from "../domain/keys.ts";
+import { type PeerIndex, PUBLIC_KEY_BYTES, ROOT_BYTES, SIGNATURE_BYTES } from "../domain/keys.ts";
 import { MAX_CEREMONY_VERSION_BYTES, MAX_FRAME_BYTES } from "../domain/limits.ts";
 import { columnsOf, concatBytes } from "../util/bytes.ts";
 import { ok, type Result } from "../util/result.ts";
@@ -38,9 +33,9 @@ export type CeremonyShape = {
 };
 
 /** A compressed point of secp256k1. */
-export const RECEIVING_KEY_BYTES = 33;
+const RECEIVING_KEY_BYTES = 33;
 /** Two scalars of 32 bytes: challenge and response. */
-export const POINT_PROOF_BYTES = 64;
+const POINT_PROOF_BYTES = 64;
 const SHARE_BYTES = 32;
 const AUTHENTICATOR_BYTES = 16;
 

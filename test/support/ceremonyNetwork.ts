@@ -3,12 +3,14 @@
  * disks that keep what was persisted. Deterministic in its seed.
  */
 import assert from "node:assert/strict";
+import { type Misdeeds, type RogueFrame, RogueOperator } from "../../sim/ceremony/rogueOperator.ts";
 import { newDefinition } from "../../src/cluster/newDefinition.ts";
 import { encodeEnr } from "../../src/crypto/enr.ts";
 import { generateK1SecretKey, k1Sign } from "../../src/crypto/k1.ts";
 import { seededRandom } from "../../src/crypto/seededRandom.ts";
 import { Ceremony } from "../../src/dkg/ceremony.ts";
 import { type CeremonyFacts, ceremonyFacts } from "../../src/dkg/facts.ts";
+import { SEED_BYTES } from "../../src/dkg/journal.ts";
 import type {
   CeremonyAbort,
   CeremonyEffect,
@@ -22,13 +24,19 @@ import type { CeremonyPhase } from "../../src/wire/ceremony.ts";
 
 export type CeremonyClass = typeof Ceremony;
 
-export type Delivery = { readonly from: PeerIndex; readonly to: PeerIndex; readonly frame: Uint8Array };
+export type Delivery = {
+  readonly from: PeerIndex;
+  readonly to: PeerIndex;
+  readonly frame: Uint8Array;
+};
 
 /** What may be done to a frame on its way: other frames in its place, none to lose it. */
 export type Tamper = (delivery: Delivery) => readonly Delivery[];
 
 export type Operator = {
   readonly secretKey: Uint8Array;
+  /** In the place of the machine, for an operator who keeps to no rule. */
+  readonly rogue: RogueOperator | null;
   machine: Ceremony;
   journal: JournalEntry[];
   shares: CeremonyShares | null;
@@ -50,6 +58,8 @@ export type CeremonyNetworkOptions = {
   /** Picks the next delivery of those under way; the oldest where absent. */
   readonly pick?: (count: number) => number;
   readonly Machine?: CeremonyClass;
+  /** Operators who keep to no rule, by index. */
+  readonly rogues?: ReadonlyMap<PeerIndex, Misdeeds>;
 };
 
 const GWEI = 1_000_000_000n;
@@ -97,6 +107,7 @@ export class CeremonyNetwork {
     this.facts = facts;
     this.operators = secretKeys.map((secretKey, self) => ({
       secretKey,
+      rogue: this.#rogueOf(self, secretKey),
       machine: this.#machineOf(self, secretKey),
       journal: [],
       shares: null,
@@ -114,18 +125,26 @@ export class CeremonyNetwork {
   }
 
   /** Begins the attempt of all operators, or of those named. */
-  start(who: readonly PeerIndex[] = this.operators.keys().toArray()): void {
-    for (const self of who) this.step(self, { kind: "entropy", seed: this.seedOf(self) });
+  start(who: readonly PeerIndex[] = [...this.operators.keys()]): void {
+    for (const self of who) {
+      const { rogue } = this.operator(self);
+      if (rogue !== null) this.#sendAll(self, rogue.start());
+      else this.step(self, { kind: "entropy", seed: this.seedOf(self) });
+    }
   }
 
   seedOf(self: PeerIndex): Uint8Array {
     const { seed = "ceremony" } = this.#options;
-    return seededRandom(Buffer.from(seed), Buffer.from(`entropy ${self}`)).bytes(32);
+    return seededRandom(Buffer.from(seed), Buffer.from(`entropy ${self}`)).bytes(SEED_BYTES);
   }
 
   step(self: PeerIndex, event: CeremonyEvent): void {
     const operator = this.operator(self);
-    if (operator.isUp) this.#perform(self, operator.machine.step(event));
+    if (!operator.isUp) return;
+    if (operator.rogue === null) this.#perform(self, operator.machine.step(event));
+    else if (event.kind === "receive") {
+      this.#sendAll(self, operator.rogue.receive(event.from, event.frame));
+    }
   }
 
   /** Delivers until nothing is under way any more, or `until` says so. */
@@ -162,6 +181,7 @@ export class CeremonyNetwork {
   restart(self: PeerIndex): void {
     const operator = this.operator(self);
     operator.isUp = true;
+    operator.abort = null;
     operator.machine = this.#machineOf(self, operator.secretKey);
     const { journal } = operator;
     this.#perform(self, operator.machine.resume(journal));
@@ -176,6 +196,24 @@ export class CeremonyNetwork {
 
   inject(delivery: Delivery): void {
     this.queue.push(delivery);
+  }
+
+  /** Operators who keep to the rules. */
+  honest(): readonly Operator[] {
+    return this.operators.filter(({ rogue }) => rogue === null);
+  }
+
+  #rogueOf(self: PeerIndex, secretKey: Uint8Array): RogueOperator | null {
+    const misdeeds = this.#options.rogues?.get(self);
+    if (misdeeds === undefined) return null;
+    return new RogueOperator(
+      { facts: this.facts, self, secretKey, seed: this.seedOf(self) },
+      misdeeds,
+    );
+  }
+
+  #sendAll(from: PeerIndex, frames: readonly RogueFrame[]): void {
+    for (const { to, frame } of frames) this.#send({ from, to, frame });
   }
 
   #machineOf(self: PeerIndex, secretKey: Uint8Array): Ceremony {
@@ -224,8 +262,8 @@ export class CeremonyNetwork {
   }
 }
 
-function isWaiting({ isUp, outcome, abort }: Operator): boolean {
-  return isUp && outcome === null && abort === null;
+function isWaiting({ isUp, rogue, outcome, abort }: Operator): boolean {
+  return isUp && rogue === null && outcome === null && abort === null;
 }
 
 function copy(bytes: Uint8Array): Uint8Array {
