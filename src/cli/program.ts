@@ -16,8 +16,6 @@ import {
   type WithAction,
 } from "./commandParts.ts";
 import {
-  CONTRACT_WALLETS,
-  parseContractWallets,
   parseRunOptions,
   RUN_OPTIONS,
   type RunOptions,
@@ -28,6 +26,7 @@ import {
   listKeysToSplit,
   parseCreateClusterOptions,
 } from "./createClusterOptions.ts";
+import { addVerify } from "./verifyCommands.ts";
 import { CREATE_DKG_OPTIONS, parseCreateDkgOptions } from "./createDkgOptions.ts";
 import { addDkg } from "./dkg/commands.ts";
 import { describeError, EXIT_CODES, type ExitCode, exitCodeOf } from "./exitCodes.ts";
@@ -73,7 +72,9 @@ function buildProgram(finish: (outcome: ExitCode) => void): Command {
     .configureOutput({ outputError: () => undefined });
   const withAction = (command: Command, action: Action): Command =>
     command.action(async (...parameters: unknown[]) => {
-      const operands = parameters.filter((parameter) => typeof parameter === "string");
+      const operands = parameters
+        .flat()
+        .filter((parameter) => typeof parameter === "string");
       finish(await action(command, ...operands));
     });
   addRun(program, withAction);
@@ -161,19 +162,7 @@ function addInspection(program: Command, withAction: WithAction): void {
     process.stdout.write(`${await showEnr({ dataDir: dataDirOf(enr) })}\n`);
     return EXIT_CODES.ok;
   });
-  const verify = program.command("verify").description("check files");
-  const lock = verify
-    .command("lock")
-    .description("check every hash and signature of a cluster lock")
-    .argument("<file>", "cluster-lock.json");
-  withAction(addOptions(lock, [CONTRACT_WALLETS, JSON_OUTPUT]), async (_, path = "") => {
-    const { verifyLockFile } = await import("./verifyLock.ts");
-    const wallets = rawOptions(lock, [CONTRACT_WALLETS])[CONTRACT_WALLETS.name];
-    const contractWallets = parseContractWallets(wallets);
-    const report = await verifyLockFile({ path, contractWallets, json: isOn(lock, JSON_OUTPUT) });
-    process.stdout.write(report.text);
-    return report.isValid ? EXIT_CODES.ok : EXIT_CODES.invalid;
-  });
+  addVerify(program, withAction);
   const version = program.command("version").description("print the version");
   withAction(addOptions(version, [JSON_OUTPUT]), async () => {
     process.stdout.write(formatVersion({ json: isOn(version, JSON_OUTPUT) }));

@@ -96,6 +96,14 @@ export class MemoryDisk implements CeremonyStorage {
     return Promise.resolve();
   }
 
+  /** What a new disk in the place of this one holds. */
+  forget(): void {
+    this.journals.clear();
+    this.shares.clear();
+    this.#rows = [];
+    this.#current = 0;
+  }
+
   #forget(): void {
     this.journals.delete(this.#current);
     this.shares.delete(this.#current);

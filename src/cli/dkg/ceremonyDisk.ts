@@ -17,6 +17,7 @@ import {
   writeFileAtomic,
 } from "../../adapters/system/files.ts";
 import type { KeystoreKdf } from "../../crypto/keystore.ts";
+import { writeBlame } from "../../dkg/blameFile.ts";
 import type { CeremonyShares } from "../../dkg/messages.ts";
 import { LOCK_FILE, type OutputFile } from "../../dkg/outputs.ts";
 import type { CeremonyStorage, EndedAttempt } from "../../dkg/storage.ts";
@@ -195,7 +196,14 @@ class CeremonyDisk implements CeremonyStorage {
     };
     if (blame !== null) {
       const path = join(this.#options.dataDir, "blame.json");
-      await writeFileAtomic({ path, data: blame, mode: MODE_PUBLIC_FINAL, overwrite: true });
+      const data = writeBlame({
+        definitionHash: this.#options.definitionHash,
+        attempt: ended.attempt,
+        culprit: ended.culprit ?? 0,
+        reason: ended.reason,
+        evidence: blame,
+      });
+      await writeFileAtomic({ path, data, mode: MODE_PUBLIC_FINAL, overwrite: true });
     }
     await this.#writeRows([...this.#rows, row]);
     if (!ended.keepsShares) await this.#eraseAttempt();

@@ -12,6 +12,7 @@ import {
 import { CONTRACT_WALLETS, parseContractWallets } from "../config.ts";
 import { EXIT_CODES } from "../exitCodes.ts";
 import { readPeersFile } from "../p2pOptions.ts";
+import { runVerifyFiles, VERIFY_OPTIONS } from "../verifyCommands.ts";
 import { DKG_OPTIONS, EXECUTION_CLIENT, parseDkgOptions } from "./dkgOptions.ts";
 import { addOptions, type OptionSpec, type RawOptions, resolveOptions } from "../options.ts";
 
@@ -63,6 +64,11 @@ export function addDkg(program: Command, withAction: WithAction): void {
     await acceptDefinition({ dataDir, file, fingerprint, attemptsBefore });
     return EXIT_CODES.ok;
   });
+  const verify = dkg
+    .command("verify")
+    .description("check the files of a ceremony, offline, by anybody")
+    .argument("<paths...>", "a data directory, or files: lock, deposits, transcript, blame");
+  withAction(addOptions(verify, VERIFY_OPTIONS), (_, ...paths) => runVerifyFiles(verify, paths));
 }
 
 async function readDefinition(path: string, raw: RawOptions) {
