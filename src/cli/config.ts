@@ -15,18 +15,20 @@ export type ValidatorApiSettings = HostAndPort & {
 
 export type RunOptions = LogSettings &
   P2pSettings & {
-  readonly dataDir: string;
-  readonly lockFile: string;
-  /** Null: `enr-private-key` of the data directory, or Charon's `charon-enr-private-key`. */
-  readonly privateKeyFile: string | null;
-  /** Null where the validator client holds the key shares. */
-  readonly validatorKeysDir: string | null;
-  readonly beaconNodeEndpoints: readonly string[];
-  readonly monitoringAddress: HostAndPort;
-  readonly validatorApi: ValidatorApiSettings;
-  /** Operators' and creator's addresses that are contracts, lower case: see verifyLock. */
-  readonly contractWallets: ReadonlySet<string>;
-};
+    readonly dataDir: string;
+    readonly lockFile: string;
+    /** Null: `enr-private-key` of the data directory, or Charon's `charon-enr-private-key`. */
+    readonly privateKeyFile: string | null;
+    /** Null where the validator client holds the key shares. */
+    readonly validatorKeysDir: string | null;
+    readonly beaconNodeEndpoints: readonly string[];
+    readonly monitoringAddress: HostAndPort;
+    /** Where commands reach the running node; told in a file of the data directory. */
+    readonly adminAddress: HostAndPort;
+    readonly validatorApi: ValidatorApiSettings;
+    /** Operators' and creator's addresses that are contracts, lower case: see verifyLock. */
+    readonly contractWallets: ReadonlySet<string>;
+  };
 
 export const CONTRACT_WALLETS = {
   name: "contract-wallets",
@@ -60,6 +62,12 @@ export const RUN_OPTIONS = [
     value: "host:port",
     default: "127.0.0.1:3620",
     help: "livez, readyz and metrics",
+  },
+  {
+    name: "admin-address",
+    value: "host:port",
+    default: "127.0.0.1:0",
+    help: "for the commands that reach the running node; port 0 takes any free one",
   },
   {
     name: "validator-api-address",
@@ -96,6 +104,7 @@ const runSchema = z.object({
   "beacon-node-endpoints": list.pipe(z.array(endpoint).min(1, "names no beacon node")),
   ...p2pSchema,
   "monitoring-address": hostAndPort,
+  "admin-address": hostAndPort,
   "validator-api-address": hostAndPort,
   "validator-api-tls-cert-file": z.string().optional(),
   "validator-api-tls-key-file": z.string().optional(),
@@ -124,6 +133,7 @@ export async function parseRunOptions(
     beaconNodeEndpoints: values["beacon-node-endpoints"],
     ...(await p2pSettings(values, readPeersFile)),
     monitoringAddress: values["monitoring-address"],
+    adminAddress: values["admin-address"],
     validatorApi: validatorApiSettings(values),
     logLevel: values["log-level"],
     logFormat: values["log-format"],

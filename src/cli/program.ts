@@ -15,18 +15,13 @@ import {
   rawOptions,
   type WithAction,
 } from "./commandParts.ts";
-import {
-  parseRunOptions,
-  RUN_OPTIONS,
-  type RunOptions,
-} from "./config.ts";
+import { parseRunOptions, RUN_OPTIONS, type RunOptions } from "./config.ts";
 import { readConfigFile } from "./configFile.ts";
 import {
   CREATE_CLUSTER_OPTIONS,
   listKeysToSplit,
   parseCreateClusterOptions,
 } from "./createClusterOptions.ts";
-import { addVerify } from "./verifyCommands.ts";
 import { CREATE_DKG_OPTIONS, parseCreateDkgOptions } from "./createDkgOptions.ts";
 import { addDkg } from "./dkg/commands.ts";
 import { describeError, EXIT_CODES, type ExitCode, exitCodeOf } from "./exitCodes.ts";
@@ -34,7 +29,9 @@ import { addOptions, type OptionSpec, resolveOptions } from "./options.ts";
 import { readPeersFile } from "./p2pOptions.ts";
 import { askPreset, usePreset } from "./preset.ts";
 import { parseRelayOptions, RELAY_OPTIONS } from "./relayOptions.ts";
+import { addFreezes, addSlashing } from "./safety/commands.ts";
 import { refuseSecretsIn } from "./secretGuard.ts";
+import { addVerify } from "./verifyCommands.ts";
 import { formatVersion } from "./version.ts";
 
 const CONFIG = {
@@ -43,14 +40,28 @@ const CONFIG = {
   help: "JSON file of options: flags without their dashes",
 } as const satisfies OptionSpec;
 
-/** Runs one command; never throws. */
-export async function main(argv: readonly string[]): Promise<ExitCode> {
-  let exitCode: ExitCode = EXIT_CODES.ok;
+/** The simulator's own command line: its exit codes are its own too. */
+export type Simulate = (argv: readonly string[]) => Promise<number>;
+
+/** Runs one command; never throws. `simulate` is behind the entry, which alone may load it. */
+export async function main(
+  argv: readonly string[],
+  simulate: Simulate | null = null,
+): Promise<number> {
+  let exitCode = 0;
   const program = buildProgram((outcome) => {
     exitCode = outcome;
   });
+  if (simulate !== null) {
+    addSimulator(program, (words) =>
+      simulate(words).then((outcome) => {
+        exitCode = outcome;
+      }),
+    );
+  }
   try {
-    refuseSecretsIn(argv);
+    // A simulation has a seed, and no secret that is worth one.
+    if (argv[0] !== "sim") refuseSecretsIn(argv);
     await program.parseAsync(argv, { from: "user" });
     return exitCode;
   } catch (error) {
@@ -59,6 +70,20 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
     process.stderr.write(describeError(cause));
     return exitCodeOf(cause);
   }
+}
+
+/** Everything after the word is the simulator's to read, its --help included. */
+function addSimulator(
+  program: Command,
+  simulate: (words: readonly string[]) => Promise<void>,
+): void {
+  program
+    .command("sim")
+    .description("simulate a cluster, its chain and its enemies in one process")
+    .helpOption(false)
+    .allowUnknownOption()
+    .argument("[arguments...]")
+    .action(simulate);
 }
 
 function buildProgram(finish: (outcome: ExitCode) => void): Command {
@@ -72,9 +97,7 @@ function buildProgram(finish: (outcome: ExitCode) => void): Command {
     .configureOutput({ outputError: () => undefined });
   const withAction = (command: Command, action: Action): Command =>
     command.action(async (...parameters: unknown[]) => {
-      const operands = parameters
-        .flat()
-        .filter((parameter) => typeof parameter === "string");
+      const operands = parameters.flat().filter((parameter) => typeof parameter === "string");
       finish(await action(command, ...operands));
     });
   addRun(program, withAction);
@@ -82,6 +105,8 @@ function buildProgram(finish: (outcome: ExitCode) => void): Command {
   addCreate(program, withAction);
   addDkg(program, withAction);
   addCombine(program, withAction);
+  addFreezes(program, withAction);
+  addSlashing(program, withAction);
   addInspection(program, withAction);
   return program;
 }

@@ -56,7 +56,7 @@ export type DepositFile = {
   readonly forkVersions: readonly `0x${string}`[];
 };
 
-/** Reads a deposit file of any staking tool; what it claims is {@link depositFileFaults}' matter. */
+/** Reads a deposit file of any tool; what it claims is {@link depositFileFaults}' matter. */
 export function parseDepositFile(text: string): Result<DepositFile, readonly ClusterFault[]> {
   if (text.length > MAX_CLUSTER_FILE_BYTES) return err([{ path: "", reason: "is too large" }]);
   const json = parseJson(text, MAX_JSON_DEPTH);

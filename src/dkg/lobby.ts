@@ -1,6 +1,6 @@
 /**
- * The room in which operators wait for each other (LOBBY-2): who is there, and when all of them are,
- * which attempt comes next. State and arithmetic only; `runner.ts` sends and receives.
+ * The room in which operators wait for each other (LOBBY-2): who is there and, when all of them
+ * are, which attempt comes next. State and arithmetic only; `runner.ts` sends and receives.
  */
 import type { ClusterDefinition } from "../cluster/definition.ts";
 import type { RejectionReason } from "../domain/errors.ts";
@@ -165,9 +165,9 @@ export class Lobby {
   }
 
   /**
-   * The attempt to be in (LOBBY-3): the highest that somebody is in, unless it ended for anybody, or
-   * somebody there remembers us and we do not: then our messages in it are lost, others would differ
-   * from them, and only a new attempt can do.
+   * The attempt to be in (LOBBY-3): the highest that somebody is in, unless it ended for anybody,
+   * or somebody there remembers us and we do not: then our messages in it are lost, others would
+   * differ from them, and only a new attempt can do.
    */
   attempt(): number {
     const hellos = [...this.#guests.values()].flatMap(({ hello }) => hello ?? []);

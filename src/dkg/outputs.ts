@@ -12,7 +12,6 @@ import type { DepositData } from "../eth2/deposit.ts";
 export type OutputFile = { readonly name: string; readonly text: string };
 
 export const LOCK_FILE = "cluster-lock.json";
-export const TRANSCRIPT_FILE = "transcript.json";
 /** A whole stake in one deposit is what launchpads ask for by default. */
 const DEFAULT_AMOUNT = 32_000_000_000n;
 
@@ -34,7 +33,7 @@ export function outputFiles(outcome: {
       ),
     })),
     { name: "builder-registrations.json", text: writeBuilderRegistrations(lock) },
-    { name: TRANSCRIPT_FILE, text: transcript },
+    { name: "transcript.json", text: transcript },
     { name: LOCK_FILE, text: writeLock(lock) },
   ];
 }

@@ -225,8 +225,8 @@ class Runner {
     const { standing } = this.#lobby;
     if (this.#lock !== null) return this.#considerFarewell();
     const finished = this.#lobby.finished();
-    if (finished > standing.current) return this.#reopen(finished);
-    const attempt = this.#lobby.attempt();
+    if (finished > 0 && finished !== standing.current) return this.#reopen(finished);
+    const attempt = finished > 0 ? finished : this.#lobby.attempt();
     if (standing.current > 0 && attempt > standing.current) await this.#giveUp(attempt);
     if (this.#machine !== null || !this.#lobby.isComplete) return;
     await this.#enter(attempt);
@@ -234,6 +234,7 @@ class Runner {
 
   /** LOBBY-4: a cluster that exists for one operator is completed, not made anew. */
   async #reopen(attempt: number): Promise<void> {
+    if (this.#lobby.standing.current > 0) await this.#giveUp(Number.POSITIVE_INFINITY);
     if (!(await this.#ports.storage.reopen(attempt))) {
       throw new UsageError(`another operator finished attempt ${attempt}, and this one cannot`, {
         fix: "this node's share of it is lost: restore the data directory from your backup",

@@ -1,4 +1,4 @@
-/** What a ceremony keeps on disk, and what the runner may rely on (JOURNAL-1 to JOURNAL-4, OUT-2). */
+/** What a ceremony keeps on disk, and what the runner may rely on (JOURNAL-4, OUT-2). */
 import type { PeerIndex, PubKey } from "../domain/keys.ts";
 import type { CeremonyPhase } from "../wire/ceremony.ts";
 import type { CeremonyShares } from "./messages.ts";

@@ -142,7 +142,10 @@ export function depositFaults(
   for (const [i, deposit] of deposits.entries()) {
     const agreed = open.get(nameOf(deposit));
     if (agreed === undefined) {
-      faults.push({ path: `deposits[${i}]`, reason: "is of no validator and amount of the definition" });
+      faults.push({
+        path: `deposits[${i}]`,
+        reason: "is of no validator and amount of the definition",
+      });
       continue;
     }
     open.delete(nameOf(deposit));
@@ -153,7 +156,10 @@ export function depositFaults(
     }
     const { pubkey: publicKey, signature } = deposit;
     if (!batchVerify([{ publicKey, message: bytesOf(agreed.root), signature }])) {
-      faults.push({ path: `deposits[${i}].signature`, reason: "does not verify under the group key" });
+      faults.push({
+        path: `deposits[${i}].signature`,
+        reason: "does not verify under the group key",
+      });
     }
   }
   for (const name of open.keys()) faults.push({ path: "deposits", reason: `lack one for ${name}` });

@@ -30,6 +30,17 @@ export type Inbound<Name extends string = Channel> = {
 export interface Network<Name extends string = Channel> {
   /** Queues a frame for `peer`; false when it has no path or its queue is full. */
   send(peer: PeerIndex, channel: Name, bytes: Uint8Array): boolean;
+  /**
+   * Replaces the check of a channel's direct frames: asked with each frame as it was given to
+   * {@link send}, right before its bytes are handed to the socket. A frame that may not leave is
+   * dropped. Without a check everything may.
+   */
+  onLeaving(channel: Name, mayLeave: (frame: Uint8Array) => boolean): void;
+  /**
+   * Resolves once nothing that was sent on the channel before still waits in this process: it left,
+   * was dropped, or its link was cut because the peer did not take it for too long.
+   */
+  settled(channel: Name): Promise<void>;
   /** Gossips a frame of at most MAX_GOSSIP_FRAME_BYTES to the whole cluster. */
   gossip(channel: Name, bytes: Uint8Array): void;
   /** Replaces the one handler of a channel; called once per inbound frame, in arrival order. */

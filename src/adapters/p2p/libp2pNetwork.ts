@@ -124,6 +124,7 @@ class Node<Name extends AnyChannel> implements Network<Name> {
   readonly #relayIds: Set<string>;
   readonly #dialler: Dialler;
   readonly #links: ReadonlyMap<PeerIndex, PeerLink<Name>>;
+  readonly #leaving = new Map<Name, (frame: Uint8Array) => boolean>();
   readonly #handlers = new Map<Name, (frame: Inbound<Name>) => void>();
   readonly #budgets: ReadonlyMap<PeerIndex, FrameBudget>;
   readonly #pathListeners = new Listeners<[PeerIndex, Path]>();
@@ -165,6 +166,14 @@ class Node<Name extends AnyChannel> implements Network<Name> {
         ),
       (error) => this.#options.logger.debug("A frame was not gossiped.", { channel, error }),
     );
+  }
+
+  onLeaving(channel: Name, mayLeave: (frame: Uint8Array) => boolean): void {
+    this.#leaving.set(channel, mayLeave);
+  }
+
+  async settled(channel: Name): Promise<void> {
+    await Promise.all([...this.#links.values()].map((link) => link.settled(channel)));
   }
 
   onFrame(channel: Name, handler: (frame: Inbound<Name>) => void): void {
@@ -248,6 +257,7 @@ class Node<Name extends AnyChannel> implements Network<Name> {
       clock,
       logger: logger.child({ peer }),
       traffic: this.#traffic,
+      mayLeave: (channel, frame) => this.#leaving.get(channel)?.(frame) ?? true,
     });
   }
 

@@ -15,7 +15,7 @@ import type { Clock } from "../../ports/clock.ts";
 import type { Logger } from "../../ports/logger.ts";
 import type { Path } from "../../ports/network.ts";
 import { Bug } from "../../util/assert.ts";
-import { Lane } from "./lane.ts";
+import { Lane, type MayLeave } from "./lane.ts";
 import type { AnyChannel, Scope } from "./scope.ts";
 import type { Traffic } from "./traffic.ts";
 
@@ -28,6 +28,9 @@ const FIRST_RECONNECT_DELAY_MS = 250;
 const FIRST_UPGRADE_DELAY_MS = 1_000;
 /** A link that held this long has worked: its next failure is a new one. */
 const LASTING_MS = MAX_RECONNECT_DELAY_MS;
+/** How long a peer may take for what waits, when somebody waits for that: a command's patience. */
+const MAX_SETTLING_MS = 2_000;
+const SETTLING_POLL_MS = 5;
 /** A peer that restarts is back before that; one that is away longer is worth a look. */
 const OUT_OF_REACH_MS = 60_000;
 
@@ -43,11 +46,12 @@ export type PeerLinkOptions<Name extends AnyChannel> = {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly traffic: Traffic;
+  readonly mayLeave: MayLeave<Name>;
 };
 
 export class PeerLink<Name extends AnyChannel> {
   readonly #options: PeerLinkOptions<Name>;
-  readonly #lanes: ReadonlyMap<Name, Lane>;
+  readonly #lanes: ReadonlyMap<Name, Lane<Name>>;
   /** Oldest first. */
   #connections: readonly Connection[] = [];
   #served: Connection | null = null;
@@ -63,7 +67,10 @@ export class PeerLink<Name extends AnyChannel> {
   constructor(options: PeerLinkOptions<Name>) {
     this.#options = options;
     this.#lanes = new Map(
-      options.scope.channels.map((name) => [name, new Lane(name, options.traffic)]),
+      options.scope.channels.map((name) => [
+        name,
+        new Lane(name, options.traffic, options.mayLeave),
+      ]),
     );
     this.#downSince = options.clock.monotonic();
   }
@@ -79,6 +86,23 @@ export class PeerLink<Name extends AnyChannel> {
       return false;
     }
     return lane.push(frame);
+  }
+
+  /**
+   * Resolves once nothing of the channel waits in this process. A peer that does not take what
+   * waits is cut off: what it has not taken by then, it never gets.
+   */
+  async settled(channel: Name): Promise<void> {
+    const { clock } = this.#options;
+    const giveUpAt = clock.monotonic() + MAX_SETTLING_MS;
+    while ((this.#lanes.get(channel)?.waitingBytes ?? 0) > 0) {
+      if (clock.monotonic() >= giveUpAt) {
+        this.disconnect(new Error("it does not take what was sent"));
+        this.#lanes.get(channel)?.reset(new Error("it does not take what was sent"));
+        return;
+      }
+      await clock.sleep(SETTLING_POLL_MS, new AbortController().signal);
+    }
   }
 
   /** Runs until `signal` aborts; rejects with nothing but a bug of ours. */

@@ -4,15 +4,13 @@
  * identity key, so that a copy of the file alone says nothing.
  *
  * A crash can leave half of the last record behind. Nothing was done upon it, so it is cut off; any
- * other damage is refused.
+ * other damage is refused (JOURNAL-2).
  */
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
-import { dirname } from "node:path";
 import { FaultError, UsageError } from "../../domain/errors.ts";
 import { MAX_FRAME_BYTES } from "../../domain/limits.ts";
 import { concatBytes } from "../../util/bytes.ts";
-import { syncFolder } from "../system/files.ts";
 
 export type CeremonyJournal = {
   /** Records of earlier runs, oldest first. */
@@ -20,7 +18,7 @@ export type CeremonyJournal = {
   /** Resolves once the record is durable; throws FaultError when the disk failed. */
   append(record: Uint8Array): Promise<void>;
   close(): Promise<void>;
-  /** Overwrites the file with zeros; it is the caller's to remove. */
+  /** JOURNAL-3: overwrites the file with zeros; it is the caller's to remove. */
   erase(): Promise<void>;
 };
 
@@ -42,7 +40,7 @@ const CIPHER = "aes-256-gcm";
 const MAX_RECORD_BYTES = MAX_FRAME_BYTES + 1024;
 const ZEROS = Buffer.alloc(1024 * 1024);
 
-/** Opens a journal, or begins a new one where there is none. */
+/** Opens a journal, or begins one; making its name durable is the caller's (a folder's) matter. */
 export async function openCeremonyJournal(options: JournalOptions): Promise<CeremonyJournal> {
   const { path } = options;
   try {
@@ -50,7 +48,6 @@ export async function openCeremonyJournal(options: JournalOptions): Promise<Cere
     try {
       const content = await file.readFile();
       const opened = await readOrBegin(file, content, options);
-      await syncFolder(dirname(path));
       return journalOf(file, { ...options, ...opened });
     } catch (error) {
       await file.close();

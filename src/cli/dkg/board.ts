@@ -46,15 +46,10 @@ export class Board {
       this.#progress = null;
     }
     if (report.kind === "progress") this.#progress = report.progress;
-    switch (this.#options.style) {
-      case "json":
-        return this.#showJson(report);
-      case "lines":
-        for (const line of this.#linesOf(report)) this.#options.write(`${line}\n`);
-        return;
-      case "terminal":
-        return this.#redraw(report);
-    }
+    const { style, write } = this.#options;
+    if (style === "json") this.#showJson(report);
+    else if (style === "terminal") this.#redraw(report);
+    else for (const line of this.#linesOf(report)) write(`${line}\n`);
   }
 
   #showJson(report: CeremonyReport): void {
@@ -77,7 +72,8 @@ export class Board {
       return text !== "" && this.#isNews(report.kind, text) ? [text] : [];
     }
     return this.#seats.flatMap((seat) => {
-      const text = `operator ${seat.peer}: ${describeSeat({ ...seat, clockOffsetMs: clockStep(seat) })}`;
+      const stable = { ...seat, clockOffsetMs: clockStep(seat) };
+      const text = `operator ${seat.peer}: ${describeSeat(stable)}`;
       return this.#isNews(`seat ${seat.peer}`, text) ? [text] : [];
     });
   }
@@ -140,7 +136,8 @@ function describeObstacle(obstacle: Obstacle): string {
   }
   const { fields } = obstacle;
   const named = fields.slice(0, MAX_NAMED_FIELDS).join(", ");
-  const more = fields.length > MAX_NAMED_FIELDS ? ` and ${fields.length - MAX_NAMED_FIELDS} more` : "";
+  const others = fields.length - MAX_NAMED_FIELDS;
+  const more = others > 0 ? ` and ${others} more` : "";
   return `but its definition differs from yours in ${named}${more}: compare the fingerprints`;
 }
 
@@ -162,7 +159,9 @@ function sentenceOf(report: CeremonyReport): string {
     case "lobby":
       return "";
     case "attempt":
-      return `attempt ${report.attempt} ${report.isResumed ? "goes on where it stopped" : "begins"}`;
+      return report.isResumed
+        ? `attempt ${report.attempt} goes on where it stopped`
+        : `attempt ${report.attempt} begins`;
     case "progress":
       return phaseText(report.progress);
     case "rejected":
@@ -172,13 +171,11 @@ function sentenceOf(report: CeremonyReport): string {
     case "published":
       return `the cluster is made: lock hash ${report.lock.lock_hash}; all files are written`;
     case "confirmed":
-      return report.peers.length === 0
-        ? ""
-        : `files written by ${operators(report.peers)} ✓`;
+      return report.peers.length === 0 ? "" : `files written by ${operators(report.peers)} ✓`;
   }
 }
 
-export function endText(attempt: number, abort: CeremonyAbort): string {
+function endText(attempt: number, abort: CeremonyAbort): string {
   const { phase, reason, keepsShares } = abort;
   const shares = keepsShares ? "; the key shares are kept, it goes on when all are back" : "";
   return `attempt ${attempt} stopped in the ${phase} phase: ${reason}${shares}`;

@@ -140,6 +140,7 @@ class CeremonyDisk implements CeremonyStorage {
       secretKey,
       context: concatBytes(bytesOf(definitionHash), uint32be(attempt)),
     });
+    await syncFolder(this.#dir());
     return this.#journal.records;
   }
 

@@ -11,10 +11,10 @@ import {
 } from "../commandParts.ts";
 import { CONTRACT_WALLETS, parseContractWallets } from "../config.ts";
 import { EXIT_CODES } from "../exitCodes.ts";
+import { addOptions, type OptionSpec, type RawOptions, resolveOptions } from "../options.ts";
 import { readPeersFile } from "../p2pOptions.ts";
 import { runVerifyFiles, VERIFY_OPTIONS } from "../verifyCommands.ts";
 import { DKG_OPTIONS, EXECUTION_CLIENT, parseDkgOptions } from "./dkgOptions.ts";
-import { addOptions, type OptionSpec, type RawOptions, resolveOptions } from "../options.ts";
 
 const FINGERPRINT = {
   name: "fingerprint",

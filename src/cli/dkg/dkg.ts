@@ -4,7 +4,10 @@
  */
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createKeymanagerClient, type KeymanagerClient } from "../../adapters/http/keymanagerClient.ts";
+import {
+  createKeymanagerClient,
+  type KeymanagerClient,
+} from "../../adapters/http/keymanagerClient.ts";
 import { ceremonyScope } from "../../adapters/p2p/scope.ts";
 import { acquireInstanceLock } from "../../adapters/storage/instanceLock.ts";
 import { systemClock } from "../../adapters/system/clock.ts";

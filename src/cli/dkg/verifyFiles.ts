@@ -17,7 +17,7 @@ import type { ClusterFault } from "../../cluster/fault.ts";
 import { sameBytes } from "../../cluster/fields.ts";
 import { type ClusterLock, parseLock } from "../../cluster/lock.ts";
 import { verifyDefinition, verifyLock } from "../../cluster/verify.ts";
-import { type BlameFile, BLAME_FORMAT, blameFaults, parseBlame } from "../../dkg/blameFile.ts";
+import { BLAME_FORMAT, type BlameFile, blameFaults, parseBlame } from "../../dkg/blameFile.ts";
 import { parseTranscript, type Transcript } from "../../dkg/transcript.ts";
 import { depositFaults, verifyTranscript } from "../../dkg/verifyTranscript.ts";
 import { UsageError } from "../../domain/errors.ts";
@@ -191,11 +191,7 @@ function claimsOf(found: Found) {
   };
 }
 
-function describe(
-  found: Found,
-  files: readonly string[],
-  faults: readonly FileFault[],
-): string {
+function describe(found: Found, files: readonly string[], faults: readonly FileFault[]): string {
   const { lockHash, validators = [], withdrawalAddresses, deposits, culprits } = claimsOf(found);
   const total = found.deposits
     .flatMap(({ value }) => value.deposits)

@@ -33,7 +33,7 @@ test("JOURNAL-1 what was appended is read back in order, and appended to", async
   await third.close();
 });
 
-test("JOURNAL-1 the file shows no record, and opens with this identity and context only", async (t) => {
+test("JOURNAL-1 the file shows nothing, and opens for its identity and context", async (t) => {
   const options = await written(temporaryFolder(t));
   assert.equal(readFileSync(options.path).indexOf(SECRET), -1);
   assert.equal(statSync(options.path).mode & 0o777, 0o600);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseLock } from "../../../src/cluster/lock.ts";
 import { verifyLock } from "../../../src/cluster/verify.ts";
-import { CEREMONY_PHASES } from "../../../src/wire/ceremony.ts";
+import { CEREMONY_PHASES, decodeCeremonyFrame } from "../../../src/wire/ceremony.ts";
 import { CeremonyTable, definitionFor, PHASE_TIMEOUT_MS } from "../../support/ceremonyTable.ts";
 
 const ALL = [0, 1, 2, 3];
@@ -217,4 +217,32 @@ test("OUT-4 who does not confirm is named, and serves nobody's loss", async (t) 
   assert.ok(end?.kind === "unconfirmed");
   assert.deepEqual(end.missing, [3]);
   assert.ok((table.disks[0]?.journals.size ?? 0) > 0, "its journal can still serve");
+});
+
+/** Whether the frame is the author's last word in a ceremony: its echo of all last messages. */
+function isLastEcho(bytes: Uint8Array): boolean {
+  const frame = decodeCeremonyFrame(bytes, ALL.length);
+  if (!frame.ok || frame.value.content.kind !== "echo") return false;
+  return frame.value.content.echo.phase === "nodes";
+}
+
+test("LOBBY-4 a cluster that one operator finished is completed, whatever began", async (t) => {
+  const table = await startedTable(t);
+  table.hub.tap(3, ({ channel, bytes }) => {
+    if (channel === "ceremony") return isLastEcho(bytes) ? [] : [bytes];
+    return [Buffer.from(Buffer.from(bytes).toString().replace('"done"', '"running"'))];
+  });
+  while (table.of(3, "published").length === 0) await table.run(100);
+  // Operator 2 replaces its disk: the three others begin a second attempt with it.
+  await table.kill(2);
+  table.disks[2]?.forget();
+  table.start(2);
+  await table.run(30_000);
+  assert.equal(table.of(0, "attempt").at(-1)?.attempt, 2);
+  table.hub.tap(3, ({ bytes }) => [bytes]);
+  await table.run(60_000);
+  assert.equal(table.of(0, "attempt").at(-1)?.attempt, 1);
+  const [first, second, , last] = table.lockHashes();
+  assert.ok(first === last && second === last && last !== null);
+  assert.match(String(table.failures.get(2)), /another operator finished attempt 1/);
 });
