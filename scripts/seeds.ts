@@ -1,7 +1,7 @@
 /**
- * `npm run seeds -- [--from n] [--count n] [--seconds n] [--jobs n] [--golden] [--json]`: runs swarm
- * seeds in parallel processes, each its share of the range, and prints what fails with the command
- * that reproduces it. Every hundredth seed runs with real BLS. Without --from the range is fresh.
+ * `npm run seeds -- [--from n] [--count n] [--seconds n] [--jobs n] [--golden] [--json]`: swarm
+ * seeds in parallel processes, and what fails with the command that reproduces it. Every hundredth
+ * seed runs with real BLS. Without --from the range is fresh.
  */
 import { fork } from "node:child_process";
 import { readFileSync } from "node:fs";

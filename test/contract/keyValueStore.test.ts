@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { openLevel } from "../../src/adapters/storage/level.ts";
 import { VirtualDisk } from "../../sim/virtualStore.ts";
+import { openLevel } from "../../src/adapters/storage/level.ts";
 import { temporaryFolder } from "../support/temporary.ts";
 import { testKeyValueStore } from "./keyValueStore.ts";
 

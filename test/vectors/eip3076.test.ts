@@ -4,11 +4,11 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { VirtualDisk } from "../../sim/virtualStore.ts";
 import type { SlashingInput } from "../../src/domain/data.ts";
 import type { PubKey, Root } from "../../src/domain/keys.ts";
 import { exportInterchange, importInterchange } from "../../src/safety/interchange.ts";
 import { openSlashingStore } from "../../src/safety/openSlashingStore.ts";
-import { VirtualDisk } from "../../sim/virtualStore.ts";
 import { sign } from "../support/slashing.ts";
 import { listVectors, readVector, vectorOptions } from "../support/vectors.ts";
 
