@@ -19,7 +19,9 @@ export class Markup {
 
   /** Joins the literal parts of a template, which are ours, with values, which may be anybody's. */
   static of(parts: readonly string[], values: readonly Content[]): Markup {
-    const text = parts.map((part, index) => part + (index < values.length ? render(values[index]) : ""));
+    const text = parts.map(
+      (part, index) => part + (index < values.length ? render(values[index]) : ""),
+    );
     return new Markup(text.join(""));
   }
 

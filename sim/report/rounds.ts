@@ -14,20 +14,28 @@ const TOP = 40;
 const LANE = 62;
 const MAX_ARROWS = 900;
 
-export function roundDiagram(duty: DutyDetail, { nodes, slotAt }: { readonly nodes: number; readonly slotAt: Millis }): Markup {
+export function roundDiagram(
+  duty: DutyDetail,
+  { nodes, slotAt }: { readonly nodes: number; readonly slotAt: Millis },
+): Markup {
   const flights = duty.flights.filter((flight) => isVote(flight)).slice(0, MAX_ARROWS);
   if (flights.length === 0) return html`<p class="lead">Nothing was said.</p>`;
   const decided = [...duty.steps].flatMap(([node, steps]) => {
     const at = steps.get("decided");
     return at === undefined ? [] : [{ node, at: at - slotAt }];
   });
-  const times = flights.flatMap(({ sentAt, arrivedAt }) => [sentAt - slotAt, (arrivedAt ?? sentAt) - slotAt]);
+  const times = flights.flatMap(({ sentAt, arrivedAt }) => [
+    sentAt - slotAt,
+    (arrivedAt ?? sentAt) - slotAt,
+  ]);
   const x = compressed([...times, ...decided.map(({ at }) => at)], [LEFT, WIDTH - RIGHT]);
   const laneGap = nodes > 7 ? 40 : LANE;
   const y = (node: number): number => TOP + node * laneGap;
   const bottom = y(nodes - 1) + 26;
-  const lanes = Array.from({ length: nodes }, (_, node) =>
-    html`<text x="${LEFT - 12}" y="${y(node) + 5}" text-anchor="end" class="strong">node ${node}</text>
+  const lanes = Array.from(
+    { length: nodes },
+    (_, node) =>
+      html`<text x="${LEFT - 12}" y="${y(node) + 5}" text-anchor="end" class="strong">node ${node}</text>
 <line x1="${LEFT}" x2="${WIDTH - RIGHT + 20}" y1="${y(node)}" y2="${y(node)}" stroke="#aab4c0" stroke-width="2"/>`,
   );
   const opacity = flights.length > 250 ? 0.45 : 0.85;
@@ -62,7 +70,8 @@ function arrow(flight: Flight, { x, y, slotAt, opacity }: Canvas): Markup {
   const colour = MESSAGES[type];
   const [x1, y1, y2] = [x.at(sentAt - slotAt), y(from), y(to)];
   const round = "round" in frame ? frame.round : 0;
-  const fate = arrivedAt === null ? `lost: ${lost ?? "never arrived"}` : milliseconds(arrivedAt - sentAt);
+  const fate =
+    arrivedAt === null ? `lost: ${lost ?? "never arrived"}` : milliseconds(arrivedAt - sentAt);
   const title = html`<title>${type} of round ${round}, node ${from} to ${to}, ${fate}</title>`;
   if (arrivedAt === null) {
     const [endX, endY] = [x1 + 16, y1 + Math.sign(y2 - y1) * 16];

@@ -27,14 +27,27 @@ export type DutyDetail = {
   readonly obstacles: string[];
   rounds: Round;
 };
-export type SlotDetail = { readonly slot: Slot; readonly at: Millis; readonly duties: Map<DutyId, DutyDetail> };
+export type SlotDetail = {
+  readonly slot: Slot;
+  readonly at: Millis;
+  readonly duties: Map<DutyId, DutyDetail>;
+};
 /** Per duty of a slot: nodes that did their part, that missed it, and the highest round. */
 export type SlotSummary = {
   readonly slot: Slot;
   readonly duties: Map<string, { done: number; missed: number; rounds: Round; lastAt: Millis }>;
 };
-export type Band = { readonly label: string; readonly from: Millis; to: Millis | null; readonly kind: string };
-export type Verdict = { readonly checker: string; readonly passed: boolean; readonly checked: number };
+export type Band = {
+  readonly label: string;
+  readonly from: Millis;
+  to: Millis | null;
+  readonly kind: string;
+};
+export type Verdict = {
+  readonly checker: string;
+  readonly passed: boolean;
+  readonly checked: number;
+};
 
 export type RunModel = {
   readonly header: TraceHeader | null;
@@ -47,8 +60,14 @@ export type RunModel = {
   readonly stages: ReadonlyMap<Step, readonly Millis[]>;
   /** From the slot's start to the end of a node's part, by type of duty. */
   readonly totals: ReadonlyMap<string, readonly Millis[]>;
+  /** From a node's first step of a duty to its last, by type of duty. */
+  readonly durations: ReadonlyMap<string, readonly Millis[]>;
   readonly verdicts: readonly Verdict[];
-  readonly violations: readonly { readonly at: Millis; readonly checker: string; readonly message: string }[];
+  readonly violations: readonly {
+    readonly at: Millis;
+    readonly checker: string;
+    readonly message: string;
+  }[];
   readonly behaviours: ReadonlyMap<string, number>;
   readonly included: number;
   readonly events: number;
@@ -67,6 +86,7 @@ export class RunReader {
   readonly #bands = new Map<string, Band>();
   readonly #stages = new Map<Step, Millis[]>();
   readonly #totals = new Map<string, Millis[]>();
+  readonly #durations = new Map<string, Millis[]>();
   readonly #inFlight = new Map<number, Flight>();
   readonly #verdicts: Verdict[] = [];
   readonly #violations: { at: Millis; checker: string; message: string }[] = [];
@@ -127,6 +147,7 @@ export class RunReader {
       bands: [...this.#bands.values()],
       stages: this.#stages,
       totals: this.#totals,
+      durations: this.#durations,
       verdicts: this.#verdicts,
       violations: this.#violations,
       behaviours: this.#behaviours,
@@ -193,6 +214,7 @@ export class RunReader {
     summary.lastAt = Math.max(summary.lastAt, at);
     const start = this.#starts.get(slot);
     if (start !== undefined) push(this.#totals, type, at - start);
+    push(this.#durations, type, at - Math.min(...steps.values()));
   }
 
   #sent({ id, from, to, frame, at }: TraceEvent & { kind: "send" }): void {
@@ -289,7 +311,9 @@ export function partsOf(duty: DutyId): { readonly slot: Slot; readonly type: str
 export function describeFault(fault: Fault): string {
   const { kind, at: _, for: __, ...rest } = fault as Fault & Record<string, unknown>;
   const words = Object.entries(rest).map(([name, value]) =>
-    name === "behaviour" ? String(value) : `${name} ${typeof value === "object" ? JSON.stringify(value) : String(value)}`,
+    name === "behaviour"
+      ? String(value)
+      : `${name} ${typeof value === "object" ? JSON.stringify(value) : String(value)}`,
   );
   return [kind, ...words].join(" ").replaceAll(/["{}]/g, "");
 }

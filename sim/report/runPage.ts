@@ -57,7 +57,11 @@ function worst({ details }: RunModel): number {
   return Math.max(index, 0);
 }
 
-function slotSection({ slot, at, duties }: SlotDetail, { nodes }: RunModel, isOpen: boolean): Markup {
+function slotSection(
+  { slot, at, duties }: SlotDetail,
+  { nodes }: RunModel,
+  isOpen: boolean,
+): Markup {
   const all = [...duties.values()];
   const missed = all.reduce((sum, duty) => sum + duty.missed.size, 0);
   const rounds = Math.max(...all.map((duty) => duty.rounds), 0);
@@ -68,10 +72,14 @@ function slotSection({ slot, at, duties }: SlotDetail, { nodes }: RunModel, isOp
   ];
   const parts = all.map((duty) => {
     const { type } = partsOf(duty.duty);
-    const reasons = [...new Set(duty.obstacles)].slice(0, 6).map((reason) => html`<li>${reason}</li>`);
+    const reasons = [...new Set(duty.obstacles)]
+      .slice(0, 6)
+      .map((reason) => html`<li>${reason}</li>`);
     return html`<h3>${type}</h3>${waterfall(duty, at)}${reasons.length > 0 ? html`<ul>${reasons}</ul>` : null}
 ${type === "randao" ? null : roundDiagram(duty, { nodes, slotAt: at })}`;
   });
   const summary = html`<summary>Slot ${slot} <span>${notes.join(" · ")}</span></summary>`;
-  return isOpen ? html`<details open>${summary}${parts}</details>` : html`<details>${summary}${parts}</details>`;
+  return isOpen
+    ? html`<details open>${summary}${parts}</details>`
+    : html`<details>${summary}${parts}</details>`;
 }

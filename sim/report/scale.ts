@@ -10,7 +10,10 @@ export type Scale = {
 
 const GAP_WIDTH = 54;
 
-export function linear([from, to]: readonly [number, number], [left, right]: readonly [number, number]): Scale {
+export function linear(
+  [from, to]: readonly [number, number],
+  [left, right]: readonly [number, number],
+): Scale {
   const span = to - from || 1;
   const at = (value: number): number => left + ((value - from) / span) * (right - left);
   return { at, ticks: roundValues(from, to, Math.abs(right - left) / 110), gaps: [] };
@@ -20,18 +23,24 @@ export function linear([from, to]: readonly [number, number], [left, right]: rea
  * Time with the long silences cut out: in a slot of twelve seconds, what matters happens within a
  * few milliseconds here and a few there. `times` are the instants at which something happens.
  */
-export function compressed(times: readonly number[], [left, right]: readonly [number, number]): Scale {
+export function compressed(
+  times: readonly number[],
+  [left, right]: readonly [number, number],
+): Scale {
   const sorted = [...new Set(times)].sort((a, b) => a - b);
   const [first = 0] = sorted;
   const last = sorted.at(-1) ?? first;
   const steps = sorted.slice(1).map((time, index) => time - (sorted[index] ?? 0));
-  const longest = Math.max((last - first) / 8, 4 * median(steps), 1);
+  const longest = Math.max((last - first) / 30, 4 * median(steps), 1);
   const pieces: { from: number; to: number; isGap: boolean }[] = [];
   let start = first;
   for (const [index, step] of steps.entries()) {
     if (step <= longest) continue;
     const before = sorted[index] ?? 0;
-    pieces.push({ from: start, to: before, isGap: false }, { from: before, to: before + step, isGap: true });
+    pieces.push(
+      { from: start, to: before, isGap: false },
+      { from: before, to: before + step, isGap: true },
+    );
     start = before + step;
   }
   pieces.push({ from: start, to: last, isGap: false });
@@ -92,6 +101,13 @@ export function milliseconds(value: number): string {
   if (Math.abs(value) >= 10_000) return `${(value / 1_000).toFixed(1)} s`;
   if (Math.abs(value) >= 1_000) return `${(value / 1_000).toFixed(2)} s`;
   return `${value < 10 ? Number(value.toFixed(1)) : Math.round(value)} ms`;
+}
+
+/** An instant on an axis whose marks are `step` apart: as many digits as tell them apart. */
+export function instant(value: number, step: number): string {
+  if (value < 1_000 || step >= 1_000) return milliseconds(value);
+  const digits = step >= 100 ? 1 : step >= 10 ? 2 : 3;
+  return `${(value / 1_000).toFixed(digits)} s`;
 }
 
 export function percent(share: number): string {

@@ -43,8 +43,12 @@ function bar({ colour, samples }: Row, longest: Millis): Markup {
 <rect width="${middle}" y="2" height="18" rx="2" fill="${colour}"/></svg>`;
 }
 
-export function invariantTable({ verdicts, violations }: Pick<RunModel, "verdicts" | "violations">): Markup {
-  if (verdicts.length === 0) return html`<p class="bad">The trace ends before the checkers spoke.</p>`;
+export function invariantTable({
+  verdicts,
+  violations,
+}: Pick<RunModel, "verdicts" | "violations">): Markup {
+  if (verdicts.length === 0)
+    return html`<p class="bad">The trace ends before the checkers spoke.</p>`;
   const rows = verdicts.map(({ checker, passed, checked }) => {
     const broken = violations.filter((each) => each.checker === checker);
     const [first] = broken;

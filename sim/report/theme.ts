@@ -13,7 +13,9 @@ export const GOOD = "#00795c";
 export const BAD = "#c03a00";
 
 /** What ends with a step: the colour of the time before it. */
-export const STAGES: Readonly<Record<Exclude<Step, "scheduled">, { readonly name: string; readonly colour: string }>> = {
+export const STAGES: Readonly<
+  Record<Exclude<Step, "scheduled">, { readonly name: string; readonly colour: string }>
+> = {
   fetched: { name: "fetch", colour: "#56b4e9" },
   decided: { name: "consensus", colour: "#0072b2" },
   signed: { name: "sign", colour: "#e69f00" },
@@ -78,7 +80,7 @@ svg text.strong { font-weight: 600; }
 details { border-top: 1px solid ${GRID}; padding: 10px 0; }
 details > summary { cursor: pointer; font-size: 20px; font-weight: 600; padding: 4px 0; }
 details > summary span { font-weight: 400; color: ${FAINT}; font-size: 17px; }
-.charts { display: flex; flex-wrap: wrap; gap: 28px; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(600px, 1fr)); gap: 28px; }
 @media print { body { background: #fff; } section { break-inside: avoid; } }
 `;
 
@@ -98,7 +100,9 @@ export function page(title: string, body: Markup): string {
 `.toString();
 }
 
-export function legend(entries: readonly { readonly name: string; readonly colour: string }[]): Markup {
+export function legend(
+  entries: readonly { readonly name: string; readonly colour: string }[],
+): Markup {
   const items = entries.map(
     ({ name, colour }) => html`<span><i style="background:${colour}"></i>${name}</span>`,
   );

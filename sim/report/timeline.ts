@@ -23,19 +23,26 @@ const BAND_COLOURS: readonly (readonly [RegExp, string])[] = [
 
 export function timeline(model: RunModel): Markup {
   const types = [...new Set(model.slots.flatMap(({ duties }) => [...duties.keys()]))].sort();
-  const slots = Math.max(model.header?.scenario.slots ?? 0, ...model.slots.map(({ slot }) => slot + 1));
+  const slots = Math.max(
+    model.header?.scenario.slots ?? 0,
+    ...model.slots.map(({ slot }) => slot + 1),
+  );
   const perCell = Math.ceil(slots / MAX_CELLS);
   const x = linear([0, slots], [LEFT, WIDTH - 16]);
   const bands = model.bands.slice(0, MAX_BANDS);
   const top = 30;
   const bandsTop = top + types.length * ROW + 16;
   const height = bandsTop + bands.length * BAND + 36;
-  const rows = types.map((type, row) => dutyRow({ model, type, x: x.at, y: top + row * ROW, perCell }));
+  const rows = types.map((type, row) =>
+    dutyRow({ model, type, x: x.at, y: top + row * ROW, perCell }),
+  );
   const drawn = bands.map((band, row) =>
     bandRow(band, { y: bandsTop + row * BAND, slots, slotMs: model.slotMs, x: x.at }),
   );
   const ticks = x.ticks.map(
-    (tick) => html`<line x1="${x.at(tick)}" x2="${x.at(tick)}" y1="${top}" y2="${height - 26}" stroke="${GRID}"/>
+    (
+      tick,
+    ) => html`<line x1="${x.at(tick)}" x2="${x.at(tick)}" y1="${top}" y2="${height - 26}" stroke="${GRID}"/>
 <text x="${x.at(tick)}" y="${height - 6}" text-anchor="middle" class="faint">${tick}</text>`,
   );
   const more = model.bands.length - bands.length;
@@ -80,7 +87,17 @@ function dutyRow(row: {
 
 function bandRow(
   band: Band,
-  { x, y, slots, slotMs }: { readonly x: (slot: number) => number; readonly y: number; readonly slots: number; readonly slotMs: number },
+  {
+    x,
+    y,
+    slots,
+    slotMs,
+  }: {
+    readonly x: (slot: number) => number;
+    readonly y: number;
+    readonly slots: number;
+    readonly slotMs: number;
+  },
 ): Markup {
   const colour = BAND_COLOURS.find(([pattern]) => pattern.test(band.kind))?.[1] ?? FAINT;
   const from = x(Math.max(0, band.from / slotMs));

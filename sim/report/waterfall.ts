@@ -3,7 +3,7 @@ import { STEPS, type Step } from "../../src/core/interfaces.ts";
 import type { Millis } from "../../src/domain/units.ts";
 import { html, type Markup } from "./html.ts";
 import type { DutyDetail } from "./runModel.ts";
-import { compressed, milliseconds, type Scale } from "./scale.ts";
+import { compressed, instant, milliseconds, type Scale } from "./scale.ts";
 import { BAD, FAINT, GRID, STAGES } from "./theme.ts";
 
 const WIDTH = 1400;
@@ -29,10 +29,17 @@ aria-label="Steps of the duty at each node">${timeAxis(x, { top: TOP, bottom: he
 }
 
 /** Marks, labels and cut-out stretches of a time axis below a drawing. */
-export function timeAxis(x: Scale, { top, bottom }: { readonly top: number; readonly bottom: number }): Markup {
+export function timeAxis(
+  x: Scale,
+  { top, bottom }: { readonly top: number; readonly bottom: number },
+): Markup {
+  const steps = x.ticks.slice(1).map((tick, index) => tick - (x.ticks[index] ?? 0));
+  const step = Math.min(...steps, 1_000);
   const marks = x.ticks.map(
-    (tick) => html`<line x1="${x.at(tick)}" x2="${x.at(tick)}" y1="${top}" y2="${bottom}" stroke="${GRID}"/>
-<text x="${x.at(tick)}" y="${bottom + 20}" text-anchor="middle" class="faint">${milliseconds(tick)}</text>`,
+    (
+      tick,
+    ) => html`<line x1="${x.at(tick)}" x2="${x.at(tick)}" y1="${top}" y2="${bottom}" stroke="${GRID}"/>
+<text x="${x.at(tick)}" y="${bottom + 20}" text-anchor="middle" class="faint">${instant(tick, step)}</text>`,
   );
   let labelled = Number.NEGATIVE_INFINITY;
   const gaps = x.gaps.map(({ from, to, ms }) => {
