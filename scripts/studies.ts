@@ -48,8 +48,8 @@ for (const study of [leaderCrash, margin, roundDeadlines]) {
 const intro = [
   "# Studies",
   "",
-  "Made by `npm run studies`: every run is a whole cluster of the product's nodes in the simulator, from a",
-  "seed, and running it again gives the same figures.",
+  "Made by `npm run studies`: every run is a whole cluster of the product's nodes in the",
+  "simulator, from a seed, and running it again gives the same figures.",
   "",
 ];
 await writeFile(join(ROOT, "docs/studies.md"), [...intro, ...chapters].join("\n"));

@@ -113,7 +113,7 @@ export async function sweep(plan: SweepPlan): Promise<readonly SweepRun[]> {
     for (let index = 0; index < plan.runs; index++) {
       const run = await measure(scenarioAt(plan.base, point), {
         point,
-        // The same seeds in every cell: what differs is the parameter.
+        // SWEEP-1: the same seeds in every cell; what differs is the parameter.
         seed: `${plan.seed}/${index}`,
       });
       runs.push(run);

@@ -48,17 +48,23 @@ export function heatMap(chart: {
         TOP + (y.values.length - 1 - line) * cellHeight,
       ];
       const fill = Number.isFinite(value) ? shade(share) : GRID;
-      return html`<rect x="${left + 1}" y="${top + 1}" width="${cellWidth - 2}" height="${cellHeight - 2}" rx="4" fill="${fill}"/>
-<text x="${left + cellWidth / 2}" y="${top + cellHeight / 2 + 6}" text-anchor="middle" class="strong" style="fill:${share > DARK ? "#fff" : INK}">${Number.isFinite(value) ? format(value) : "–"}</text>`;
+      return html`<rect x="${left + 1}" y="${top + 1}" width="${cellWidth - 2}"
+height="${cellHeight - 2}" rx="4" fill="${fill}"/>
+<text x="${left + cellWidth / 2}" y="${top + cellHeight / 2 + 6}" text-anchor="middle"
+class="strong" style="fill:${share > DARK ? "#fff" : INK}">${
+        Number.isFinite(value) ? format(value) : "–"
+      }</text>`;
     }),
   );
   const columns = x.values.map(
     (value, place) =>
-      html`<text x="${LEFT + (place + 0.5) * cellWidth}" y="${HEIGHT - BOTTOM + 24}" text-anchor="middle">${value}</text>`,
+      html`<text x="${LEFT + (place + 0.5) * cellWidth}" y="${HEIGHT - BOTTOM + 24}"
+text-anchor="middle">${value}</text>`,
   );
   const rows = y.values.map(
     (value, line) =>
-      html`<text x="${LEFT - 12}" y="${TOP + (y.values.length - 0.5 - line) * cellHeight + 5}" text-anchor="end">${value}</text>`,
+      html`<text x="${LEFT - 12}" y="${TOP + (y.values.length - 0.5 - line) * cellHeight + 5}"
+text-anchor="end">${value}</text>`,
   );
   return frame(title, html`${cells}${columns}${rows}${axisNames(x.name, y.name)}`);
 }
@@ -100,7 +106,8 @@ export function lineChart(chart: {
   );
   const marked =
     mark &&
-    html`<line x1="${across.at(mark.at)}" x2="${across.at(mark.at)}" y1="${TOP}" y2="${HEIGHT - BOTTOM}" stroke="${FAINT}" stroke-width="2" stroke-dasharray="6 5"/>
+    html`<line x1="${across.at(mark.at)}" x2="${across.at(mark.at)}" y1="${TOP}"
+y2="${HEIGHT - BOTTOM}" stroke="${FAINT}" stroke-width="2" stroke-dasharray="6 5"/>
 <text x="${across.at(mark.at) + 7}" y="${TOP + 16}" style="fill:${FAINT}">${mark.name}</text>`;
   return frame(
     title,
@@ -126,8 +133,14 @@ function line(
             html`<circle cx="${across.at(x)}" cy="${up.at(y)}" r="4.5" fill="${colour}"/>`,
         )
       : null;
-  return html`${area.length > 0 ? html`<path d="M${area.join("L")}z" fill="${colour}" opacity="0.13"/>` : null}
-<path d="M${points.map(place).join("L")}" fill="none" stroke="${colour}" stroke-width="3.5" stroke-linejoin="round"/>${dots}`;
+  return html`${
+    area.length > 0
+      ? html`<path d="M${area.join("L")}z" fill="${colour}"
+opacity="0.13"/>`
+      : null
+  }
+<path d="M${points.map(place).join("L")}" fill="none" stroke="${colour}" stroke-width="3.5"
+stroke-linejoin="round"/>${dots}`;
 }
 
 function grid(axes: {
@@ -138,16 +151,18 @@ function grid(axes: {
 }): Markup {
   const { across, up, x, y } = axes;
   const rows = up.ticks.map(
-    (
-      tick,
-    ) => html`<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${up.at(tick)}" y2="${up.at(tick)}" stroke="${GRID}"/>
-<text x="${LEFT - 10}" y="${up.at(tick) + 5}" text-anchor="end" class="faint">${y.format(tick)}</text>`,
+    (tick) => html`<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${up.at(tick)}" y2="${up.at(tick)}"
+stroke="${GRID}"/>
+<text x="${LEFT - 10}" y="${up.at(tick) + 5}" text-anchor="end"
+class="faint">${y.format(tick)}</text>`,
   );
   const columns = across.ticks.map(
     (tick) =>
-      html`<text x="${across.at(tick)}" y="${HEIGHT - BOTTOM + 24}" text-anchor="middle" class="faint">${x.format(tick)}</text>`,
+      html`<text x="${across.at(tick)}" y="${HEIGHT - BOTTOM + 24}" text-anchor="middle"
+class="faint">${x.format(tick)}</text>`,
   );
-  return html`${rows}${columns}<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${HEIGHT - BOTTOM}" y2="${HEIGHT - BOTTOM}" stroke="${FAINT}"/>`;
+  return html`${rows}${columns}<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${HEIGHT - BOTTOM}"
+y2="${HEIGHT - BOTTOM}" stroke="${FAINT}"/>`;
 }
 
 function names(series: readonly { readonly name: string }[]): Markup {
@@ -155,7 +170,8 @@ function names(series: readonly { readonly name: string }[]): Markup {
   const entries = series.map(({ name }, index) => {
     const at = x;
     x += 40 + name.length * 8.4;
-    return html`<rect x="${at}" y="${HEIGHT + 2}" width="16" height="16" rx="4" fill="${SERIES[index % SERIES.length]}"/>
+    return html`<rect x="${at}" y="${HEIGHT + 2}" width="16" height="16" rx="4"
+fill="${SERIES[index % SERIES.length]}"/>
 <text x="${at + 23}" y="${HEIGHT + 15}">${name}</text>`;
   });
   return html`${entries}`;
@@ -163,15 +179,20 @@ function names(series: readonly { readonly name: string }[]): Markup {
 
 function axisNames(x: string, y: string): Markup {
   const middle = (TOP + HEIGHT - BOTTOM) / 2;
-  return html`<text x="${(LEFT + WIDTH - RIGHT) / 2}" y="${HEIGHT - 14}" text-anchor="middle" class="strong">${x}</text>
-<text x="20" y="${middle}" text-anchor="middle" class="strong" transform="rotate(-90 20 ${middle})">${y}</text>`;
+  return html`<text x="${(LEFT + WIDTH - RIGHT) / 2}" y="${HEIGHT - 14}" text-anchor="middle"
+class="strong">${x}</text>
+<text x="20" y="${middle}" text-anchor="middle" class="strong"
+transform="rotate(-90 20 ${middle})">${y}</text>`;
 }
 
 function frame(title: string, drawing: Markup, below: Markup | null = null): Markup {
   const height = HEIGHT + (below === null ? 0 : 28);
-  return html`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-label="${title}"
-font-family="system-ui, 'Segoe UI', 'Helvetica Neue', 'DejaVu Sans', sans-serif" font-size="15" fill="${INK}"><rect width="${WIDTH}" height="${height}" fill="#fff"/>
-<text x="${LEFT - 70}" y="26" class="strong" style="font-size:18px" font-weight="600">${title}</text>${drawing}${below}</svg>`;
+  return html`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}"
+width="${WIDTH}" height="${height}" role="img" aria-label="${title}"
+font-family="system-ui, 'Segoe UI', 'Helvetica Neue', 'DejaVu Sans', sans-serif" font-size="15"
+fill="${INK}"><rect width="${WIDTH}" height="${height}" fill="#fff"/>
+<text x="${LEFT - 70}" y="26" class="strong" style="font-size:18px"
+font-weight="600">${title}</text>${drawing}${below}</svg>`;
 }
 
 /** A CDF has as many steps as samples; a page needs no more than it can show. */

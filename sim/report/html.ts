@@ -1,5 +1,6 @@
 /**
- * HTML and SVG as values. Text is escaped where it enters, so a component cannot forget it: only
+ * REPORT-1: HTML and SVG as values. Text is escaped where it enters, so a component cannot
+ * forget it: only
  * `html` makes Markup, and whatever it is given that is no Markup is text.
  */
 const ESCAPES: Readonly<Record<string, string>> = {

@@ -1,4 +1,4 @@
-/** One QBFT instance as lanes and arrows: who said what to whom, in which round, and what was lost. */
+/** One QBFT instance as lanes and arrows: who said what to whom, in which round, what was lost. */
 import type { Millis } from "../../src/domain/units.ts";
 import type { MessageType } from "../../src/qbft/messages.ts";
 import { html, type Markup } from "./html.ts";
@@ -35,18 +35,26 @@ export function roundDiagram(
   const lanes = Array.from(
     { length: nodes },
     (_, node) =>
-      html`<text x="${LEFT - 12}" y="${y(node) + 5}" text-anchor="end" class="strong">node ${node}</text>
-<line x1="${LEFT}" x2="${WIDTH - RIGHT + 20}" y1="${y(node)}" y2="${y(node)}" stroke="#aab4c0" stroke-width="2"/>`,
+      html`<text x="${LEFT - 12}" y="${y(node) + 5}" text-anchor="end" class="strong">node
+${node}</text>
+<line x1="${LEFT}" x2="${WIDTH - RIGHT + 20}" y1="${y(node)}" y2="${y(node)}" stroke="#aab4c0"
+stroke-width="2"/>`,
   );
   const opacity = flights.length > 250 ? 0.45 : 0.85;
   const arrows = flights.map((flight) => arrow(flight, { x, y, slotAt, opacity }));
   const dots = decided.map(
     ({ node, at }) => html`<g><title>node ${node} decides at ${milliseconds(at)}</title>
-<circle cx="${x.at(at)}" cy="${y(node)}" r="8" fill="${GOOD}" stroke="#fff" stroke-width="2.5"/></g>`,
+<circle cx="${x.at(at)}" cy="${y(node)}" r="8" fill="${GOOD}" stroke="#fff"
+stroke-width="2.5"/></g>`,
   );
-  return html`<svg viewBox="0 0 ${WIDTH} ${bottom + 30}" width="${WIDTH}" height="${bottom + 30}" role="img"
+  return html`<svg viewBox="0 0 ${WIDTH} ${bottom + 30}" width="${WIDTH}" height="${bottom + 30}"
+role="img"
 aria-label="Messages of the consensus instance">
-${timeAxis(x, { top: TOP - 14, bottom })}${roundMarks(flights, { x, slotAt, bottom })}${lanes}${arrows}${dots}</svg>`;
+${timeAxis(x, { top: TOP - 14, bottom })}${roundMarks(flights, {
+  x,
+  slotAt,
+  bottom,
+})}${lanes}${arrows}${dots}</svg>`;
 }
 
 type Canvas = {
@@ -75,8 +83,10 @@ function arrow(flight: Flight, { x, y, slotAt, opacity }: Canvas): Markup {
   const title = html`<title>${type} of round ${round}, node ${from} to ${to}, ${fate}</title>`;
   if (arrivedAt === null) {
     const [endX, endY] = [x1 + 16, y1 + Math.sign(y2 - y1) * 16];
-    return html`<g>${title}<line x1="${x1}" y1="${y1}" x2="${endX}" y2="${endY}" stroke="${colour}" stroke-width="2" stroke-dasharray="4 3"/>
-<text x="${endX}" y="${endY + 6}" text-anchor="middle" class="strong" style="fill:${BAD}">✕</text></g>`;
+    return html`<g>${title}<line x1="${x1}" y1="${y1}" x2="${endX}" y2="${endY}"
+stroke="${colour}" stroke-width="2" stroke-dasharray="4 3"/>
+<text x="${endX}" y="${endY + 6}" text-anchor="middle" class="strong"
+style="fill:${BAD}">✕</text></g>`;
   }
   const x2 = x.at(arrivedAt - slotAt);
   const width = type === "PRE-PREPARE" ? 3 : 2;
@@ -107,7 +117,8 @@ function roundMarks(
   }
   return [...first].map(([round, at]) => {
     const left = x.at(at - slotAt);
-    return html`<line x1="${left}" x2="${left}" y1="${TOP - 22}" y2="${bottom}" stroke="${FAINT}" stroke-dasharray="2 4"/>
+    return html`<line x1="${left}" x2="${left}" y1="${TOP - 22}" y2="${bottom}" stroke="${FAINT}"
+stroke-dasharray="2 4"/>
 <text x="${left + 6}" y="${TOP - 20}" class="strong" style="fill:${FAINT}">round ${round}</text>`;
   });
 }

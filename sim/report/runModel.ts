@@ -1,5 +1,6 @@
 /**
- * What a trace tells, folded line by line into what the page shows. Memory is bounded: of every
+ * What a trace tells, folded line by line into what the page shows. Memory is bounded
+ * (REPORT-2): of every
  * slot a summary is kept, of a few slots (the ones with something to see) all of it.
  */
 import { STEPS, type Step } from "../../src/core/interfaces.ts";

@@ -14,16 +14,27 @@ export function runPage(model: RunModel): string {
   const title = header === null ? "Coterie simulation" : `Coterie simulation, seed ${header.seed}`;
   return page(
     title,
-    html`<h1>${title}</h1>${header && html`<p class="lead"><code>${header.command}</code> at commit ${header.commit}</p>`}
+    html`<h1>${title}</h1>${
+      header &&
+      html`<p class="lead"><code>${header.command}</code> at
+commit ${header.commit}</p>`
+    }
 ${tiles(model)}
-<section><h2>The run</h2><p class="lead">Each cell is one duty of one slot at all nodes; a number in it is the highest round of consensus, where it is not the first.</p>
+<section><h2>The run</h2><p class="lead">Each cell is one duty of one slot at all nodes; a number
+in it is the highest round of consensus, where it is not the first.</p>
 ${legend(timelineLegend)}${timeline(model)}</section>
 <section><h2>Invariants</h2>${invariantTable(model)}${behaviours(model)}</section>
-<section><h2>Where the time goes</h2><p class="lead">All nodes and duties of the run. The solid bar is the median, the pale one the 99th percentile.</p>
+<section><h2>Where the time goes</h2><p class="lead">All nodes and duties of the run. The solid
+bar is the median, the pale one the 99th percentile.</p>
 ${stageTable(model)}</section>
-<section><h2>Slots worth a look</h2><p class="lead">Misses first, then rounds beyond the first. Times count from the slot's start; grey stretches are cut short.</p>
-${legend(Object.values(STAGES))}${legend(Object.entries(MESSAGES).map(([name, colour]) => ({ name, colour })))}
-${model.details.map((detail, index) => slotSection(detail, model, index === worst(model)))}</section>`,
+<section><h2>Slots worth a look</h2><p class="lead">Misses first, then rounds beyond the first.
+Times count from the slot's start; grey stretches are cut short.</p>
+${legend(Object.values(STAGES))}${legend(
+  Object.entries(MESSAGES).map(([name, colour]) => ({ name, colour })),
+)}
+${model.details.map((detail, index) =>
+  slotSection(detail, model, index === worst(model)),
+)}</section>`,
   );
 }
 
@@ -40,7 +51,10 @@ function tiles({ slots, nodes, violations, totals, header, included }: RunModel)
     [milliseconds(quantile(totals.get("attester") ?? [], 0.5)), "median attestation"],
     [violations.length === 0 ? "none" : `${violations.length}`, "violations"],
   ];
-  return html`<div class="tiles">${entries.map(([value, name]) => html`<div class="tile"><b>${value}</b><span>${name}</span></div>`)}</div>`;
+  return html`<div class="tiles">${entries.map(
+    ([value, name]) => html`<div
+class="tile"><b>${value}</b><span>${name}</span></div>`,
+  )}</div>`;
 }
 
 function behaviours({ behaviours: acted }: RunModel): Markup | null {
@@ -75,7 +89,9 @@ function slotSection(
     const reasons = [...new Set(duty.obstacles)]
       .slice(0, 6)
       .map((reason) => html`<li>${reason}</li>`);
-    return html`<h3>${type}</h3>${waterfall(duty, at)}${reasons.length > 0 ? html`<ul>${reasons}</ul>` : null}
+    return html`<h3>${type}</h3>${waterfall(duty, at)}${
+      reasons.length > 0 ? html`<ul>${reasons}</ul>` : null
+    }
 ${type === "randao" ? null : roundDiagram(duty, { nodes, slotAt: at })}`;
   });
   const summary = html`<summary>Slot ${slot} <span>${notes.join(" · ")}</span></summary>`;

@@ -30,8 +30,11 @@ export function sweepPage({ command, commit, parameters, runs }: SweepResult): s
     html`<h1>Sweep of ${parameters.map(({ name }) => name).join(" and ")}</h1>
 <p class="lead"><code>${command}</code> at commit ${commit}: ${runs.length} runs, ${verdict}</p>
 ${pairs.map((pair) => pairSection(pair, runs))}
-<section><h2>How attester duties are spread</h2><p class="lead">All runs with one value, whatever the other parameters.</p>
-<div class="charts">${parameters.map((parameter) => cdfOf(parameter, runs))}${parameters.map((parameter) => growth(parameter, runs))}</div></section>
+<section><h2>How attester duties are spread</h2><p class="lead">All runs with one value, whatever
+the other parameters.</p>
+<div class="charts">${parameters.map((parameter) =>
+      cdfOf(parameter, runs),
+    )}${parameters.map((parameter) => growth(parameter, runs))}</div></section>
 <section><h2>All cells</h2>${cellTable(parameters, runs)}</section>`,
   );
 }
@@ -107,10 +110,16 @@ function cellTable(parameters: readonly Parameter[], runs: readonly SweepRun[]):
       milliseconds(quantile(times, 0.99)),
     ];
     const place = parameters.map(({ name }) => String(own[0]?.point[name] ?? ""));
-    return html`<tr>${[...place, ...numbers].map((text) => html`<td class="number">${text}</td>`)}</tr>`;
+    return html`<tr>${[...place, ...numbers].map(
+      (text) => html`<td
+class="number">${text}</td>`,
+    )}</tr>`;
   });
   const heads = [...parameters.map(({ name }) => name), "runs", "done", "p50", "p99"];
-  return html`<table><thead><tr>${heads.map((text) => html`<th class="number">${text}</th>`)}</tr></thead><tbody>${rows}</tbody></table>`;
+  return html`<table><thead><tr>${heads.map(
+    (text) => html`<th
+class="number">${text}</th>`,
+  )}</tr></thead><tbody>${rows}</tbody></table>`;
 }
 
 function timesOf(runs: readonly SweepRun[]): readonly number[] {

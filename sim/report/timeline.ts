@@ -40,9 +40,8 @@ export function timeline(model: RunModel): Markup {
     bandRow(band, { y: bandsTop + row * BAND, slots, slotMs: model.slotMs, x: x.at }),
   );
   const ticks = x.ticks.map(
-    (
-      tick,
-    ) => html`<line x1="${x.at(tick)}" x2="${x.at(tick)}" y1="${top}" y2="${height - 26}" stroke="${GRID}"/>
+    (tick) => html`<line x1="${x.at(tick)}" x2="${x.at(tick)}" y1="${top}" y2="${height - 26}"
+stroke="${GRID}"/>
 <text x="${x.at(tick)}" y="${height - 6}" text-anchor="middle" class="faint">${tick}</text>`,
   );
   const more = model.bands.length - bands.length;
@@ -77,12 +76,16 @@ function dutyRow(row: {
     const middle = x(slot) + width / 2;
     const number =
       rounds > 1 && width > 12
-        ? html`<text x="${middle}" y="${y + 19}" text-anchor="middle" style="fill:#fff" class="strong">${rounds}</text>`
+        ? html`<text x="${middle}" y="${y + 19}" text-anchor="middle" style="fill:#fff"
+class="strong">${rounds}</text>`
         : null;
-    return html`<g><title>slot ${slot} ${type}: ${done} nodes done, ${missed} missed, round ${rounds}</title>
-<rect x="${x(slot)}" y="${y}" width="${width}" height="${ROW - 8}" rx="3" fill="${colour}"/>${number}</g>`;
+    return html`<g><title>slot ${slot} ${type}: ${done} nodes done, ${missed} missed, round
+${rounds}</title>
+<rect x="${x(slot)}" y="${y}" width="${width}" height="${ROW - 8}" rx="3"
+fill="${colour}"/>${number}</g>`;
   });
-  return html`<text x="${LEFT - 12}" y="${y + 19}" text-anchor="end" class="strong">${type}</text>${drawn}`;
+  return html`<text x="${LEFT - 12}" y="${y + 19}" text-anchor="end"
+class="strong">${type}</text>${drawn}`;
 }
 
 function bandRow(
@@ -107,8 +110,10 @@ function bandRow(
   const fits = to - from > band.label.length * 8.2 + 16;
   const label = fits
     ? html`<text x="${from + 8}" y="${y + 17}" style="fill:#fff">${band.label}</text>`
-    : html`<text x="${at}" y="${y + 17}" text-anchor="${anchor}" style="fill:${INK}">${band.label}</text>`;
-  return html`<rect x="${from}" y="${y}" width="${to - from}" height="${BAND - 6}" rx="3" fill="${colour}"/>${label}`;
+    : html`<text x="${at}" y="${y + 17}" text-anchor="${anchor}"
+style="fill:${INK}">${band.label}</text>`;
+  return html`<rect x="${from}" y="${y}" width="${to - from}" height="${BAND - 6}" rx="3"
+fill="${colour}"/>${label}`;
 }
 
 export const timelineLegend = [

@@ -21,11 +21,15 @@ export function waterfall({ steps, missed }: DutyDetail, slotAt: Millis): Markup
   const rows = nodes.map((node, row) => {
     const own = steps.get(node) ?? new Map<Step, Millis>();
     const y = TOP + row * ROW;
-    return html`<text x="${LEFT - 12}" y="${y + 18}" text-anchor="end" class="strong">node ${node}</text>
+    return html`<text x="${LEFT - 12}" y="${y + 18}" text-anchor="end" class="strong">node
+${node}</text>
 ${bars(own, { x, y, slotAt })}${ending(own, { x, y, slotAt, stoppedAfter: missed.get(node) })}`;
   });
   return html`<svg viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img"
-aria-label="Steps of the duty at each node">${timeAxis(x, { top: TOP, bottom: height - 26 })}${rows}</svg>`;
+aria-label="Steps of the duty at each node">${timeAxis(x, {
+    top: TOP,
+    bottom: height - 26,
+  })}${rows}</svg>`;
 }
 
 /** Marks, labels and cut-out stretches of a time axis below a drawing. */
@@ -36,19 +40,27 @@ export function timeAxis(
   const steps = x.ticks.slice(1).map((tick, index) => tick - (x.ticks[index] ?? 0));
   const step = Math.min(...steps, 1_000);
   const marks = x.ticks.map(
-    (
+    (tick) => html`<line x1="${x.at(tick)}" x2="${x.at(tick)}" y1="${top}" y2="${bottom}"
+stroke="${GRID}"/>
+<text x="${x.at(tick)}" y="${bottom + 20}" text-anchor="middle" class="faint">${instant(
       tick,
-    ) => html`<line x1="${x.at(tick)}" x2="${x.at(tick)}" y1="${top}" y2="${bottom}" stroke="${GRID}"/>
-<text x="${x.at(tick)}" y="${bottom + 20}" text-anchor="middle" class="faint">${instant(tick, step)}</text>`,
+      step,
+    )}</text>`,
   );
   let labelled = Number.NEGATIVE_INFINITY;
   const gaps = x.gaps.map(({ from, to, ms }) => {
     const middle = (from + to) / 2;
     const isFree = middle - labelled > 72;
     if (isFree) labelled = middle;
-    return html`<rect x="${from}" y="${top}" width="${to - from}" height="${bottom - top}" fill="#eef1f5"/>
+    return html`<rect x="${from}" y="${top}" width="${to - from}" height="${bottom - top}"
+fill="#eef1f5"/>
 <line x1="${middle}" x2="${middle}" y1="${top}" y2="${bottom}" stroke="#fff" stroke-width="5"/>
-${isFree ? html`<text x="${middle}" y="${bottom + 20}" text-anchor="middle" class="faint">+${milliseconds(ms)}</text>` : null}`;
+${
+  isFree
+    ? html`<text x="${middle}" y="${bottom + 20}" text-anchor="middle"
+class="faint">+${milliseconds(ms)}</text>`
+    : null
+}`;
   });
   return html`<g>${gaps}${spread(x, marks)}</g>`;
 }
@@ -74,8 +86,10 @@ function bars(steps: ReadonlyMap<Step, Millis>, { x, y, slotAt }: Row): readonly
     const [from, to] = [(steps.get(before) ?? 0) - slotAt, (steps.get(step) ?? 0) - slotAt];
     const stage = step === "scheduled" ? null : STAGES[step];
     const width = Math.max(x.at(to) - x.at(from), 1.5);
-    return html`<g><title>${stage?.name}: ${milliseconds(to - from)}, until ${milliseconds(to)}</title>
-<rect x="${x.at(from)}" y="${y + 3}" width="${width}" height="${ROW - 9}" fill="${stage?.colour}"/></g>`;
+    return html`<g><title>${stage?.name}: ${milliseconds(to - from)}, until
+${milliseconds(to)}</title>
+<rect x="${x.at(from)}" y="${y + 3}" width="${width}" height="${ROW - 9}"
+fill="${stage?.colour}"/></g>`;
   });
 }
 
@@ -86,9 +100,12 @@ function ending(
   const last = Math.max(...steps.values(), slotAt) - slotAt;
   const at = x.at(last) + 10;
   if (stoppedAfter !== undefined) {
-    return html`<text x="${at}" y="${y + 18}" class="strong" style="fill:${BAD}">✕ after ${stoppedAfter}</text>`;
+    return html`<text x="${at}" y="${y + 18}" class="strong" style="fill:${BAD}">✕ after
+${stoppedAfter}</text>`;
   }
   const done = steps.get("broadcast");
   if (done === undefined) return null;
-  return html`<text x="${at}" y="${y + 18}" style="fill:${FAINT}">${milliseconds(done - slotAt)}</text>`;
+  return html`<text x="${at}" y="${y + 18}" style="fill:${FAINT}">${milliseconds(
+    done - slotAt,
+  )}</text>`;
 }

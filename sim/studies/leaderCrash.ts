@@ -55,8 +55,10 @@ export const leaderCrash: Study = async ({ runs, onRun }) => {
       },
     ],
     findings: [
-      `With ${SHOWN} ms one way and all nodes up, 95 % are submitted by ${p95(0)}; with one node down by ${p95(1)}.`,
-      "A slot whose first leader is down waits for the end of round 1, 8 % of the slot after the due time; the others lose nothing.",
+      `With ${SHOWN} ms one way and all nodes up, 95 % are submitted by ${p95(0)}; ` +
+        `with one node down by ${p95(1)}.`,
+      "A slot whose first leader is down waits for the end of round 1, 8 % of the slot after the " +
+        "due time; the others lose nothing.",
     ],
   };
 };

@@ -57,13 +57,17 @@ export const margin: Study = async ({ runs, onRun }) => {
       },
     ],
     findings: [
-      `When each node is down for 5 % of the time, one node alone misses 5 % of its attestations, 3 of 4 miss ${percent(missed(4, 5))}, 5 of 7 ${percent(missed(7, 5))}, 7 of 10 ${percent(missed(10, 5))}.`,
-      `At 20 % downtime the margin of one node is often used up: 3 of 4 miss ${percent(missed(4, 20))}.`,
+      "When each node is down for 5 % of the time, one node alone misses 5 % of its " +
+        "attestations, " +
+        `3 of 4 miss ${percent(missed(4, 5))}, 5 of 7 ${percent(missed(7, 5))}, ` +
+        `7 of 10 ${percent(missed(10, 5))}.`,
+      `At 20 % downtime the margin is often used up: 3 of 4 miss ${percent(missed(4, 20))}, ` +
+        `5 of 7 ${percent(missed(7, 20))}, 7 of 10 ${percent(missed(10, 20))}.`,
     ],
   };
 };
 
-/** Each node is away for whole outages, drawn by itself, so that it is down for `share` of the time. */
+/** Each node is away for whole outages of its own draw, for `share` of the time. */
 function withOutages(nodes: number, share: number, seed: string): Scenario {
   const random = new SeededRandom(seed);
   const faults: Fault[] = [];

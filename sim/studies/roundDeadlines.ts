@@ -63,10 +63,16 @@ export const roundDeadlines: Study = async ({ runs, onRun }) => {
         }),
       },
     ],
-    findings: LENGTHS.map(
-      (length) =>
-        `${length} bp: 95 % submitted by ${milliseconds(submitted(at(length, 50), 0.95))} at 50 ms and by ${milliseconds(submitted(at(length, 300), 0.95))} at 300 ms one way; in time ${percent(share(length, 50))} and ${percent(share(length, 300))}, at 500 ms ${percent(share(length, 500))}.`,
-    ),
+    findings: LENGTHS.map((length) => {
+      const [near, far] = [50, 300].map((latency) =>
+        milliseconds(submitted(at(length, latency), 0.95)),
+      );
+      const [some, most, few] = [50, 300, 500].map((latency) => percent(share(length, latency)));
+      return (
+        `${length} bp: 95 % submitted by ${near} at 50 ms and by ${far} at 300 ms one way; ` +
+        `in time ${some} and ${most}, at 500 ms ${few}.`
+      );
+    }),
   };
 };
 
