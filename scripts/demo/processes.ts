@@ -9,6 +9,8 @@ const KEPT_LINES = 30;
 
 export type ChildOptions = {
   readonly name: string;
+  /** This Node where absent. */
+  readonly program?: string;
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly onLine?: (line: string) => void;
@@ -30,9 +32,9 @@ export class Child {
   readonly #lastLines: string[] = [];
   readonly #exited: Promise<void>;
 
-  constructor({ name, args, env, onLine }: ChildOptions) {
+  constructor({ name, program = process.execPath, args, env, onLine }: ChildOptions) {
     this.name = name;
-    this.#process = spawn(process.execPath, args, {
+    this.#process = spawn(program, args, {
       env: { ...process.env, ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
