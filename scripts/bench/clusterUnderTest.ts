@@ -1,4 +1,4 @@
-/** What benchmarks of whole clusters have in common: waiting, and counting at the nodes' streams. */
+/** What benchmarks of whole clusters have in common: waiting, and counting at the streams. */
 import type { RunningNode } from "../demo/cluster.ts";
 import { MetricsPage } from "./nodeMetrics.ts";
 

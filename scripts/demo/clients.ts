@@ -46,7 +46,8 @@ export async function startClients(parts: ClientsOptions): Promise<readonly Chil
       CLIENT_DIR: own,
       CHAIN_CONFIG: config,
     };
-    return new Child({ name, program: "sh", args: ["-c", vcCommand], env, onLine: onClientLine });
+    const shell = { program: "sh", args: ["-c", vcCommand], isShell: true };
+    return new Child({ name, ...shell, env, onLine: onClientLine });
   });
 }
 
