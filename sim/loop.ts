@@ -35,6 +35,15 @@ export class EventLoop {
     return this.#pending;
   }
 
+  /** The earliest instant that something waits for; Infinity for none. */
+  get next(): Millis {
+    for (let first = this.#heap[0]; first !== undefined; first = this.#heap[0]) {
+      if (first.callback !== null) return first.at;
+      this.#pop();
+    }
+    return Infinity;
+  }
+
   /** Callbacks that have run. */
   get executed(): number {
     return this.#executed;
@@ -98,16 +107,14 @@ export class EventLoop {
 
   /** The earliest callback that was not cancelled, if it is due by `until`. */
   #popUntil(until: Millis): Entry | null {
-    for (;;) {
-      const first = this.#heap[0];
-      if (first === undefined || (first.callback !== null && first.at > until)) return null;
-      this.#pop();
-      if (first.callback === null) continue;
-      const { callback } = first;
-      // Cancelling a timer that fired is harmless: it finds no callback.
-      first.callback = null;
-      return { ...first, callback };
-    }
+    if (this.next > until) return null;
+    const first = this.#heap[0];
+    if (first === undefined) return null;
+    this.#pop();
+    const { callback } = first;
+    // Cancelling a timer that fired is harmless: it finds no callback.
+    first.callback = null;
+    return { ...first, callback };
   }
 
   #push(entry: Entry): void {

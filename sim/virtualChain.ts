@@ -188,11 +188,14 @@ export class VirtualChain {
     return { slots };
   }
 
-  /** The validator of the cluster that proposes in `slot` on the branch of `tip`, or null. */
+  /**
+   * The validator of the cluster that proposes in `slot` on the branch of `tip`, or null. Proposers
+   * are fixed an epoch ahead (EIP-7917), although the route still names the later dependency.
+   */
   proposerOf(slot: Slot, tip: Block): LockIndex | null {
     const { proposals, validators } = this.#options;
     if (slot === 0 || validators === 0) return null;
-    const dependency = this.proposerDependency(this.chain.epochOf(slot), tip);
+    const dependency = this.attesterDependency(this.chain.epochOf(slot), tip);
     const random = new SeededRandom(`${this.#salt}/proposer/${slot}/${dependency}`);
     return random.chance(proposals) ? random.integer(0, validators - 1) : null;
   }

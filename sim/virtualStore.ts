@@ -45,7 +45,9 @@ export class VirtualDisk {
 
   /** Keys in order. */
   get keys(): readonly string[] {
-    this.#sorted ??= [...this.platter.keys()].sort();
+    if (this.#sorted === null || this.#sorted.length !== this.platter.size) {
+      this.#sorted = [...this.platter.keys()].sort();
+    }
     return this.#sorted;
   }
 
@@ -57,11 +59,11 @@ export class VirtualDisk {
     if (syncMs > 0) await this.#wait(syncMs);
     if (!isAlive()) return;
     const failure = this.fault?.write === number ? this.fault : fault;
-    if (failure === null || failure.lands) this.#apply(operations);
+    if (failure === null || failure.lands) this.apply(operations);
     if (failure !== null) throw new FaultError("disk_failed", `write ${number} was told to fail`);
   }
 
-  #apply(operations: readonly StoreOperation[]): void {
+  apply(operations: readonly StoreOperation[]): void {
     for (const operation of operations) {
       if (operation.type === "put") {
         if (!this.platter.has(operation.key)) this.#sorted = null;

@@ -35,6 +35,7 @@ import { describeError, EXIT_CODES, type ExitCode, exitCodeOf } from "./exitCode
 import { addOptions, type OptionSpec, resolveOptions } from "./options.ts";
 import { askPreset, usePreset } from "./preset.ts";
 import { parseRelayOptions, RELAY_OPTIONS } from "./relayOptions.ts";
+import { addFreezes, addSlashing } from "./safety/commands.ts";
 import { refuseSecretsIn } from "./secretGuard.ts";
 import { formatVersion } from "./version.ts";
 
@@ -47,14 +48,28 @@ const CONFIG = {
 /** One address per line. */
 const MAX_PEERS_FILE_BYTES = 64 * 1024;
 
-/** Runs one command; never throws. */
-export async function main(argv: readonly string[]): Promise<ExitCode> {
-  let exitCode: ExitCode = EXIT_CODES.ok;
+/** The simulator's own command line: its exit codes are its own too. */
+export type Simulate = (argv: readonly string[]) => Promise<number>;
+
+/** Runs one command; never throws. `simulate` is behind the entry, which alone may load it. */
+export async function main(
+  argv: readonly string[],
+  simulate: Simulate | null = null,
+): Promise<number> {
+  let exitCode = 0;
   const program = buildProgram((outcome) => {
     exitCode = outcome;
   });
+  if (simulate !== null) {
+    addSimulator(program, (words) =>
+      simulate(words).then((outcome) => {
+        exitCode = outcome;
+      }),
+    );
+  }
   try {
-    refuseSecretsIn(argv);
+    // A simulation has a seed, and no secret that is worth one.
+    if (argv[0] !== "sim") refuseSecretsIn(argv);
     await program.parseAsync(argv, { from: "user" });
     return exitCode;
   } catch (error) {
@@ -63,6 +78,20 @@ export async function main(argv: readonly string[]): Promise<ExitCode> {
     process.stderr.write(describeError(cause));
     return exitCodeOf(cause);
   }
+}
+
+/** Everything after the word is the simulator's to read, its --help included. */
+function addSimulator(
+  program: Command,
+  simulate: (words: readonly string[]) => Promise<void>,
+): void {
+  program
+    .command("sim")
+    .description("simulate a cluster, its chain and its enemies in one process")
+    .helpOption(false)
+    .allowUnknownOption()
+    .argument("[arguments...]")
+    .action(simulate);
 }
 
 function buildProgram(finish: (outcome: ExitCode) => void): Command {
@@ -82,6 +111,8 @@ function buildProgram(finish: (outcome: ExitCode) => void): Command {
   addCreate(program, withAction);
   addDkg(program, withAction);
   addCombine(program, withAction);
+  addFreezes(program, withAction);
+  addSlashing(program, withAction);
   addInspection(program, withAction);
   return program;
 }

@@ -47,6 +47,8 @@ export class DutyScheduler implements Scheduler {
   readonly #byType = new Map<DutyType, EpochDuties>();
   readonly #fired = new Map<string, Slot>();
   #timers: readonly Timer[] = [];
+  /** The slot whose duties are armed. */
+  #slot: Slot = 0;
 
   constructor(parts: SchedulerParts) {
     this.#parts = parts;
@@ -74,12 +76,29 @@ export class DutyScheduler implements Scheduler {
     signal.addEventListener("abort", () => this.#cancelTimers(), { once: true });
     for (const { slot } of resumed) this.#resolve(chain.epochOf(slot));
     this.#enterSlot(Math.max(0, chain.slotAt(clock.now())));
+    this.#parts.background.run(() => this.#watchClock());
+  }
+
+  /**
+   * FLOW-11: a clock that was ahead and is set back leaves the scheduler waiting in a later slot,
+   * and every slot until then without duties. Only the monotonic clock notices.
+   */
+  async #watchClock(): Promise<never> {
+    const { chain, clock, signal, logger } = this.#parts;
+    for (;;) {
+      await clock.sleep(chain.spec.slotDurationMs, signal);
+      const slot = Math.max(0, chain.slotAt(clock.now()));
+      if (slot >= this.#slot) continue;
+      logger.warn("The clock was set back: duties go on from the slot that it says.", { slot });
+      this.#enterSlot(slot);
+    }
   }
 
   /** Arms what is due in `slot`, some of it for the next one, and the start of the next one. */
   #enterSlot(slot: Slot): void {
     const { chain, clock, kindOf, signal } = this.#parts;
     if (signal.aborted) return;
+    this.#slot = slot;
     const epoch = chain.epochOf(slot);
     for (const duties of this.#epochDuties) duties.enterSlot(slot);
     const progress = (slot - chain.firstSlot(epoch) + 1) / chain.spec.slotsPerEpoch;

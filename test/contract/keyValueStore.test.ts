@@ -1,6 +1,6 @@
 import { join } from "node:path";
+import { VirtualDisk } from "../../sim/virtualStore.ts";
 import { openLevel } from "../../src/adapters/storage/level.ts";
-import { MemoryDisk } from "../support/memoryStore.ts";
 import { temporaryFolder } from "../support/temporary.ts";
 import { testKeyValueStore } from "./keyValueStore.ts";
 
@@ -10,6 +10,6 @@ testKeyValueStore("LevelDB", (t) => {
 });
 
 testKeyValueStore("the disk in memory", () => {
-  const disk = new MemoryDisk();
+  const disk = new VirtualDisk();
   return async () => disk.open();
 });

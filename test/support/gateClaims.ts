@@ -1,9 +1,9 @@
 /** What the safety gate promises, each promise with the danger present; see safetyClaims.ts. */
 import assert from "node:assert/strict";
+import { VirtualDisk } from "../../sim/virtualStore.ts";
 import type { RefusalCode } from "../../src/domain/errors.ts";
 import { openFreezes } from "../../src/safety/freezes.ts";
 import type { AdmitResult } from "../../src/safety/gate.ts";
-import { MemoryDisk } from "./memoryStore.ts";
 import type { SafetyCode } from "./safetyClaims.ts";
 import {
   block,
@@ -21,7 +21,7 @@ import {
 
 export const GATE_CLAIMS = {
   "GATE-1: nothing is admitted before its record is on disk": async (code) => {
-    const disk = new MemoryDisk();
+    const disk = new VirtualDisk();
     const slashing = await code.openSlashingStore(disk.open(), CHAIN);
     const gate = code.createSafetyGate({ ...OPEN, slashing });
     let release = (): void => undefined;
@@ -47,7 +47,7 @@ export const GATE_CLAIMS = {
   },
 
   "GATE-2: a signature over anything but the decided message is refused": async (code) => {
-    const disk = new MemoryDisk();
+    const disk = new VirtualDisk();
     const slashing = await code.openSlashingStore(disk.open(), CHAIN);
     const gate = code.createSafetyGate({ ...OPEN, slashing });
     const writes = disk.writes;
@@ -66,7 +66,7 @@ export const GATE_CLAIMS = {
   },
 
   "GATE-3: a refused validator is left out and its siblings go, in one write": async (code) => {
-    const disk = new MemoryDisk();
+    const disk = new VirtualDisk();
     const slashing = await code.openSlashingStore(disk.open(), CHAIN);
     const gate = code.createSafetyGate({ ...OPEN, slashing });
     await sign(slashing, vote(3, 4), { key: pubKey(2), signingRoot: root(9) });
@@ -86,7 +86,7 @@ export const GATE_CLAIMS = {
   },
 
   "FREEZE-2: a frozen validator's share signs nothing, its siblings do": async (code) => {
-    const disk = new MemoryDisk();
+    const disk = new VirtualDisk();
     const slashing = await code.openSlashingStore(disk.open(), CHAIN);
     await (await openFreezes(disk.open())).freeze({
       scope: "all",
@@ -115,7 +115,7 @@ export const GATE_CLAIMS = {
     code,
   ) => {
     for (const lands of [true, false]) {
-      const disk = new MemoryDisk();
+      const disk = new VirtualDisk();
       const slashing = await code.openSlashingStore(disk.open(), CHAIN);
       const gate = code.createSafetyGate({ ...OPEN, slashing });
       disk.fault = { write: disk.writes + 1, lands };
@@ -132,7 +132,7 @@ export const GATE_CLAIMS = {
   },
 
   "GATE-4: whatever throws within the gate, nothing is admitted": async (code) => {
-    const slashing = await code.openSlashingStore(new MemoryDisk().open(), CHAIN);
+    const slashing = await code.openSlashingStore(new VirtualDisk().open(), CHAIN);
     const tasks = [task(1, vote(1, 2))];
     for (const failing of [1, 2]) {
       let calls = 0;
@@ -150,7 +150,7 @@ export const GATE_CLAIMS = {
   },
 
   "GATE-5: of two contradicting requests in one batch one is admitted": async (code) => {
-    const disk = new MemoryDisk();
+    const disk = new VirtualDisk();
     const slashing = await code.openSlashingStore(disk.open(), CHAIN);
     const gate = code.createSafetyGate({
       ...OPEN,
@@ -173,7 +173,7 @@ export const GATE_CLAIMS = {
   },
 
   "GATE-6: a process without the lock writes and admits nothing": async (code) => {
-    const disk = new MemoryDisk();
+    const disk = new VirtualDisk();
     const slashing = await code.openSlashingStore(disk.open(), CHAIN);
     const gate = code.createSafetyGate({
       ...OPEN,
@@ -192,7 +192,7 @@ export const GATE_CLAIMS = {
   },
 
   "GATE-6: a process that loses the lock during the write admits nothing": async (code) => {
-    const disk = new MemoryDisk();
+    const disk = new VirtualDisk();
     const slashing = await code.openSlashingStore(disk.open(), CHAIN);
     let isHeld = true;
     const gate = code.createSafetyGate({
@@ -210,7 +210,7 @@ export const GATE_CLAIMS = {
   },
 
   "GATE-6: a machine that stood still for ten seconds at the write sends nothing": async (code) => {
-    const disk = new MemoryDisk();
+    const disk = new VirtualDisk();
     const slashing = await code.openSlashingStore(disk.open(), CHAIN);
     let isFresh = true;
     const lock = { isHeld: () => true, isFresh: () => isFresh };
@@ -232,7 +232,7 @@ export const GATE_CLAIMS = {
   },
 
   "GATE-8: the checks come in their order, and each guard refuses alone": async (code) => {
-    const disk = new MemoryDisk();
+    const disk = new VirtualDisk();
     const slashing = await code.openSlashingStore(disk.open(), CHAIN);
     await sign(slashing, vote(1, 2), { key: pubKey(1), signingRoot: root(9) });
     const closed = new Set(["freeze", "lock", "age", "first", "second", "decided"]);
@@ -269,7 +269,7 @@ export const GATE_CLAIMS = {
   },
 
   "GATE-8: a guard that throws lets nothing through": async (code) => {
-    const slashing = await code.openSlashingStore(new MemoryDisk().open(), CHAIN);
+    const slashing = await code.openSlashingStore(new VirtualDisk().open(), CHAIN);
     const failing = {
       refusalOf: () => {
         throw new Error("the guard is broken");
@@ -280,9 +280,9 @@ export const GATE_CLAIMS = {
   },
 
   "FREEZE-2: a freeze that comes during the write holds": async (code) => {
-    const disk = new MemoryDisk();
+    const disk = new VirtualDisk();
     const slashing = await code.openSlashingStore(disk.open(), CHAIN);
-    const freezes = await openFreezes(new MemoryDisk().open());
+    const freezes = await openFreezes(new VirtualDisk().open());
     const gate = code.createSafetyGate({ ...OPEN, slashing, freezes });
     disk.beforeWrite = () =>
       freezes.freeze({ scope: "attest", validator: null, reason: "drill", by: "test" });
@@ -292,7 +292,7 @@ export const GATE_CLAIMS = {
   },
 
   "LIMIT-1: a second message of one duty is refused, a retry never": async (code) => {
-    const slashing = await code.openSlashingStore(new MemoryDisk().open(), CHAIN);
+    const slashing = await code.openSlashingStore(new VirtualDisk().open(), CHAIN);
     const counted: string[] = [];
     const gate = code.createSafetyGate({
       ...OPEN,
@@ -314,7 +314,7 @@ export const GATE_CLAIMS = {
   },
 
   "LIMIT-1: what was never decided does not use up the limit": async (code) => {
-    const slashing = await code.openSlashingStore(new MemoryDisk().open(), CHAIN);
+    const slashing = await code.openSlashingStore(new VirtualDisk().open(), CHAIN);
     const gate = code.createSafetyGate({ ...OPEN, slashing });
     const tasks = [task(1, null, root(1))];
     const wrong = { ...request(tasks), set: signedSet([task(1, null, root(2))]) };
@@ -325,7 +325,7 @@ export const GATE_CLAIMS = {
   "GATE-7: the proposed value is judged without a trace, the aggregate is recorded": async (
     code,
   ) => {
-    const disk = new MemoryDisk();
+    const disk = new VirtualDisk();
     const slashing = await code.openSlashingStore(disk.open(), CHAIN);
     const gate = code.createSafetyGate({ ...OPEN, slashing });
     const writes = disk.writes;

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { FEE_RECIPIENT, GAS_LIMIT } from "../../sim/virtualBlocks.ts";
+import { VirtualStore } from "../../sim/virtualStore.ts";
 import type { Cluster } from "../../src/cluster/cluster.ts";
 import { createBls } from "../../src/crypto/bls.ts";
 import { createBuiltinSigner } from "../../src/crypto/builtinSigner.ts";
@@ -28,7 +29,6 @@ import { openSlashingStore } from "../../src/safety/openSlashingStore.ts";
 import { someKey } from "./clusterKeys.ts";
 import { FakeBeacon } from "./fakeBeacon.ts";
 import { MemoryHub } from "./memoryNetwork.ts";
-import { MemoryStore } from "./memoryStore.ts";
 import { type CountingMetrics, countingMetrics, type LogLine, recordingLogger } from "./quiet.ts";
 import { HELD } from "./slashing.ts";
 import { GENESIS_TIME, testChain } from "./testChain.ts";
@@ -37,7 +37,7 @@ import { VirtualClock } from "./virtualClock.ts";
 export type Member = {
   readonly ports: Ports;
   readonly beacon: FakeBeacon;
-  readonly store: MemoryStore;
+  readonly store: VirtualStore;
   readonly metrics: CountingMetrics;
   readonly log: readonly LogLine[];
   node: Node | null;
@@ -53,7 +53,7 @@ type ClusterOptions = {
   readonly threshold?: number;
   readonly validators?: number;
   /** Changes a node's ports before it starts: faults and adversaries are put in here. */
-  readonly adapt?: (ports: Ports, node: PeerIndex) => Ports;
+  readonly adapt?: (ports: Ports, node: PeerIndex, cluster: Cluster) => Ports;
   /** A mutant of the node, where a test shows that a guard matters. */
   readonly createNode?: typeof createNode;
 };
@@ -70,7 +70,7 @@ export class NodeCluster {
   readonly members: readonly Member[];
   readonly #stopping = new AbortController();
   readonly #createNode: typeof createNode;
-  readonly #adapt: (ports: Ports, node: PeerIndex) => Ports;
+  readonly #adapt: NonNullable<ClusterOptions["adapt"]>;
 
   constructor(options: ClusterOptions = {}) {
     const { nodes = 4, threshold = 3, validators = 1 } = options;
@@ -103,7 +103,7 @@ export class NodeCluster {
     });
     assert(identity !== null, "the key is an operator's");
     const beacon = new FakeBeacon(validators.map(({ pubKey }) => pubKey));
-    const store = new MemoryStore();
+    const store = new VirtualStore();
     const logger = recordingLogger();
     const metrics = countingMetrics();
     const ports: Ports = {
@@ -119,7 +119,7 @@ export class NodeCluster {
       logger,
       metrics,
     };
-    const adapted = this.#adapt(ports, identity.self);
+    const adapted = this.#adapt(ports, identity.self, this.cluster);
     return { ports: adapted, beacon, store, metrics, log: logger.lines, node: null };
   }
 

@@ -1,9 +1,9 @@
 /** What the slashing store promises, each promise with the danger present; see safetyClaims.ts. */
 import assert from "node:assert/strict";
+import { VirtualDisk } from "../../sim/virtualStore.ts";
 import { FaultError } from "../../src/domain/errors.ts";
 import type { PubKey } from "../../src/domain/keys.ts";
 import { SLASHING_RECORDS_KEPT, SLASHING_RECORDS_SLACK } from "../../src/domain/limits.ts";
-import { MemoryDisk } from "./memoryStore.ts";
 import type { SafetyCode } from "./safetyClaims.ts";
 import { block, CHAIN, outcomeOf, pubKey, root, sign, vote } from "./slashing.ts";
 
@@ -11,7 +11,7 @@ const KNOWN = { validatorOf: (key: string) => key as PubKey };
 
 export const STORE_CLAIMS = {
   "SLASH-2: a second vote for a target epoch is refused, also after a restart": async (code) => {
-    const disk = new MemoryDisk();
+    const disk = new VirtualDisk();
     const store = await code.openSlashingStore(disk.open(), CHAIN);
     assert.equal(outcomeOf(await sign(store, vote(1, 2))), "approved");
     assert.equal(
@@ -27,7 +27,7 @@ export const STORE_CLAIMS = {
   },
 
   "SLASH-3: a vote that surrounds a recorded one is refused": async (code) => {
-    const store = await code.openSlashingStore(new MemoryDisk().open(), CHAIN);
+    const store = await code.openSlashingStore(new VirtualDisk().open(), CHAIN);
     await sign(store, vote(2, 3));
     await sign(store, vote(5, 6));
     await sign(store, vote(5, 8));
@@ -35,14 +35,14 @@ export const STORE_CLAIMS = {
   },
 
   "SLASH-3: a vote that a recorded one surrounds is refused": async (code) => {
-    const store = await code.openSlashingStore(new MemoryDisk().open(), CHAIN);
+    const store = await code.openSlashingStore(new VirtualDisk().open(), CHAIN);
     await sign(store, vote(2, 3));
     await sign(store, vote(2, 9));
     assert.equal(outcomeOf(await sign(store, vote(4, 7))), "slashable_surrounded");
   },
 
   "SLASH-4: a second block for a slot is refused, also after a restart": async (code) => {
-    const disk = new MemoryDisk();
+    const disk = new VirtualDisk();
     const store = await code.openSlashingStore(disk.open(), CHAIN);
     await sign(store, block(1));
     await sign(store, block(2));
@@ -52,13 +52,13 @@ export const STORE_CLAIMS = {
   },
 
   "SLASH-5: a vote with its source after its target is refused": async (code) => {
-    const store = await code.openSlashingStore(new MemoryDisk().open(), CHAIN);
+    const store = await code.openSlashingStore(new VirtualDisk().open(), CHAIN);
     assert.equal(outcomeOf(await sign(store, vote(4, 3))), "slashable_source_after_target");
   },
 
   "SLASH-6: a history begins with its first message; an older import opens nothing under it":
     async (code) => {
-      const disk = new MemoryDisk();
+      const disk = new VirtualDisk();
       const store = await code.openSlashingStore(disk.open(), CHAIN);
       await sign(store, vote(9, 10));
       await sign(store, block(320));
@@ -75,14 +75,14 @@ export const STORE_CLAIMS = {
   "SLASH-7: what one share signed binds every other share of the validator on this node": async (
     code,
   ) => {
-    const store = await code.openSlashingStore(new MemoryDisk().open(), CHAIN);
+    const store = await code.openSlashingStore(new VirtualDisk().open(), CHAIN);
     await sign(store, vote(1, 2), { shareIndex: 1 });
     const verdict = await sign(store, vote(1, 2), { shareIndex: 3, signingRoot: root(2) });
     assert.equal(outcomeOf(verdict), "slashable_double_vote");
   },
 
   "SLASH-8: an import tightens and is idempotent": async (code) => {
-    const disk = new MemoryDisk();
+    const disk = new VirtualDisk();
     const store = await code.openSlashingStore(disk.open(), CHAIN);
     await sign(store, vote(9, 20));
     const file = interchange([vote(9, 20), vote(12, 15), vote(21, 22)]);
@@ -98,7 +98,7 @@ export const STORE_CLAIMS = {
   },
 
   "SLASH-9: an imported message that contradicts our own is never signed": async (code) => {
-    const disk = new MemoryDisk();
+    const disk = new VirtualDisk();
     const store = await code.openSlashingStore(disk.open(), CHAIN);
     await sign(store, vote(1, 2));
     await sign(store, vote(2, 3), { signingRoot: root(4) });
@@ -113,7 +113,7 @@ export const STORE_CLAIMS = {
   },
 
   "STORE-2: records of another chain are refused": async (code) => {
-    const disk = new MemoryDisk();
+    const disk = new VirtualDisk();
     await code.openSlashingStore(disk.open(), CHAIN);
     await assert.rejects(code.openSlashingStore(disk.open(), root(5)), {
       name: "UsageError",
@@ -122,7 +122,7 @@ export const STORE_CLAIMS = {
   },
 
   "STORE-3: records of a newer schema are refused": async (code) => {
-    const disk = new MemoryDisk();
+    const disk = new VirtualDisk();
     await code.openSlashingStore(disk.open(), CHAIN);
     const head = disk.platter.get("slashing/head");
     assert(head !== undefined);
@@ -134,7 +134,7 @@ export const STORE_CLAIMS = {
   },
 
   "STORE-4: a damaged record keeps the node from starting, whichever bit it is": async (code) => {
-    const disk = new MemoryDisk();
+    const disk = new VirtualDisk();
     const store = await code.openSlashingStore(disk.open(), CHAIN);
     await sign(store, vote(1, 2));
     for (const [key, value] of disk.platter) {
@@ -153,7 +153,7 @@ export const STORE_CLAIMS = {
   },
 
   "STORE-4: a record that is missing keeps the node from starting": async (code) => {
-    const disk = new MemoryDisk();
+    const disk = new VirtualDisk();
     const store = await code.openSlashingStore(disk.open(), CHAIN);
     await sign(store, vote(1, 2));
     await sign(store, vote(2, 3));
@@ -169,7 +169,7 @@ export const STORE_CLAIMS = {
   },
 
   "STORE-5: a long history stays small, and what it forgot is still refused": async (code) => {
-    const disk = new MemoryDisk();
+    const disk = new VirtualDisk();
     const store = await code.openSlashingStore(disk.open(), CHAIN);
     const last = 1_000;
     for (let epoch = 1; epoch <= last; epoch++) {
@@ -194,7 +194,7 @@ export const STORE_CLAIMS = {
   "STORE-6: a message whose write failed still binds, and is signed only once it is written":
     async (code) => {
       for (const lands of [true, false]) {
-        const disk = new MemoryDisk();
+        const disk = new VirtualDisk();
         const store = await code.openSlashingStore(disk.open(), CHAIN);
         await sign(store, vote(1, 2));
         disk.fault = { write: disk.writes + 1, lands };
@@ -213,7 +213,7 @@ export const STORE_CLAIMS = {
   "SLASH-1: a repeat needs no write, so it goes on while the disk is out of order": async (
     code,
   ) => {
-    const disk = new MemoryDisk();
+    const disk = new VirtualDisk();
     const store = await code.openSlashingStore(disk.open(), CHAIN);
     await sign(store, vote(1, 2));
     const writes = disk.writes;

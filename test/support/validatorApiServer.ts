@@ -1,6 +1,7 @@
 /** The Beacon API server between a scripted node and a beacon node that behaves as a test asks. */
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
+import { VirtualStore } from "../../sim/virtualStore.ts";
 import {
   startValidatorApi,
   type ValidatorApiOptions,
@@ -13,7 +14,6 @@ import type { Denial, ValidatorApi } from "../../src/ports/validatorApi.ts";
 import { err } from "../../src/util/result.ts";
 import { createClusterKeys } from "./clusterKeys.ts";
 import { FakeBeaconServer } from "./fakeBeaconServer.ts";
-import { MemoryStore } from "./memoryStore.ts";
 import { countingMetrics, recordingLogger } from "./quiet.ts";
 
 export const KEYS = createClusterKeys({ nodes: 4, threshold: 3, validators: 3 });
@@ -43,7 +43,7 @@ export type TestApi = {
   readonly beacon: FakeBeaconServer;
   readonly log: ReturnType<typeof recordingLogger>["lines"];
   readonly metrics: ReturnType<typeof countingMetrics>;
-  readonly store: MemoryStore;
+  readonly store: VirtualStore;
 };
 
 type Changes = Partial<ValidatorApiOptions> & { readonly node?: ValidatorApi | null };
@@ -54,7 +54,7 @@ export async function startTestApi(t: TestContext, changes: Changes = {}): Promi
   t.after(() => beacon.stop());
   const logger = recordingLogger();
   const metrics = countingMetrics();
-  const store = new MemoryStore();
+  const store = new VirtualStore();
   const bugs: unknown[] = [];
   const server = await startValidatorApi({
     host: "127.0.0.1",

@@ -8,6 +8,7 @@ import assert from "node:assert/strict";
 import { InclusionReader } from "../../sim/devchain/inclusion.ts";
 import { interopSecretKey } from "../../sim/devchain/interopKeys.ts";
 import { ScriptedVc, type VcHabits } from "../../sim/devchain/vc/scriptedVc.ts";
+import { VirtualStore } from "../../sim/virtualStore.ts";
 import { type BeaconClient, createBeaconClient } from "../../src/adapters/beacon/client.ts";
 import {
   startValidatorApi,
@@ -22,7 +23,6 @@ import { createNode, type Node } from "../../src/node/node.ts";
 import type { BeaconNode } from "../../src/ports/beaconNode.ts";
 import { type ClusterKeys, createClusterKeys } from "./clusterKeys.ts";
 import { MemoryHub } from "./memoryNetwork.ts";
-import { MemoryStore } from "./memoryStore.ts";
 import { type CountingMetrics, countingMetrics, type LogLine, recordingLogger } from "./quiet.ts";
 import { HELD } from "./slashing.ts";
 import { VirtualClock } from "./virtualClock.ts";
@@ -197,7 +197,7 @@ async function startMember(parts: Parts, url: string, self: PeerIndex): Promise<
   const { cluster } = keys;
   const logger = recordingLogger();
   const metrics = countingMetrics();
-  const store = new MemoryStore();
+  const store = new VirtualStore();
   const onBug = (bug: unknown): void => void parts.bugs.push(bug);
   const { forkVersion: genesisForkVersion } = cluster;
   const endpoints = [url];

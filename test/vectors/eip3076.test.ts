@@ -4,11 +4,11 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { VirtualDisk } from "../../sim/virtualStore.ts";
 import type { SlashingInput } from "../../src/domain/data.ts";
 import type { PubKey, Root } from "../../src/domain/keys.ts";
 import { exportInterchange, importInterchange } from "../../src/safety/interchange.ts";
 import { openSlashingStore } from "../../src/safety/openSlashingStore.ts";
-import { MemoryDisk } from "../support/memoryStore.ts";
 import { sign } from "../support/slashing.ts";
 import { listVectors, readVector, vectorOptions } from "../support/vectors.ts";
 
@@ -40,7 +40,7 @@ test(
     const counts = { files: 0, steps: 0, attempts: 0, wrongAccepts: 0, wrongRefusals: 0 };
     for (const name of listVectors("eip3076/interchange-tests", ".json")) {
       const vector = JSON.parse(readVector("eip3076/interchange-tests", name).toString()) as Vector;
-      const disk = new MemoryDisk();
+      const disk = new VirtualDisk();
       let store = await openSlashingStore(disk.open(), vector.genesis_validators_root);
       counts.files++;
       for (const step of vector.steps) {
@@ -76,11 +76,11 @@ test(
     for (const name of listVectors("eip3076/interchange-tests", ".json")) {
       const vector = JSON.parse(readVector("eip3076/interchange-tests", name).toString()) as Vector;
       const chain = vector.genesis_validators_root;
-      const store = await openSlashingStore(new MemoryDisk().open(), chain);
+      const store = await openSlashingStore(new VirtualDisk().open(), chain);
       for (const step of vector.steps) {
         await importInterchange(store, JSON.stringify(step.interchange), KNOWN);
       }
-      const moved = await openSlashingStore(new MemoryDisk().open(), chain);
+      const moved = await openSlashingStore(new VirtualDisk().open(), chain);
       const text = JSON.stringify(exportInterchange(store));
       assert.deepEqual((await importInterchange(moved, text, KNOWN)).ok, true, name);
       for (const step of vector.steps) {
@@ -129,7 +129,7 @@ test(
     for (const [name, expected] of Object.entries(MALFORMED)) {
       const text = readVector("eip3076", name).toString();
       const chain = name.startsWith("teku") ? `0x${"123456".padStart(64, "0")}` : WEB3SIGNER_CHAIN;
-      const disk = new MemoryDisk();
+      const disk = new VirtualDisk();
       const store = await openSlashingStore(disk.open(), chain as Root);
       const writes = disk.writes;
       const result = await importInterchange(store, text, KNOWN);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
+import { VirtualStore } from "../../../sim/virtualStore.ts";
 import { Background } from "../../../src/core/background.ts";
 import { Deadlines } from "../../../src/core/deadlines.ts";
 import { Evidence } from "../../../src/core/evidence.ts";
@@ -8,7 +9,6 @@ import { MemoryPartialSignatureStore } from "../../../src/core/partialSignatureS
 import type { PartialSignatureSet, Received } from "../../../src/domain/data.ts";
 import type { Root, ShareIndex } from "../../../src/domain/keys.ts";
 import { DUTY_KINDS } from "../../../src/duties/table.ts";
-import { MemoryStore } from "../../support/memoryStore.ts";
 import { recordingLogger } from "../../support/quiet.ts";
 import { testChain } from "../../support/testChain.ts";
 import { VirtualClock } from "../../support/virtualClock.ts";
@@ -33,7 +33,7 @@ beforeEach(() => {
   store = new MemoryPartialSignatureStore({
     threshold: 3,
     deadlines,
-    evidence: new Evidence(new MemoryStore(), recordingLogger(), background),
+    evidence: new Evidence(new VirtualStore(), recordingLogger(), background),
     reject: (share, code) => rejected.push(`${share} ${code}`),
   });
   store.onThreshold((_, found) => groups.push(...found));

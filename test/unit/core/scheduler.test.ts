@@ -6,6 +6,7 @@ import { Deadlines } from "../../../src/core/deadlines.ts";
 import { HeadFeed } from "../../../src/core/headFeed.ts";
 import { DutyScheduler } from "../../../src/core/scheduler.ts";
 import type { Duty } from "../../../src/domain/duty.ts";
+import { Cancelled } from "../../../src/domain/errors.ts";
 import type { PubKey, Root } from "../../../src/domain/keys.ts";
 import { DUTY_KINDS } from "../../../src/duties/table.ts";
 import { FakeBeacon } from "../../support/fakeBeacon.ts";
@@ -54,7 +55,7 @@ function setUp(options: { readonly startsAt?: number; readonly resumed?: readonl
 }
 
 beforeEach(() => setUp());
-afterEach(() => stopping.abort());
+afterEach(() => stopping.abort(new Cancelled("the test ends")));
 
 const dueMs = Math.floor((SLOT_MS * 3333) / 10_000);
 const slots = (): number[] => fired.map(({ duty }) => duty.slot);
@@ -75,6 +76,17 @@ describe("the scheduler (FLOW-2, FLOW-3)", () => {
     await clock.runUntil(chain.slotStart(2));
     assert.deepEqual(fired.at(-1), { duty: { slot: 1, type: "attester" }, at: 700 });
     assert.equal(slots().filter((slot) => slot === 1).length, 1);
+  });
+
+  test("FLOW-11: goes on from the slot of a clock that was ahead and is set back", async () => {
+    scheduler.start();
+    await clock.runUntil(chain.slotStart(5));
+    clock.setOffset(8 * SLOT_MS);
+    await clock.runUntil(chain.slotStart(6));
+    clock.setOffset(0);
+    await clock.runUntil(chain.slotStart(24));
+    // Slots 9 and 10 again come true; each fires once.
+    assert.deepEqual(slots(), [0, 1, 9, 10, 18, 19]);
   });
 
   test("does not fire for the head of another slot", async () => {
@@ -121,7 +133,7 @@ describe("the scheduler (FLOW-2, FLOW-3)", () => {
   test("leaves no timer behind when it stops", async () => {
     scheduler.start();
     await clock.runUntil(chain.slotStart(3));
-    stopping.abort();
+    stopping.abort(new Cancelled("the test ends"));
     assert.equal(clock.pending, 0);
   });
 });

@@ -1,6 +1,7 @@
 // A hundred signatures in one request, each judged alone (VC-4), with real keys and the real gate.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { VirtualDisk } from "../../../sim/virtualStore.ts";
 import { GateAdmission } from "../../../src/core/admission.ts";
 import { Background } from "../../../src/core/background.ts";
 import { SignatureVerifier } from "../../../src/core/signatureVerifier.ts";
@@ -16,7 +17,6 @@ import { openFreezes } from "../../../src/safety/freezes.ts";
 import { createSafetyGate } from "../../../src/safety/gate.ts";
 import { openSlashingStore } from "../../../src/safety/openSlashingStore.ts";
 import { signRoot } from "../../support/clientKeys.ts";
-import { MemoryDisk } from "../../support/memoryStore.ts";
 import { countingMetrics, recordingLogger } from "../../support/quiet.ts";
 import { CHAIN, OPEN, task, vote } from "../../support/slashing.ts";
 import { testChain } from "../../support/testChain.ts";
@@ -39,7 +39,7 @@ function signed({ ...task }: SigningTask, share = 0): Submission {
 async function createDesk(
   bls: Bls = createBls(),
 ): Promise<{ desk: Submissions; admitted: number[] }> {
-  const disk = new MemoryDisk();
+  const disk = new VirtualDisk();
   const freezes = await openFreezes(disk.open());
   const slashing = await openSlashingStore(disk.open(), CHAIN);
   const gate = createSafetyGate({ ...OPEN, slashing, freezes });
@@ -58,7 +58,9 @@ async function createDesk(
   const background = new Background((bug) => assert.fail(String(bug)));
   const precursors = { count: () => undefined };
   const common = { gate, verifier, freezes, precursors, logger, metrics, tracker, background };
-  const admission = new GateAdmission(common);
+  const chain = testChain();
+  const clock = { now: () => 0 };
+  const admission = new GateAdmission({ ...common, chain, clock });
   const admitted: number[] = [];
   admission.onAdmitted(({ signatures }) => {
     admitted.push(...signatures.map(({ validator }) => validator));
@@ -66,7 +68,7 @@ async function createDesk(
   const desk = new Submissions({
     ...common,
     admission,
-    chain: testChain(),
+    chain,
     identity: { self: 0 },
     signer: createBuiltinSigner([]),
     scheduler: { definitions: () => [] },

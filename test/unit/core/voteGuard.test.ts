@@ -1,23 +1,23 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { VirtualStore } from "../../../sim/virtualStore.ts";
 import { VoteGuard } from "../../../src/core/voteGuard.ts";
 import { FaultError } from "../../../src/domain/errors.ts";
-import { MemoryStore } from "../../support/memoryStore.ts";
 
 describe("the vote guard (VOTE-1, VOTE-2)", () => {
   test("lets a fresh node vote in every slot after the one it started in", async () => {
-    const guard = await VoteGuard.open(new MemoryStore(), 41);
+    const guard = await VoteGuard.open(new VirtualStore(), 41);
     assert.equal(guard.maySend(41), false);
     assert.equal(guard.maySend(42), true);
   });
 
   test("lets a node that starts before genesis vote from slot 0", async () => {
-    const guard = await VoteGuard.open(new MemoryStore(), -3);
+    const guard = await VoteGuard.open(new VirtualStore(), -3);
     assert.equal(guard.maySend(0), true);
   });
 
   test("keeps a restarted node quiet up to the highest slot that it voted in", async () => {
-    const store = new MemoryStore();
+    const store = new VirtualStore();
     const firstLife = await VoteGuard.open(store, 10);
     await firstLife.record(20);
     await firstLife.record(15);
@@ -28,7 +28,7 @@ describe("the vote guard (VOTE-1, VOTE-2)", () => {
   });
 
   test("says that a slot is recorded only once it is on disk", async () => {
-    const store = new MemoryStore();
+    const store = new VirtualStore();
     const guard = await VoteGuard.open(store, 0);
     const recording = guard.record(5);
     assert.equal(guard.isRecorded(5), false);
@@ -38,7 +38,7 @@ describe("the vote guard (VOTE-1, VOTE-2)", () => {
   });
 
   test("a write that fails records nothing, and the next one may succeed", async () => {
-    const store = new MemoryStore();
+    const store = new VirtualStore();
     const guard = await VoteGuard.open(store, 0);
     const batch = store.batch.bind(store);
     store.batch = () => Promise.reject(new FaultError("disk_failed", "in this test"));
@@ -50,7 +50,7 @@ describe("the vote guard (VOTE-1, VOTE-2)", () => {
   });
 
   test("refuses to start on a damaged record", async () => {
-    const store = new MemoryStore();
+    const store = new VirtualStore();
     const value = new Uint8Array(3);
     await store.batch([{ type: "put", key: "consensus/voted-slot", value }]);
     await assert.rejects(VoteGuard.open(store, 0), /consensus\/voted-slot is damaged/);

@@ -1,6 +1,7 @@
 // The audit chain in memory and in the store; the file and its verification are tested apart.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { VirtualDisk } from "../../../sim/virtualStore.ts";
 import { sha256 } from "../../../src/crypto/sha256.ts";
 import type { Root } from "../../../src/domain/keys.ts";
 import {
@@ -12,10 +13,9 @@ import {
 } from "../../../src/safety/auditChain.ts";
 import { createSafetyGate } from "../../../src/safety/gate.ts";
 import { openSlashingStore } from "../../../src/safety/openSlashingStore.ts";
-import { MemoryDisk } from "../../support/memoryStore.ts";
 import { CHAIN, OPEN, request, root, task, vote } from "../../support/slashing.ts";
 
-async function open(disk: MemoryDisk) {
+async function open(disk: VirtualDisk) {
   const slashing = await openSlashingStore(disk.open(), CHAIN);
   const stored = await readStoredChain(disk.open());
   assert(stored.ok);
@@ -26,7 +26,7 @@ async function open(disk: MemoryDisk) {
 }
 
 test("AUDIT-2, STORE-12: decisions ride in the batch of their records, in one write", async () => {
-  const disk = new MemoryDisk();
+  const disk = new VirtualDisk();
   const { audit, gate } = await open(disk);
   const writes = disk.writes;
   const tasks = [task(1, vote(1, 2)), task(2, vote(1, 2))];
@@ -39,7 +39,7 @@ test("AUDIT-2, STORE-12: decisions ride in the batch of their records, in one wr
 });
 
 test("AUDIT-2: a repeat and a refusal cost no write, and ride in the next batch", async () => {
-  const disk = new MemoryDisk();
+  const disk = new VirtualDisk();
   const { audit, gate } = await open(disk);
   const tasks = [task(1, vote(1, 2))];
   await gate.admit(request(tasks));
@@ -58,7 +58,7 @@ test("AUDIT-2: a repeat and a refusal cost no write, and ride in the next batch"
 
 test("AUDIT-2: a batch that failed loses no line, whether it landed or not", async () => {
   for (const lands of [true, false]) {
-    const disk = new MemoryDisk();
+    const disk = new VirtualDisk();
     const { audit, gate } = await open(disk);
     disk.fault = { write: disk.writes + 1, lands };
     await gate.admit(request([task(1, vote(1, 2))]));
@@ -74,7 +74,7 @@ test("AUDIT-2: a batch that failed loses no line, whether it landed or not", asy
 });
 
 test("AUDIT-1: each line's hash covers its entry and the line before", async () => {
-  const { audit, gate } = await open(new MemoryDisk());
+  const { audit, gate } = await open(new VirtualDisk());
   await gate.admit(request([1, 2, 3].map((validator) => task(validator, vote(1, 2)))));
   let previous: Root = NO_ENTRIES.hash;
   for (const { text, hash } of audit.unprojected()) {
@@ -89,7 +89,7 @@ test("AUDIT-1: each line's hash covers its entry and the line before", async () 
 });
 
 test("AUDIT-2: the store forgets what the file has, and nothing else", async () => {
-  const disk = new MemoryDisk();
+  const disk = new VirtualDisk();
   const { audit, gate } = await open(disk);
   for (const target of [2, 3, 4]) await gate.admit(request([task(1, vote(target - 1, target))]));
   audit.projected(2);

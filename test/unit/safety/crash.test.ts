@@ -5,12 +5,12 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { VirtualDisk } from "../../../sim/virtualStore.ts";
 import type { SigningTask } from "../../../src/domain/data.ts";
 import type { Root } from "../../../src/domain/keys.ts";
 import { createSafetyGate } from "../../../src/safety/gate.ts";
 import { openSlashingStore } from "../../../src/safety/openSlashingStore.ts";
 import type { SlashingStore } from "../../../src/safety/slashingStore.ts";
-import { MemoryDisk } from "../../support/memoryStore.ts";
 import { block, CHAIN, OPEN, request, root, task, vote } from "../../support/slashing.ts";
 import { isSlashable, type ModelMessage } from "../../support/slashingModel.ts";
 
@@ -26,7 +26,7 @@ for (const lands of [true, false]) {
 
   test(`STORE-6: the n-th write fails and ${outcome}: nothing contradicting leaves`, async () => {
     for (let n = 2; n <= WRITES; n++) {
-      const disk = new MemoryDisk();
+      const disk = new VirtualDisk();
       disk.fault = { write: n, lands };
       const store = await openSlashingStore(disk.open(), CHAIN);
       const emitted: Emitted[] = [];
@@ -40,7 +40,7 @@ for (const lands of [true, false]) {
 
   test(`STORE-1: it dies at the n-th write, which ${outcome}: nothing is lost`, async () => {
     for (let n = 2; n <= WRITES; n++) {
-      const disk = new MemoryDisk();
+      const disk = new VirtualDisk();
       const died = dieAt(disk, { write: n, lands });
       const emitted: Emitted[] = [];
       void live(await openSlashingStore(disk.open(), CHAIN), { fork: FORK, emitted });
@@ -87,7 +87,7 @@ async function live(slashing: SlashingStore, { fork, emitted }: Life): Promise<v
 
 /** Resolves when the write begins; it never ends, and neither does a later one. */
 function dieAt(
-  disk: MemoryDisk,
+  disk: VirtualDisk,
   { write, lands }: { readonly write: number; readonly lands: boolean },
 ): Promise<void> {
   return new Promise((resolve) => {

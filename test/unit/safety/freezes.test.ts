@@ -1,16 +1,16 @@
 // What is frozen stays frozen, whatever the disk does (FREEZE-1), until it is let go (FREEZE-3).
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { VirtualDisk } from "../../../sim/virtualStore.ts";
 import { openFreezes } from "../../../src/safety/freezes.ts";
 import type { FreezeScope } from "../../../src/safety/guards.ts";
-import { MemoryDisk } from "../../support/memoryStore.ts";
 import { pubKey } from "../../support/slashing.ts";
 
 const one = (number: number, reason = "reason") =>
   ({ scope: "all", validator: pubKey(number), reason, by: "test" }) as const;
 
 test("FREEZE-1: a freeze holds although its write fails, and the fault is told", async () => {
-  const disk = new MemoryDisk();
+  const disk = new VirtualDisk();
   const freezes = await openFreezes(disk.open());
   disk.fault = { write: 1, lands: false };
   await assert.rejects(freezes.freeze(one(1)));
@@ -19,7 +19,7 @@ test("FREEZE-1: a freeze holds although its write fails, and the fault is told",
 });
 
 test("FREEZE-1: the first reason stays, also after a restart", async () => {
-  const disk = new MemoryDisk();
+  const disk = new VirtualDisk();
   const freezes = await openFreezes(disk.open());
   await freezes.freeze(one(1, "first"));
   await freezes.freeze(one(1, "second"));
@@ -31,7 +31,7 @@ test("FREEZE-1: the first reason stays, also after a restart", async () => {
 });
 
 test("FREEZE-1: what was frozen before scopes existed, or cannot be read, is frozen", async () => {
-  const disk = new MemoryDisk();
+  const disk = new VirtualDisk();
   const put = (key: string, text: string): void =>
     void disk.platter.set(key, new TextEncoder().encode(text));
   put(`freeze/${pubKey(1)}`, "its whole key was used");
@@ -45,7 +45,7 @@ test("FREEZE-1: what was frozen before scopes existed, or cannot be read, is fro
 });
 
 test("FREEZE-1: a scope stops its own part of the work, of one validator or of all", async () => {
-  const freezes = await openFreezes(new MemoryDisk().open());
+  const freezes = await openFreezes(new VirtualDisk().open());
   const frozen = (key: number, scope: Exclude<FreezeScope, "all">): boolean =>
     freezes.refusalOf(pubKey(key), scope) !== null;
   await freezes.freeze({ scope: "attest", validator: pubKey(1), reason: "drill", by: "test" });
@@ -63,7 +63,7 @@ test("FREEZE-1: a scope stops its own part of the work, of one validator or of a
 });
 
 test("FREEZE-3: unfreezing lifts that freeze alone, and only once it is written", async () => {
-  const disk = new MemoryDisk();
+  const disk = new VirtualDisk();
   const freezes = await openFreezes(disk.open());
   await freezes.freeze(one(1));
   await freezes.freeze({ scope: "attest", validator: null, reason: "drill", by: "test" });

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { VirtualDisk } from "../../../sim/virtualStore.ts";
 import type { PubKey } from "../../../src/domain/keys.ts";
 import { MAX_INTERCHANGE_BYTES } from "../../../src/domain/limits.ts";
 import { exportInterchange, importInterchange } from "../../../src/safety/interchange.ts";
 import { openSlashingStore } from "../../../src/safety/openSlashingStore.ts";
-import { MemoryDisk } from "../../support/memoryStore.ts";
 import { block, CHAIN, outcomeOf, pubKey, root, sign, vote } from "../../support/slashing.ts";
 
 const METADATA = { interchange_format_version: "5", genesis_validators_root: CHAIN };
@@ -52,7 +52,7 @@ const MALFORMED: readonly (readonly [file: unknown, error: string])[] = [
 
 test("SLASH-11: a malformed file is refused by its field, and nothing of it is kept", async () => {
   for (const [file, expected] of MALFORMED) {
-    const store = await openSlashingStore(new MemoryDisk().open(), CHAIN);
+    const store = await openSlashingStore(new VirtualDisk().open(), CHAIN);
     const result = await importInterchange(store, JSON.stringify(file), LOCK);
     const error = result.ok ? "imported" : result.error;
     assert(error.startsWith(expected), `${JSON.stringify(file)}: ${error}`);
@@ -61,7 +61,7 @@ test("SLASH-11: a malformed file is refused by its field, and nothing of it is k
 });
 
 test("SLASH-11: a file beyond the limits is refused before it is parsed", async () => {
-  const store = await openSlashingStore(new MemoryDisk().open(), CHAIN);
+  const store = await openSlashingStore(new VirtualDisk().open(), CHAIN);
   const long = await importInterchange(store, " ".repeat(MAX_INTERCHANGE_BYTES + 1), LOCK);
   assert.match(long.ok ? "imported" : long.error, /the limit is/);
   const deep = await importInterchange(store, "[".repeat(100_000), LOCK);
@@ -69,7 +69,7 @@ test("SLASH-11: a file beyond the limits is refused before it is parsed", async 
 });
 
 test("SLASH-8: a key share's history binds the validator it belongs to", async () => {
-  const disk = new MemoryDisk();
+  const disk = new VirtualDisk();
   const store = await openSlashingStore(disk.open(), CHAIN);
   const file = { ...FILE, data: [HISTORY, { ...HISTORY, pubkey: pubKey(2) }] };
   const result = await importInterchange(store, JSON.stringify(file), LOCK);
@@ -80,7 +80,7 @@ test("SLASH-8: a key share's history binds the validator it belongs to", async (
 });
 
 test("SLASH-10: an export shows the watermark of what was pruned", async () => {
-  const store = await openSlashingStore(new MemoryDisk().open(), CHAIN);
+  const store = await openSlashingStore(new VirtualDisk().open(), CHAIN);
   for (let epoch = 1; epoch <= 100; epoch++) await sign(store, vote(epoch - 1, epoch));
   await sign(store, block(7));
   const { metadata, data } = exportInterchange(store);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { VirtualDisk } from "../../../sim/virtualStore.ts";
 import type { PubKey } from "../../../src/domain/keys.ts";
 import { type Interchange, importInterchange } from "../../../src/safety/interchange.ts";
 import {
@@ -13,7 +14,6 @@ import {
 } from "../../../src/safety/interchangeSummary.ts";
 import { openSlashingStore } from "../../../src/safety/openSlashingStore.ts";
 import type { SlashingStore } from "../../../src/safety/slashingStore.ts";
-import { MemoryDisk } from "../../support/memoryStore.ts";
 import { block, CHAIN, pubKey, root, sign, vote } from "../../support/slashing.ts";
 
 const KEY = pubKey(1);
@@ -50,7 +50,7 @@ function fileOf(list: readonly Message[], key: string = KEY): Interchange {
 }
 
 async function storeWith(file: Interchange): Promise<SlashingStore> {
-  const store = await openSlashingStore(new MemoryDisk().open(), CHAIN);
+  const store = await openSlashingStore(new VirtualDisk().open(), CHAIN);
   const validatorOf = (key: `0x${string}`): PubKey => key as PubKey;
   const imported = await importInterchange(store, JSON.stringify(file), { validatorOf });
   assert(imported.ok);

@@ -6,13 +6,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { VirtualDisk } from "../../../sim/virtualStore.ts";
 import type { SlashingInput } from "../../../src/domain/data.ts";
 import { FaultError } from "../../../src/domain/errors.ts";
 import type { PubKey } from "../../../src/domain/keys.ts";
 import { exportInterchange, importInterchange } from "../../../src/safety/interchange.ts";
 import { openSlashingStore } from "../../../src/safety/openSlashingStore.ts";
 import type { SlashingStore } from "../../../src/safety/slashingStore.ts";
-import { MemoryDisk } from "../../support/memoryStore.ts";
 import { CHAIN, pubKey, root, sign } from "../../support/slashing.ts";
 import { isSlashable, type ModelMessage, SlashingModel } from "../../support/slashingModel.ts";
 
@@ -147,7 +147,7 @@ test("SLASH-10: what was exported and imported elsewhere decides no looser", asy
       async (steps, probes) => {
         const run = await Run.start();
         for (const step of steps) if (step.type !== "failNextWrite") await run.take(step);
-        const moved = await openSlashingStore(new MemoryDisk().open(), CHAIN);
+        const moved = await openSlashingStore(new VirtualDisk().open(), CHAIN);
         await importText(moved, JSON.stringify(exportInterchange(run.store)));
         for (const { signingRoot, ...slashing } of probes) {
           const candidate = {
@@ -168,19 +168,19 @@ test("SLASH-10: what was exported and imported elsewhere decides no looser", asy
 class Run {
   store: SlashingStore;
   isCompared = true;
-  readonly #disk: MemoryDisk;
+  readonly #disk: VirtualDisk;
   readonly #models = new Map<number, SlashingModel>(
     VALIDATORS.map((number) => [number, new SlashingModel()]),
   );
   readonly #emitted = new Map<number, ModelMessage[]>();
 
-  constructor(disk: MemoryDisk, store: SlashingStore) {
+  constructor(disk: VirtualDisk, store: SlashingStore) {
     this.#disk = disk;
     this.store = store;
   }
 
   static async start(): Promise<Run> {
-    const disk = new MemoryDisk();
+    const disk = new VirtualDisk();
     return new Run(disk, await openSlashingStore(disk.open(), CHAIN));
   }
 

@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { type Finished, runCommand } from "../../support/command.ts";
+import { temporaryFolder } from "../../support/temporary.ts";
+
+const SMALL = ["--validators", "4", "--epochs", "1"] as const;
+const TRACED = ["--seed", "9", ...SMALL] as const;
+
+const simulate = (...words: readonly string[]): Promise<Finished> => runCommand(["sim", ...words]);
+const hashIn = (text: string): string => /hash ([0-9a-f]{64})/.exec(text)?.[1] ?? "none";
+
+describe("coterie sim", () => {
+  it("SIM-3: two processes give one trace, a diff finds a change", async (test) => {
+    const folder = temporaryFolder(test);
+    const traceFile = join(folder, "a.jsonl");
+    const [first, second] = await Promise.all([
+      simulate(...TRACED, "--trace", traceFile),
+      simulate(...TRACED),
+    ]);
+    assert.equal(first.code, 0, first.stderr);
+    assert.match(first.stdout, /^seed=9 commit=\S+ coterie sim .*--seed 9/);
+    assert.equal(hashIn(first.stdout), hashIn(second.stdout));
+    const replay = await simulate("replay", traceFile);
+    assert.equal(replay.code, 0, replay.stdout);
+    assert.match(replay.stdout, new RegExp(`equal, hash ${hashIn(first.stdout)}`));
+    const lines = readFileSync(traceFile, "utf8").split("\n");
+    const changed = join(folder, "b.jsonl");
+    const tampered = lines.map((line, i) => (i === 40 ? line.replace("at", "instant") : line));
+    writeFileSync(changed, tampered.join("\n"));
+    const diff = await simulate("diff", traceFile, changed);
+    assert.equal(diff.code, 1);
+    assert.match(diff.stdout, /differ from line 41 on/);
+    assert.equal((await simulate("diff", traceFile, traceFile)).code, 0);
+    assert.equal((await simulate("replay", changed)).code, 1);
+  });
+
+  it("prints one JSON object per line when it is told to", async () => {
+    const { stdout, code } = await simulate("--seed", "2", ...SMALL, "--json");
+    assert.equal(code, 0);
+    const kinds = stdout
+      .trim()
+      .split("\n")
+      .map((line): unknown => JSON.parse(line).kind);
+    assert.deepEqual(kinds, ["run", "result"]);
+  });
+
+  it("names the fix for what cannot be simulated", async () => {
+    for (const words of [
+      ["--nodes", "2"],
+      ["--nodes", "many"],
+      ["--scenario", "nowhere"],
+      ["--bogus"],
+      ["replay", "no-such-file.jsonl"],
+    ]) {
+      const { code, stderr } = await simulate(...words);
+      assert.equal(code, 64, `${words.join(" ")}: ${stderr}`);
+      assert.match(stderr, /^error: .*\nfix: /);
+    }
+  });
+});
