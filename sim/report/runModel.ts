@@ -309,7 +309,7 @@ export function partsOf(duty: DutyId): { readonly slot: Slot; readonly type: str
 }
 
 /** A fault in the words of a band. */
-export function describeFault(fault: Fault): string {
+function describeFault(fault: Fault): string {
   const { kind, at: _, for: __, ...rest } = fault as Fault & Record<string, unknown>;
   const words = Object.entries(rest).map(([name, value]) =>
     name === "behaviour"

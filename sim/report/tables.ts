@@ -23,8 +23,7 @@ export function stageTable({ stages, totals }: Pick<RunModel, "stages" | "totals
   }));
   return html`<table><thead><tr><th>stage</th><th class="number">times</th><th
 class="number">p50</th>
-<th class="number">p90</th><th class="number">p99</th><th class="number">longest</th><th>p50 and
-p99</th></tr></thead>
+<th class="number">p90</th><th class="number">p99</th><th class="number">longest</th><th>p50 and p99, logarithmic</th></tr></thead>
 <tbody>${rows.map((row) => stageRow(row, bar(row, longest)))}${sums.map((row) =>
     stageRow(row, null),
   )}</tbody></table>`;

@@ -42,7 +42,7 @@ export function shade(share: number): string {
   return `rgb(${at(236, 0)},${at(243, 84)},${at(249, 147)})`;
 }
 
-export const STYLE: Markup = html`
+const STYLE: Markup = html`
 :root { color-scheme: light; }
 * { box-sizing: border-box; }
 body { margin: 0; background: #f3f5f8; color: ${INK};

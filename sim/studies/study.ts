@@ -19,7 +19,7 @@ export type StudyOptions = {
 export type Study = (options: StudyOptions) => Promise<StudyResult>;
 
 /** Aggregators are due two thirds into the slot: what is submitted later, nobody includes soon. */
-export const AGGREGATE_DUE_MS = 8_000;
+const AGGREGATE_DUE_MS = 8_000;
 
 /** The share of the nodes' parts of attester duties that were submitted in time. */
 export function timelyShare(runs: readonly SweepRun[]): number {
