@@ -23,7 +23,8 @@ export function stageTable({ stages, totals }: Pick<RunModel, "stages" | "totals
   }));
   return html`<table><thead><tr><th>stage</th><th class="number">times</th><th
 class="number">p50</th>
-<th class="number">p90</th><th class="number">p99</th><th class="number">longest</th><th>p50 and p99, logarithmic</th></tr></thead>
+<th class="number">p90</th><th class="number">p99</th><th class="number">longest</th>
+<th>p50 and p99, logarithmic</th></tr></thead>
 <tbody>${rows.map((row) => stageRow(row, bar(row, longest)))}${sums.map((row) =>
     stageRow(row, null),
   )}</tbody></table>`;
@@ -40,7 +41,9 @@ function stageRow({ name, samples }: Row, drawing: Markup | null): Markup {
 }
 
 function bar({ colour, samples }: Row, longest: Millis): Markup {
-  const x = (share: number): number => (quantile(samples, share) / longest) * BAR_WIDTH;
+  // A median of milliseconds beside a percentile of seconds: both are to be seen.
+  const x = (share: number): number =>
+    (Math.log1p(quantile(samples, share)) / Math.log1p(longest)) * BAR_WIDTH;
   const middle = Math.max(x(0.5), 2);
   return html`<svg viewBox="0 0 ${BAR_WIDTH} 22" width="${BAR_WIDTH}" height="22"
 aria-hidden="true">
