@@ -3,22 +3,24 @@ import type { PartialSignatureSet } from "../src/domain/data.ts";
 import { dutyId } from "../src/domain/duty.ts";
 import { type Root, shareIndexOf } from "../src/domain/keys.ts";
 import { nativeProfile } from "../src/wire/nativeProfile.ts";
-import type { ConsensusFrame, Scope } from "../src/wire/profile.ts";
+import type { ConsensusFrame, GossipFrame, Scope } from "../src/wire/profile.ts";
 import type { Hop } from "./networkEnd.ts";
 import { type FrameSummary, shortRoot } from "./trace.ts";
 
 export type ReadFrame = {
   readonly summary: FrameSummary;
-  /** What a share signed, where the frame says so. */
+  /** What a share signed, where the frame says so; whoever forwards it released nothing. */
   readonly partials: PartialSignatureSet | null;
 };
+
+type OpenGossip = (bytes: Uint8Array) => Pick<GossipFrame, "author" | "payload"> | null;
 
 export class FrameReader {
   /** A broadcast hands the same bytes to every peer. */
   readonly #read = new WeakMap<Uint8Array, ReadFrame>();
-  readonly #openGossip: (bytes: Uint8Array) => Uint8Array | null;
+  readonly #openGossip: OpenGossip;
 
-  constructor(openGossip: (bytes: Uint8Array) => Uint8Array | null) {
+  constructor(openGossip: OpenGossip) {
     this.#openGossip = openGossip;
   }
 
@@ -33,28 +35,27 @@ export class FrameReader {
 
   #decode({ channel, via, from, bytes }: Hop): ReadFrame {
     const other = { type: "other", channel, bytes: bytes.length } as const;
-    const payload = via === "gossip" ? this.#openGossip(bytes) : bytes;
-    if (payload !== null && channel === "consensus") {
+    const opened = via === "gossip" ? this.#openGossip(bytes) : { author: from, payload: bytes };
+    if (opened === null) return { summary: other, partials: null };
+    const { author, payload } = opened;
+    if (channel === "consensus") {
       const decoded = nativeProfile.decodeConsensus(payload);
       return { summary: decoded.ok ? consensusSummary(decoded.value) : other, partials: null };
     }
-    if (payload !== null && channel === "partials") {
-      const decoded = nativeProfile.decodePartials(payload, shareIndexOf(from));
+    if (channel === "partials") {
+      const decoded = nativeProfile.decodePartials(payload, shareIndexOf(author));
       if (decoded.ok) return { summary: partialsSummary(decoded.value), partials: decoded.value };
     }
     return { summary: other, partials: null };
   }
 }
 
-/** The payload of a gossip envelope, whoever sealed it. */
-export function gossipOpener(
-  scope: Scope,
-  nodes: number,
-): (bytes: Uint8Array) => Uint8Array | null {
+/** What is in a gossip envelope, and who it says has sealed it. */
+export function gossipOpener(scope: Scope, nodes: number): OpenGossip {
   const anybody = { self: 0, nodes, sign: () => new Uint8Array(65), verify: () => true };
   return (bytes) => {
     const opened = nativeProfile.openGossip(scope, bytes, anybody);
-    return opened.ok ? opened.value.payload : null;
+    return opened.ok ? opened.value : null;
   };
 }
 

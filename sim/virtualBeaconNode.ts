@@ -22,6 +22,8 @@ export type BeaconNodeOptions = {
   readonly random: SeededRandom;
   /** Median time of an answer. */
   readonly answerMs: Millis;
+  /** BYZ-3: false for a Byzantine operator's: what it is handed goes no further. */
+  readonly isRelied: boolean;
   readonly onHead: (block: Block) => void;
 };
 
@@ -55,9 +57,12 @@ export class VirtualBeaconNode {
     return this.#fork?.tip ?? this.#head;
   }
 
-  /** Whether what it is handed reaches the others: on a fork of its own it talks to itself. */
+  /**
+   * Whether what it is handed reaches the others: on a fork of its own it talks to itself, and the
+   * cluster's duties must not hang on what a Byzantine operator does with its beacon node.
+   */
   get isOnChain(): boolean {
-    return this.#fork === null;
+    return this.#fork === null && this.options.isRelied;
   }
 
   /** Imposes a fault; the result ends it. */

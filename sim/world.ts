@@ -4,7 +4,7 @@
  * follows from the seed; each part draws from a stream of its own.
  */
 import type { PeerIndex } from "../src/domain/keys.ts";
-import { rootOf } from "../src/domain/keys.ts";
+import { peerIndexOf, rootOf } from "../src/domain/keys.ts";
 import type { Millis, Slot } from "../src/domain/units.ts";
 import type { Chain } from "../src/eth2/chain.ts";
 import { activePreset } from "../src/eth2/preset.ts";
@@ -12,6 +12,8 @@ import { createNode as createRealNode } from "../src/node/node.ts";
 import type { Clock } from "../src/ports/clock.ts";
 import type { Network } from "../src/ports/network.ts";
 import { assert } from "../src/util/assert.ts";
+import { misbehave } from "./byzantine/behaviours.ts";
+import { Conspiracy } from "./byzantine/conspiracy.ts";
 import type { CheckContext, Checker, CheckKind } from "./checkers/checker.ts";
 import { createCheckers, type NamedChecker } from "./checkers/table.ts";
 import { chainOf, GENESIS_FORK_VERSION, type VirtualFacts } from "./facts.ts";
@@ -22,7 +24,6 @@ import { Ledger } from "./ledger.ts";
 import { EventLoop } from "./loop.ts";
 import { type CreateNode, Machine } from "./machine.ts";
 import { NodeEyes } from "./nodeEyes.ts";
-import type { Behaviours } from "./operator.ts";
 import { SeededRandom } from "./random.ts";
 import type { Scenario, SlotInstant } from "./scenario.ts";
 import { shortRoot, Trace } from "./trace.ts";
@@ -44,8 +45,6 @@ export type WorldOptions = {
   readonly onTrace?: (line: string) => void;
   /** Called as each slot begins. */
   readonly onSlot?: (slot: Slot) => void;
-  /** What a Byzantine operator's behaviours are called. */
-  readonly behaviours?: Behaviours;
   /** A mutant of the node, where a test shows that a guard matters. */
   readonly createNode?: CreateNode;
 };
@@ -110,6 +109,7 @@ export class World {
   readonly #options: WorldOptions;
   readonly #random: SeededRandom;
   readonly #eyes: NodeEyes;
+  readonly #conspiracy = new Conspiracy();
   readonly #frames: FrameReader;
 
   constructor(options: WorldOptions) {
@@ -265,6 +265,7 @@ export class World {
         ledger: this.ledger,
         random: random.fork(self),
         answerMs: this.scenario.beaconMs,
+        isRelied: !this.byzantine.has(self),
         onHead: ({ slot, root }) =>
           this.trace.emit({ kind: "head", node: self, slot, root: shortRoot(root) }),
       });
@@ -283,7 +284,8 @@ export class World {
           const { from, to, via } = hop;
           const { summary, partials } = this.#frames.read(hop);
           trace.emit({ kind: "send", id, from, to, via, frame: summary });
-          if (partials !== null) this.#tell((checker) => checker.released?.(from, partials));
+          if (partials === null || peerIndexOf(partials.shareIndex) !== from) return;
+          this.#tell((checker) => checker.released?.(from, partials));
         },
         received: (id, { from, to }) => trace.emit({ kind: "receive", id, from, to }),
         dropped: (id, { from, to }, reason) => trace.emit({ kind: "drop", id, from, to, reason }),
@@ -328,21 +330,19 @@ export class World {
 
   /** Behaviours of a Byzantine operator, one around the other. */
   #wrap(self: PeerIndex, { network, clock }: { network: Network; clock: Clock }): Network {
-    const { behaviours = {} } = this.#options;
     let wrapped = network;
     for (const [id, fault] of this.scenario.faults.entries()) {
       if (fault.kind !== "byzantine" || !fault.nodes.includes(self)) continue;
-      const behaviour = behaviours[fault.behaviour];
-      assert(behaviour !== undefined, `there is a behaviour "${fault.behaviour}"`);
-      wrapped = behaviour({
+      wrapped = misbehave(fault.behaviour, {
         network: wrapped,
         identity: this.keys.identityOf(self),
+        cluster: this.keys.cluster,
         scope: this.#scope(),
         chain: this.chain,
         clock,
         random: this.#random.fork(`byzantine/${id}/${self}`),
-        shares: this.keys.shares(self),
-        validators: this.scenario.validators,
+        signer: this.keys.scheme.signerOf(this.keys.shares(self)),
+        conspiracy: this.#conspiracy,
         options: fault.options ?? {},
         isActive: () => isActive(fault, this.#slotsNow()),
         acted: (detail) =>

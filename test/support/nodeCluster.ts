@@ -52,7 +52,7 @@ type ClusterOptions = {
   readonly threshold?: number;
   readonly validators?: number;
   /** Changes a node's ports before it starts: faults and adversaries are put in here. */
-  readonly adapt?: (ports: Ports, node: PeerIndex) => Ports;
+  readonly adapt?: (ports: Ports, node: PeerIndex, cluster: Cluster) => Ports;
   /** A mutant of the node, where a test shows that a guard matters. */
   readonly createNode?: typeof createNode;
 };
@@ -69,7 +69,7 @@ export class NodeCluster {
   readonly members: readonly Member[];
   readonly #stopping = new AbortController();
   readonly #createNode: typeof createNode;
-  readonly #adapt: (ports: Ports, node: PeerIndex) => Ports;
+  readonly #adapt: NonNullable<ClusterOptions["adapt"]>;
 
   constructor(options: ClusterOptions = {}) {
     const { nodes = 4, threshold = 3, validators = 1 } = options;
@@ -118,7 +118,7 @@ export class NodeCluster {
       logger,
       metrics,
     };
-    const adapted = this.#adapt(ports, identity.self);
+    const adapted = this.#adapt(ports, identity.self, this.cluster);
     return { ports: adapted, beacon, store, metrics, log: logger.lines, node: null };
   }
 

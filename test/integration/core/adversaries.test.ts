@@ -1,19 +1,19 @@
 /** The danger is present in every run: an operator lies, a history conflicts, a node restarts. */
 import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";
+import {
+  messageIn,
+  proposeValueTo,
+  type Rewrite,
+  rewritePartials,
+  type Speaker,
+  signedProposal,
+  withhold,
+} from "../../../sim/byzantine/frames.ts";
 import type { PeerIndex, Root } from "../../../src/domain/keys.ts";
 import { encodeAttestationData } from "../../../src/eth2/attestationData.ts";
 import { nativeProfile } from "../../../src/wire/nativeProfile.ts";
 import { computeSigningRootOf, verifySubmitted } from "../../support/attestations.ts";
-import {
-  type Adversary,
-  contradictPartials,
-  garblePartials,
-  messageIn,
-  proposeTo,
-  signedProposal,
-  withhold,
-} from "../../support/byzantine.ts";
 import { blockRoot, FakeBeacon } from "../../support/fakeBeacon.ts";
 import { loadMutant, type Patch } from "../../support/mutant.ts";
 import { NodeCluster } from "../../support/nodeCluster.ts";
@@ -39,7 +39,7 @@ async function runTo(slot: number): Promise<void> {
   for (let next = 0; next <= slot; next++) await cluster.runSlot(next);
 }
 
-function adversary(node: PeerIndex): Adversary {
+function adversary(node: PeerIndex): Speaker {
   const { lockHash } = cluster.cluster;
   const { genesisValidatorsRoot } = cluster.chain;
   const { identity } = cluster.member(node).ports;
@@ -66,11 +66,10 @@ describe("a lying leader", () => {
     await start();
     await cluster.start();
     const own = await cluster.member(LEADER).beacon.attestationData(SLOT);
+    const other = encodeAttestationData({ ...own, beaconBlockRoot: blockRoot(SLOT - 1) });
     cluster.hub.tap(
       LEADER,
-      proposeTo(adversary(LEADER), (hop) =>
-        hop.to === HONEST[0] ? { ...own, beaconBlockRoot: blockRoot(SLOT - 1) } : null,
-      ),
+      proposeValueTo(adversary(LEADER), (_value, hop) => (hop.to === HONEST[0] ? other : null)),
     );
     await runTo(SLOT + 1);
     assertAgreed();
@@ -152,7 +151,7 @@ describe("a lying leader", () => {
     const source = { epoch: own.source.epoch, root: blockRoot(999) };
     cluster.hub.tap(
       LEADER,
-      proposeTo(adversary(LEADER), () => ({ ...own, source })),
+      proposeValueTo(adversary(LEADER), () => encodeAttestationData({ ...own, source })),
     );
     await runTo(SLOT + 1);
     assertAgreed();
@@ -163,11 +162,32 @@ describe("a lying leader", () => {
   });
 });
 
+/** Flips one bit in every partial signature that `node` sends. */
+function garbled(node: PeerIndex): Rewrite {
+  return rewritePartials(node, (set) => {
+    const signatures = set.signatures.map((partial) => {
+      const signature = Uint8Array.from(partial.signature);
+      signature[95] = (signature[95] ?? 0) ^ 1;
+      return { ...partial, signature };
+    });
+    return [{ ...set, signatures }];
+  });
+}
+
+/** Says that the share of `node` signed another root, besides the true one. */
+function contradicting(node: PeerIndex): Rewrite {
+  const messageRoot = `0x${"99".repeat(32)}` as Root;
+  return rewritePartials(node, (set) => [
+    set,
+    { ...set, signatures: set.signatures.map((partial) => ({ ...partial, messageRoot })) },
+  ]);
+}
+
 describe("a lying signer (FLOW-5, FLOW-6)", () => {
   test("costs nothing with garbage signatures, and is caught", async () => {
     await start();
     await cluster.start();
-    cluster.hub.tap(LEADER, garblePartials);
+    cluster.hub.tap(LEADER, garbled(LEADER));
     await runTo(SLOT + 1);
     assertAgreed();
     for (const node of HONEST) {
@@ -181,8 +201,8 @@ describe("a lying signer (FLOW-5, FLOW-6)", () => {
   test("with two liars of four nothing is signed, and nothing false either", async () => {
     await start();
     await cluster.start();
-    cluster.hub.tap(0, garblePartials);
-    cluster.hub.tap(1, garblePartials);
+    cluster.hub.tap(0, garbled(0));
+    cluster.hub.tap(1, garbled(1));
     await runTo(SLOT + 1);
     for (const { beacon } of cluster.members) {
       assert.ok(beacon.submitted.every((a) => verifySubmitted(a, cluster.cluster)));
@@ -192,7 +212,7 @@ describe("a lying signer (FLOW-5, FLOW-6)", () => {
   test("that signs a second root is rejected and kept as evidence", async () => {
     await start();
     await cluster.start();
-    cluster.hub.tap(LEADER, contradictPartials);
+    cluster.hub.tap(LEADER, contradicting(LEADER));
     await runTo(SLOT + 1);
     assertAgreed();
     const [node = 0] = HONEST;

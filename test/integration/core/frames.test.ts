@@ -1,11 +1,11 @@
 /** What nodes do with frames at the edges of a duty's life, over the whole workflow. */
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
+import { signedProposal } from "../../../sim/byzantine/frames.ts";
 import type { Duty } from "../../../src/domain/duty.ts";
 import type { PeerIndex } from "../../../src/domain/keys.ts";
 import { encodeAttestationData } from "../../../src/eth2/attestationData.ts";
 import { nativeProfile as profile } from "../../../src/wire/nativeProfile.ts";
-import { signedProposal } from "../../support/byzantine.ts";
 import { FakeBeacon } from "../../support/fakeBeacon.ts";
 import { NodeCluster } from "../../support/nodeCluster.ts";
 

@@ -3,6 +3,12 @@ import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import {
+  messageIn,
+  proposeValueTo,
+  signedProposal,
+  withhold,
+} from "../../../sim/byzantine/frames.ts";
+import {
   type BlockChange,
   FEE_RECIPIENT,
   GAS_LIMIT,
@@ -16,7 +22,6 @@ import { ssz } from "../../../src/eth2/ssz.ts";
 import { ConsensusFrameSchema } from "../../../src/wire/generated/coterie/v1/consensus_pb.ts";
 import { nativeProfile } from "../../../src/wire/nativeProfile.ts";
 import { revealOf, verifyPublished } from "../../support/blockSignatures.ts";
-import { messageIn, proposeValueTo, signedProposal, withhold } from "../../support/byzantine.ts";
 import { blockRoot, FIRST_INDEX } from "../../support/fakeBeacon.ts";
 import type { Hop } from "../../support/memoryNetwork.ts";
 import { loadMutant, type Patch } from "../../support/mutant.ts";

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";
+import { messageIn } from "../../../sim/byzantine/frames.ts";
 import { BLOB_BYTES, type BlockChange, FEE_RECIPIENT } from "../../../sim/virtualBlocks.ts";
 import type { PeerIndex } from "../../../src/domain/keys.ts";
 import type { SignedBlock } from "../../../src/eth2/blocks.ts";
 import { ssz } from "../../../src/eth2/ssz.ts";
 import { nativeProfile } from "../../../src/wire/nativeProfile.ts";
 import { revealOf, verifyPublished } from "../../support/blockSignatures.ts";
-import { messageIn } from "../../support/byzantine.ts";
 import { FIRST_INDEX } from "../../support/fakeBeacon.ts";
 import { loadMutant, type Patch } from "../../support/mutant.ts";
 import { NodeCluster } from "../../support/nodeCluster.ts";
