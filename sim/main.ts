@@ -71,7 +71,7 @@ export async function main(argv: readonly string[]): Promise<number> {
 function addRunOptions(command: Command): Command {
   return command
     .option("--seed <text>", "where everything random comes from (default: a fresh one)")
-    .option("--scenario <name>", "calm, or swarm: everything drawn from the seed", "calm")
+    .option("--scenario <name>", "calm, swarm (all drawn from the seed), or a YAML file", "calm")
     .option("--nodes <n>", "operators (default: 4)")
     .option("--threshold <t>", "shares that make a signature (default: a quorum)")
     .option("--validators <n>", "distributed validators (default: 100)")
@@ -111,11 +111,13 @@ async function requestOf(flags: Flags): Promise<RunRequest> {
     });
   }
   const spec = specOf(flags);
-  const { scenario } = flags;
-  if (scenario !== "calm" && scenario !== "swarm") {
-    throw new UsageError(`there is no scenario "${scenario}"`, { fix: "say calm or swarm" });
-  }
-  return { spec, scenario, traceFile: trace, isJson: json };
+  return { spec, scenario: await scenarioOf(flags.scenario), traceFile: trace, isJson: json };
+}
+
+async function scenarioOf(name: string): Promise<RunRequest["scenario"]> {
+  if (name === "calm" || name === "swarm") return name;
+  const { findScenario } = await import("./scenarioFiles.ts");
+  return (await findScenario(name)).scenario;
 }
 
 function specOf(flags: Flags): RunSpec {
