@@ -8,8 +8,14 @@ export type DemoOptions = {
   readonly slotMs: number;
   readonly fork: string;
   readonly preset: "minimal" | "mainnet";
+  /** Who holds the key shares and signs. */
+  readonly signer: "builtin" | "vc";
+  /** Shell command of the validator clients; null for this project's own. */
+  readonly vcCommand: string | null;
   /** Node `node` is killed when slot `slot` begins. */
   readonly kill: { readonly node: number; readonly slot: number } | null;
+  /** Whether the operators make the keys together instead of a dealer. */
+  readonly hasCeremony: boolean;
   readonly isJson: boolean;
 };
 
@@ -21,6 +27,11 @@ on chain is counted from block bodies against the duties that were due.
   --slot-ms N      length of a slot in milliseconds (2000)
   --fork NAME      fork at genesis: electra or fulu (fulu)
   --preset NAME    minimal or mainnet (minimal)
+  --signer WHO     builtin: the nodes hold the key shares; vc: validator clients do (builtin)
+  --vc-command CMD any other validator client for --signer vc: a shell command, run once for each
+                   node with BEACON_NODE_URL, KEYS_DIR (its keystores and passwords), CLIENT_DIR
+                   (an empty folder), CHAIN_CONFIG (a YAML file) and NODE_INDEX in its environment
+  --ceremony       four processes make the keys in a key ceremony first, instead of a dealer
   --kill N@SLOT    kills node N (0 to 3) without warning when SLOT begins
   --json           one JSON object per line instead of text
 Exit code 0 when every duty is on chain with the right head and the chain finalized.`;
@@ -34,7 +45,14 @@ export function parseOptions(args: readonly string[]): DemoOptions | null {
   const { values } = parse(args);
   if (values.help) return null;
   const slots = whole("slots", values.slots, 8);
+  const vcCommand = values["vc-command"] ?? null;
+  const signer = oneOf("signer", values.signer, ["builtin", "vc"]);
+  if (vcCommand !== null && signer !== "vc") {
+    throw new DemoUsageError("--vc-command needs --signer vc");
+  }
   return {
+    signer,
+    vcCommand,
     nodes: 4,
     validators: whole("validators", values.validators, 1),
     slots,
@@ -42,6 +60,7 @@ export function parseOptions(args: readonly string[]): DemoOptions | null {
     fork: oneOf("fork", values.fork, ["electra", "fulu"]),
     preset: oneOf("preset", values.preset, ["minimal", "mainnet"]),
     kill: values.kill === undefined ? null : parseKill(values.kill, slots),
+    hasCeremony: values.ceremony,
     isJson: values.json,
   };
 }
@@ -56,7 +75,10 @@ function parse(args: readonly string[]) {
         "slot-ms": { type: "string", default: "2000" },
         fork: { type: "string", default: "fulu" },
         preset: { type: "string", default: "minimal" },
+        signer: { type: "string", default: "builtin" },
+        "vc-command": { type: "string" },
         kill: { type: "string" },
+        ceremony: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },

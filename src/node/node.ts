@@ -21,6 +21,7 @@ import type { Ports } from "../ports/ports.ts";
 import type { ValidatorApi } from "../ports/validatorApi.ts";
 import { assert } from "../util/assert.ts";
 import { nativeProfile } from "../wire/nativeProfile.ts";
+import type { Profile } from "../wire/profile.ts";
 import { connectChain } from "./chainConnection.ts";
 import { buildComponents } from "./components.ts";
 import { type Health, healthOf, type Observations } from "./health.ts";
@@ -42,6 +43,8 @@ export type NodeConfig = {
   readonly onWaiting?: (reason: string) => void;
   /** The operator answers for it that no other signer was active in the last two epochs. */
   readonly skipWait?: boolean;
+  /** The wire; profile 1 unless given. The simulator's studies try others. */
+  readonly profile?: Profile;
   /** Sees the duties go by from outside, as the tracker does; it changes nothing. */
   readonly watch?: NodeWatch;
 };
@@ -76,7 +79,7 @@ export async function createNode(
   ports: Ports,
   signal: AbortSignal,
 ): Promise<Node> {
-  const { cluster, onWaiting } = config;
+  const { cluster, onWaiting, profile = nativeProfile } = config;
   assert(ports.identity.nodes === cluster.nodes, "the identity knows every operator");
   const chain = await connectChain({ ...ports, cluster, onWaiting }, signal);
   const store = new WatchedStore(ports.store, ports.logger);
@@ -87,7 +90,7 @@ export async function createNode(
   const background = new Background(failure.resolve);
   const kindOf = (duty: Duty): DutyKind => DUTY_KINDS[duty.type];
   const deadlines = new Deadlines(ports.clock, chain, kindOf);
-  const { valueRoot } = nativeProfile;
+  const { valueRoot } = profile;
   const archive = await DecidedArchive.open({ ...ports, store, deadlines, valueRoot });
   const heads = new HeadFeed(ports.beacon);
   const sync = new SyncWatch({ ...ports, chain, background, signal: stopping.signal });
@@ -99,6 +102,7 @@ export async function createNode(
   const built = buildComponents({
     ...common,
     cluster,
+    profile,
     ...safety,
     votes,
     archive,

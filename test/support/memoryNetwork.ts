@@ -15,43 +15,43 @@ import { toHex } from "../../src/util/bytes.ts";
 import { Listeners } from "../../src/util/listeners.ts";
 
 /** A frame on its way from one node to the next; `from` is the hop, not always the author. */
-export type Hop = Inbound & { readonly to: PeerIndex };
+export type Hop<Name extends string = Channel> = Inbound<Name> & { readonly to: PeerIndex };
 /** What arrives in place of a frame: nothing, it, another, or several. */
-export type Tap = (hop: Hop) => readonly Uint8Array[];
+export type Tap<Name extends string = Channel> = (hop: Hop<Name>) => readonly Uint8Array[];
 export type Turn = "microtask" | "macrotask";
 
-export class MemoryHub {
-  readonly #nodes: readonly MemoryNode[];
-  readonly #twins: MemoryNode[] = [];
+export class MemoryHub<Name extends string = Channel> {
+  readonly #nodes: readonly MemoryNode<Name>[];
+  readonly #twins: MemoryNode<Name>[] = [];
   readonly #cut = new Set<string>();
   readonly #stopped = new Set<PeerIndex>();
-  readonly #taps = new Map<PeerIndex, Tap>();
+  readonly #taps = new Map<PeerIndex, Tap<Name>>();
   readonly #turn: Turn;
   readonly validateGossip: (
-    channel: Channel,
+    channel: Name,
     bytes: Uint8Array,
-    hop: Hop,
+    hop: Hop<Name>,
   ) => "accept" | "ignore" | "reject";
-  #isLost: (hop: Hop) => boolean = () => false;
+  #isLost: (hop: Hop<Name>) => boolean = () => false;
 
   constructor(options: {
     readonly nodes: number;
     readonly turn?: Turn;
-    readonly validateGossip?: MemoryHub["validateGossip"];
+    readonly validateGossip?: MemoryHub<Name>["validateGossip"];
   }) {
     this.#turn = options.turn ?? "microtask";
     this.validateGossip = options.validateGossip ?? (() => "accept");
-    this.#nodes = Array.from({ length: options.nodes }, (_, self) => new MemoryNode(self, this));
+    this.#nodes = Array.from({ length: options.nodes }, (_, self) => new MemoryNode<Name>(self, this));
   }
 
   /** One more process behind a node's identity; the links are the identity's. */
-  twin(node: PeerIndex): MemoryNode {
-    const twin = new MemoryNode(node, this);
+  twin(node: PeerIndex): MemoryNode<Name> {
+    const twin = new MemoryNode<Name>(node, this);
     this.#twins.push(twin);
     return twin;
   }
 
-  network(node: PeerIndex): MemoryNode {
+  network(node: PeerIndex): MemoryNode<Name> {
     const network = this.#nodes[node];
     assert(network !== undefined, `there is no node ${node}`);
     return network;
@@ -75,12 +75,12 @@ export class MemoryHub {
   }
 
   /** Frames for which `isLost` holds vanish; their sender is not told. */
-  lose(isLost: (hop: Hop) => boolean): void {
+  lose(isLost: (hop: Hop<Name>) => boolean): void {
     this.#isLost = isLost;
   }
 
   /** Rewrites everything that `node` sends itself, for each receiver apart. */
-  tap(node: PeerIndex, tap: Tap): void {
+  tap(node: PeerIndex, tap: Tap<Name>): void {
     this.#taps.set(node, tap);
   }
 
@@ -93,7 +93,7 @@ export class MemoryHub {
   }
 
   /** Delivers in the next turn if the link is still there then. */
-  carry(hop: Hop, sender: MemoryNode = this.network(hop.from)): void {
+  carry(hop: Hop<Name>, sender: MemoryNode<Name> = this.network(hop.from)): void {
     this.#later(() => {
       if (!this.isConnected(hop.from, hop.to) || this.#isLost(hop)) return;
       const twins = this.#twins.filter(({ self }) => self === hop.to);
@@ -105,9 +105,9 @@ export class MemoryHub {
   }
 
   /** To the very process that sent `hop`, whoever shares its identity. */
-  #reply(from: MemoryNode, to: MemoryNode, { channel, bytes }: Hop): boolean {
+  #reply(from: MemoryNode<Name>, to: MemoryNode<Name>, { channel, bytes }: Hop<Name>): boolean {
     if (!this.isConnected(from.self, to.self)) return false;
-    const hop: Hop = { channel, from: from.self, to: to.self, via: "direct", bytes };
+    const hop: Hop<Name> = { channel, from: from.self, to: to.self, via: "direct", bytes };
     for (const rewritten of this.tapped(hop)) {
       this.#later(() => {
         if (!this.isConnected(hop.from, hop.to)) return;
@@ -122,7 +122,7 @@ export class MemoryHub {
     else setImmediate(deliver);
   }
 
-  tapped(hop: Hop): readonly Uint8Array[] {
+  tapped(hop: Hop<Name>): readonly Uint8Array[] {
     return this.#taps.get(hop.from)?.(hop) ?? [hop.bytes];
   }
 
@@ -138,30 +138,30 @@ export class MemoryHub {
         const isConnected = this.isConnected(node, peer);
         if (isConnected === before[node]?.has(peer)) continue;
         const twins = this.#twins.filter(({ self }) => self === node);
-        for (const each of [network, ...twins])
-          each.announce(peer, isConnected ? "direct" : "none");
+        const path = isConnected ? "direct" : "none";
+        for (const each of [network, ...twins]) each.announce(peer, path);
       }
     }
   }
 }
 
-export class MemoryNode implements Network {
+export class MemoryNode<Name extends string = Channel> implements Network<Name> {
   /** What {@link penalise} was called with, for tests to look at. */
   readonly penalties: { readonly peer: PeerIndex; readonly code: string }[] = [];
   readonly self: PeerIndex;
-  readonly #hub: MemoryHub;
-  readonly #handlers = new Map<Channel, (frame: Inbound) => void>();
-  readonly #leaving = new Map<Channel, (frame: Uint8Array) => boolean>();
+  readonly #hub: MemoryHub<Name>;
+  readonly #handlers = new Map<Name, (frame: Inbound<Name>) => void>();
+  readonly #leaving = new Map<Name, (frame: Uint8Array) => boolean>();
   readonly #pathListeners = new Listeners<[PeerIndex, Path]>();
   readonly #queuedBytes = new Map<string, number>();
   readonly #seen = new Set<string>();
 
-  constructor(self: PeerIndex, hub: MemoryHub) {
+  constructor(self: PeerIndex, hub: MemoryHub<Name>) {
     this.self = self;
     this.#hub = hub;
   }
 
-  send(peer: PeerIndex, channel: Channel, bytes: Uint8Array): boolean {
+  send(peer: PeerIndex, channel: Name, bytes: Uint8Array): boolean {
     assert(bytes.length > 0 && bytes.length <= MAX_FRAME_BYTES, "a frame is within its limit");
     if (this.#leaving.get(channel)?.(bytes) === false) return true;
     const queue = `${peer}/${channel}`;
@@ -171,25 +171,25 @@ export class MemoryNode implements Network {
     this.#queuedBytes.set(queue, queued + bytes.length);
     // Whatever waits here has left by the next turn.
     queueMicrotask(() => this.#queuedBytes.delete(queue));
-    const hop: Hop = { channel, from: this.self, to: peer, via: "direct", bytes };
+    const hop: Hop<Name> = { channel, from: this.self, to: peer, via: "direct", bytes };
     for (const rewritten of this.#hub.tapped(hop)) {
       this.#hub.carry({ ...hop, bytes: rewritten }, this);
     }
     return true;
   }
 
-  gossip(channel: Channel, bytes: Uint8Array): void {
+  gossip(channel: Name, bytes: Uint8Array): void {
     assert(bytes.length <= MAX_GOSSIP_FRAME_BYTES, "a gossiped frame is within its limit");
     this.#seen.add(`${channel}/${toHex(bytes)}`);
     for (const to of this.#hub.neighbours(this.self)) {
-      const hop: Hop = { channel, from: this.self, to, via: "gossip", bytes };
+      const hop: Hop<Name> = { channel, from: this.self, to, via: "gossip", bytes };
       for (const rewritten of this.#hub.tapped(hop)) {
         this.#hub.carry({ ...hop, bytes: rewritten }, this);
       }
     }
   }
 
-  onLeaving(channel: Channel, mayLeave: (frame: Uint8Array) => boolean): void {
+  onLeaving(channel: Name, mayLeave: (frame: Uint8Array) => boolean): void {
     this.#leaving.set(channel, mayLeave);
   }
 
@@ -197,7 +197,7 @@ export class MemoryNode implements Network {
     return Promise.resolve();
   }
 
-  onFrame(channel: Channel, handler: (frame: Inbound) => void): void {
+  onFrame(channel: Name, handler: (frame: Inbound<Name>) => void): void {
     this.#handlers.set(channel, handler);
   }
 
@@ -217,14 +217,14 @@ export class MemoryNode implements Network {
     this.#pathListeners.emit(peer, path);
   }
 
-  receive(hop: Hop): void {
+  receive(hop: Hop<Name>): void {
     if (hop.via === "gossip" && !this.#forward(hop)) return;
     const { channel, from, via, bytes, reply } = hop;
     this.#handlers.get(channel)?.({ channel, from, via, bytes, ...(reply && { reply }) });
   }
 
   /** False when the frame was seen before or is not valid. */
-  #forward(hop: Hop): boolean {
+  #forward(hop: Hop<Name>): boolean {
     const key = `${hop.channel}/${toHex(hop.bytes)}`;
     if (this.#seen.has(key)) return false;
     this.#seen.add(key);
