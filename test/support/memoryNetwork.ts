@@ -41,7 +41,10 @@ export class MemoryHub<Name extends string = Channel> {
   }) {
     this.#turn = options.turn ?? "microtask";
     this.validateGossip = options.validateGossip ?? (() => "accept");
-    this.#nodes = Array.from({ length: options.nodes }, (_, self) => new MemoryNode<Name>(self, this));
+    this.#nodes = Array.from(
+      { length: options.nodes },
+      (_, self) => new MemoryNode<Name>(self, this),
+    );
   }
 
   /** One more process behind a node's identity; the links are the identity's. */
