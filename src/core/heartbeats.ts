@@ -171,7 +171,8 @@ export class Heartbeats {
     if (!profile.isSignedHeartbeat(scope, signed, identity)) return "bad_signature";
     if (isOwn) return this.#hearOfTwin(signed);
     const heard = this.#sessions.hear(signed, clock.monotonic());
-    if (heard.kind === "stale") return "duplicate";
+    // Direct and gossiped copies of one heartbeat arrive side by side.
+    if (heard.kind === "stale") return null;
     this.#remember(signed, answer);
     if (heard.kind === "twin") this.#introduce(signed, heard.other);
     const live = this.#sessions.live(signed.author, clock.monotonic());
