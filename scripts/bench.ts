@@ -14,6 +14,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   combine: async () => (await import("./bench/combine.ts")).bench,
   safety: async () => (await import("./bench/safety.ts")).benchSafety,
   attester: async () => (await import("./bench/attester.ts")).benchAttester,
+  dkg: async () => (await import("./bench/dkg.ts")).benchDkg,
 };
 const EXIT_USAGE = 64;
 
