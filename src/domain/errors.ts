@@ -179,6 +179,13 @@ export const ERRORS = {
     retryable: true,
     message: "the beacon node's answer does not fit the Beacon API",
   },
+  keymanager_failed: {
+    kind: "fault",
+    retryable: true,
+    message:
+      "the keymanager API did not take the keystores; they are in validator_keys, to be imported " +
+      "by hand",
+  },
   execution_unreachable: {
     kind: "fault",
     retryable: true,
@@ -208,6 +215,11 @@ export const ERRORS = {
     kind: "fault",
     retryable: false,
     message: "this process lost its data directory to another program and signs nothing any more",
+  },
+  node_unreachable: {
+    kind: "fault",
+    retryable: true,
+    message: "the running node does not answer at its admin address",
   },
   disk_failed: { kind: "fault", retryable: true, message: "the data directory's disk failed" },
   peer_unreachable: {

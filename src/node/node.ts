@@ -21,11 +21,13 @@ import type { Ports } from "../ports/ports.ts";
 import type { ValidatorApi } from "../ports/validatorApi.ts";
 import { assert } from "../util/assert.ts";
 import { nativeProfile } from "../wire/nativeProfile.ts";
+import type { Profile } from "../wire/profile.ts";
 import { connectChain } from "./chainConnection.ts";
 import { buildComponents } from "./components.ts";
 import { type Health, healthOf, type Observations } from "./health.ts";
 import { startProposerPreparer } from "./proposerPreparer.ts";
 import { openSafety } from "./safety.ts";
+import { NodeSafetyControl, type SafetyControl } from "./safetyControl.ts";
 import { SyncWatch } from "./syncWatch.ts";
 import { ViewWatch } from "./viewWatch.ts";
 import { WatchedStore } from "./watchedStore.ts";
@@ -34,8 +36,12 @@ export type NodeConfig = {
   readonly cluster: Cluster;
   /** Of this program, as the audit log names it. */
   readonly version?: string;
+  /** Why nothing may be signed from the very start, by the FREEZE file; null without it. */
+  readonly standingFreeze?: () => string | null;
   /** Hears why the node cannot start yet, and again whenever the reason changes. */
   readonly onWaiting?: (reason: string) => void;
+  /** The wire; profile 1 unless given. The simulator's studies try others. */
+  readonly profile?: Profile;
   /** Sees the duties go by from outside, as the tracker does; it changes nothing. */
   readonly watch?: NodeWatch;
 };
@@ -50,6 +56,8 @@ export interface Node {
   readonly chain: Chain;
   /** What a validator client may ask; the caller's server carries it. */
   readonly validatorApi: ValidatorApi;
+  /** What its operator may change of what it signs. */
+  readonly control: SafetyControl;
   health(): Health;
   /** Whether a gossiped frame may be forwarded: an operator of this cluster sealed it. */
   judgeGossip: Courier["judgeGossip"];
@@ -68,7 +76,7 @@ export async function createNode(
   ports: Ports,
   signal: AbortSignal,
 ): Promise<Node> {
-  const { cluster, onWaiting } = config;
+  const { cluster, onWaiting, profile = nativeProfile } = config;
   assert(ports.identity.nodes === cluster.nodes, "the identity knows every operator");
   const chain = await connectChain({ ...ports, cluster, onWaiting }, signal);
   const store = new WatchedStore(ports.store, ports.logger);
@@ -79,17 +87,20 @@ export async function createNode(
   const background = new Background(failure.resolve);
   const kindOf = (duty: Duty): DutyKind => DUTY_KINDS[duty.type];
   const deadlines = new Deadlines(ports.clock, chain, kindOf);
-  const { valueRoot } = nativeProfile;
+  const { valueRoot } = profile;
   const archive = await DecidedArchive.open({ ...ports, store, deadlines, valueRoot });
   const heads = new HeadFeed(ports.beacon);
   const sync = new SyncWatch({ ...ports, chain, background, signal: stopping.signal });
   const view = new ViewWatch(ports);
   const common = { ...ports, store, chain, background, deadlines, kindOf, heads };
   const { genesisValidatorsRoot } = chain;
-  const safety = await openSafety({ ...common, genesisValidatorsRoot, version: config.version });
+  const { version, standingFreeze = () => null } = config;
+  const facts = { cluster, genesisValidatorsRoot, version, standingFreeze };
+  const safety = await openSafety({ ...common, ...facts });
   const { components, courier, stop } = buildComponents({
     ...common,
     cluster,
+    profile,
     ...safety,
     votes,
     archive,
@@ -115,6 +126,7 @@ export async function createNode(
   return {
     chain,
     validatorApi: components.validatorApi,
+    control: new NodeSafetyControl({ ...ports, cluster, ...safety, ...components }),
     failure: failure.promise,
     judgeGossip: (channel, bytes, from) => courier.judgeGossip(channel, bytes, from),
     health: () => healthOf(observe({ ...ports, cluster, store, sync, view })),
