@@ -276,7 +276,9 @@ export class CeremonyState {
       case "deposits": {
         const roots = this.record.signings().map((signing) => preSignedRoots(signing).map(bytesOf));
         const body = {
-          signatures: this.#shareKeys().map((key, v) => (roots[v] ?? []).map((root) => key.sign(root))),
+          signatures: this.#shareKeys().map((key, v) =>
+            (roots[v] ?? []).map((root) => key.sign(root)),
+          ),
         };
         return { body, bytes: encodeDeposits(body) };
       }

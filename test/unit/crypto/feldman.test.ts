@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { aggregatePublicKeys, SecretKey } from "@chainsafe/blst";
 import { bls12_381 } from "@noble/curves/bls12-381.js";
-import { proveSharedPoint, sharedPointOf, verifySharedPoint } from "../../../src/crypto/dleq.ts";
+import { proveSharedPoint, verifySharedPoint } from "../../../src/crypto/dleq.ts";
 import {
   addCommitments,
   commitTo,
@@ -14,7 +14,7 @@ import {
   verifyShare,
   verifyShares,
 } from "../../../src/crypto/feldman.ts";
-import { generateK1SecretKey, k1PublicKey } from "../../../src/crypto/k1.ts";
+import { generateK1SecretKey, k1PublicKey, k1SharedPoint } from "../../../src/crypto/k1.ts";
 import { bucketSum } from "../../../src/crypto/multiScalar.ts";
 import { openBytes, sealBytes } from "../../../src/crypto/sealing.ts";
 import { seededRandom as secretRandom } from "../../../src/crypto/seededRandom.ts";
@@ -120,13 +120,13 @@ describe("the proof of a shared point", () => {
     context: Buffer.from("a purpose"),
     publicKey: k1PublicKey(alice),
     base: k1PublicKey(bob),
-    sharedPoint: sharedPointOf(alice, k1PublicKey(bob)),
+    sharedPoint: k1SharedPoint(alice, k1PublicKey(bob)),
   };
   const proof = proveSharedPoint(claim, alice);
 
   it("convinces, and both sides share the point", () => {
     assert(verifySharedPoint(claim, proof), "it is the point");
-    assert.deepEqual(sharedPointOf(bob, k1PublicKey(alice)), claim.sharedPoint);
+    assert.deepEqual(k1SharedPoint(bob, k1PublicKey(alice)), claim.sharedPoint);
     assert.deepEqual(proveSharedPoint(claim, alice), proof, "a claim has one proof");
   });
 

@@ -202,7 +202,9 @@ const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "signatures of key shares are not verified",
-    patches: [{ file: MACHINE, find: "if (wrong !== undefined) {", replace: "if (wrong === -1) {" }],
+    patches: [
+      { file: MACHINE, find: "if (wrong !== undefined) {", replace: "if (wrong === -1) {" },
+    ],
     attack: (Machine) => {
       try {
         const network = attacked(Machine, {
