@@ -11,9 +11,9 @@ import {
   Signature,
   verifyMultipleAggregateSignatures,
 } from "@chainsafe/blst";
-import { CeremonyNetwork } from "../../test/support/ceremonyNetwork.ts";
 import { combineSignatures } from "../../src/crypto/threshold.ts";
 import { assert } from "../../src/util/assert.ts";
+import { CeremonyNetwork } from "../../test/support/ceremonyNetwork.ts";
 import type { BenchRow } from "./row.ts";
 import { median } from "./statistics.ts";
 

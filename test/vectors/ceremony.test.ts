@@ -86,7 +86,10 @@ describe("suite 24: deposit data", vectorOptions, () => {
     assert.equal(invalid.length, 3);
     for (const file of invalid) {
       const parsed = JSON.parse(readVector(file).toString()) as readonly DepositEntry[];
-      assert(parsed.some((entry) => faultsOf(entry).length > 0), file);
+      assert(
+        parsed.some((entry) => faultsOf(entry).length > 0),
+        file,
+      );
     }
   });
 

@@ -24,6 +24,8 @@ import { loadMutant, type Patch } from "../../support/mutant.ts";
 import { complaintAbout } from "../../support/rogueDealings.ts";
 
 const MACHINE = "src/dkg/ceremony.ts";
+const HELD = "state.record.missing(phase).length > 0";
+const JOURNAL = 'this.#effects.persistFrame({ kind: "message", message, sealedShares: null });';
 const ROGUE = 2;
 const NODES = 3;
 
@@ -179,9 +181,8 @@ const MUTANTS: readonly Mutant[] = [
       },
       {
         file: MACHINE,
-        find: "    if (state.record.missing(phase).length > 0) return false;\n    if (state.isSettled",
-        replace:
-          '    if (phase !== "keys" && state.record.missing(phase).length > 0) return false;\n    if (state.isSettled',
+        find: `if (${HELD}) return false;\n    if (state.isSettled`,
+        replace: `if (phase !== "keys" && ${HELD}) return false;\n    if (state.isSettled`,
       },
       {
         file: "src/dkg/record.ts",
@@ -229,9 +230,8 @@ const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: MACHINE,
-        find: '    this.#effects.persistFrame({ kind: "message", message, sealedShares: null });\n    this.#sendOwn(message);',
-        replace:
-          '    this.#sendOwn(message);\n    this.#effects.persistFrame({ kind: "message", message, sealedShares: null });',
+        find: `${JOURNAL}\n    this.#sendOwn(message);`,
+        replace: `this.#sendOwn(message);\n    ${JOURNAL}`,
       },
     ],
     attack: (Machine) => {
