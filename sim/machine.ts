@@ -49,7 +49,7 @@ export type MachineParts = {
   readonly signer: SignerKind;
   readonly syncMs: Millis;
   readonly createNode: CreateNode;
-  readonly config: Pick<NodeConfig, "watch">;
+  readonly config: Pick<NodeConfig, "watch" | "profile">;
   /** Puts a Byzantine operator's behaviours between its node and the network. */
   readonly wrap: (network: Network, clock: Clock) => Network;
   readonly watch: MachineWatch;

@@ -21,6 +21,7 @@ type Flags = {
   readonly preset: string;
   readonly faults?: string;
   readonly trace?: string;
+  readonly report?: string;
   readonly json?: boolean;
 };
 
@@ -58,14 +59,63 @@ export async function main(argv: readonly string[]): Promise<number> {
       exitCode = await replayTrace(path, { until: slot, print });
     });
   program
+    .command("report <trace>")
+    .description("write the page of a run whose trace was kept")
+    .option("--output <file>", "where the page goes", "report.html")
+    .action(async (path: string, { output }: { readonly output: string }) => {
+      const { reportTrace } = await load("minimal", () => import("./commands/report.ts"));
+      exitCode = await reportTrace(path, { output, print: surroundings().print });
+    });
+  program
     .command("diff <trace> <other>")
     .description("show the first event in which two traces differ")
     .action(async (left: string, right: string) => {
       const { diffTraces } = await load("minimal", () => import("./commands/diff.ts"));
       exitCode = await diffTraces([left, right], surroundings().print);
     });
+  addSweep(program, (code) => {
+    exitCode = code;
+  });
   await program.parseAsync(argv, { from: "user" });
   return exitCode;
+}
+
+type SweepFlags = Pick<Flags, "seed" | "validators" | "report" | "json"> & {
+  readonly param: readonly string[];
+  readonly runs: string;
+  readonly slots?: string;
+  readonly csv?: boolean;
+};
+
+function addSweep(program: Command, finish: (exitCode: number) => void): void {
+  const collect = (text: string, before: readonly string[] = []): readonly string[] => [
+    ...before,
+    text,
+  ];
+  program
+    .command("sweep")
+    .description("run a grid of parameters, each cell with several seeds")
+    .requiredOption("--param <name=values>", "latency=20..400 or nodes=4,7,10; repeatable", collect)
+    .option("--runs <n>", "seeds of each cell", "10")
+    .option("--slots <n>", "length of a run (default: 8)")
+    .option("--csv", "print one line for each run")
+    .action(async (_: SweepFlags, command: Command) => {
+      const flags = command.optsWithGlobals<SweepFlags>();
+      const { runSweep } = await load("minimal", () => import("./commands/sweep.ts"));
+      const numberOrNull = (name: string, text: string | undefined): number | null =>
+        text === undefined ? null : numberOf(name, text);
+      const request = {
+        seed: flags.seed ?? "1",
+        parameters: flags.param,
+        runs: numberOf("runs", flags.runs),
+        slots: numberOrNull("slots", flags.slots),
+        validators: numberOrNull("validators", flags.validators),
+        isCsv: flags.csv ?? false,
+        isJson: flags.json ?? false,
+        reportFile: flags.report ?? null,
+      };
+      finish(await runSweep(request, surroundings()));
+    });
 }
 
 function addRunOptions(command: Command): Command {
@@ -94,6 +144,7 @@ function addRunOptions(command: Command): Command {
         .default("minimal"),
     )
     .option("--trace <file>", "write every event, one JSON object per line")
+    .option("--report <file>", "write a page that shows the run (HTML, needs nothing else)")
     .option("--json", "print JSON, one object per line");
 }
 
@@ -104,7 +155,7 @@ async function load<T>(preset: string, importer: () => Promise<T>): Promise<T> {
 }
 
 async function requestOf(flags: Flags): Promise<RunRequest> {
-  const { trace = null, json = false } = flags;
+  const { trace = null, report = null, json = false } = flags;
   if (flags.chain === "real") {
     throw new UsageError("--chain real is not part of this build", {
       fix: "leave the flag out: the virtual chain is the default",
@@ -115,7 +166,7 @@ async function requestOf(flags: Flags): Promise<RunRequest> {
   if (scenario !== "calm" && scenario !== "swarm") {
     throw new UsageError(`there is no scenario "${scenario}"`, { fix: "say calm or swarm" });
   }
-  return { spec, scenario, traceFile: trace, isJson: json };
+  return { spec, scenario, traceFile: trace, reportFile: report, isJson: json };
 }
 
 function specOf(flags: Flags): RunSpec {

@@ -101,5 +101,6 @@ function describe(line: string): string {
   const at = new Date(time).toISOString();
   if (action !== undefined) return `${sequence} ${at} ${action} by ${caller}: ${detail}`;
   const why = reason === null ? "" : ` (${reason})`;
-  return `${sequence} ${at} ${duty.slot}/${duty.type} validator ${validator}: ${verdict}${why}, ${caller}`;
+  const what = `${duty.slot}/${duty.type} validator ${validator}`;
+  return `${sequence} ${at} ${what}: ${verdict}${why}, ${caller}`;
 }

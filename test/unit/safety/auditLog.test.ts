@@ -101,7 +101,7 @@ test("AUDIT-3: a log that was rewritten from some entry on does not end in the h
   assert.match(problem ?? "", /entry 4 is not the one that the node's records know/);
 });
 
-test("AUDIT-5: rotation and retention keep the chain, and a file that somebody removed shows", async (t) => {
+test("AUDIT-5: rotation and retention keep the chain; another removed file shows", async (t) => {
   const directory = temporaryFolder(t);
   const { audit, add } = await open(t, directory);
   for (let round = 0; round < 12; round++) await add(6);
@@ -122,7 +122,7 @@ test("AUDIT-5: rotation and retention keep the chain, and a file that somebody r
   );
 });
 
-test("AUDIT-2: the file is rebuilt up to the head after a crash, a torn line included", async (t) => {
+test("AUDIT-2: the file is rebuilt up to the head after a crash, torn lines included", async (t) => {
   const directory = temporaryFolder(t);
   const { audit, add, disk } = await open(t, directory);
   await add(3);
