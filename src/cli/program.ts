@@ -31,6 +31,7 @@ import { askPreset, usePreset } from "./preset.ts";
 import { parseRelayOptions, RELAY_OPTIONS } from "./relayOptions.ts";
 import { addAudit, addFreezes, addSlashing } from "./safety/commands.ts";
 import { refuseSecretsIn } from "./secretGuard.ts";
+import { addSplit } from "./splitCommand.ts";
 import { addVerify } from "./verifyCommands.ts";
 import { formatVersion } from "./version.ts";
 
@@ -104,6 +105,7 @@ function buildProgram(finish: (outcome: ExitCode) => void): Command {
   addRelay(program, withAction);
   addCreate(program, withAction);
   addDkg(program, withAction);
+  addSplit(program, withAction);
   addCombine(program, withAction);
   addFreezes(program, withAction);
   addSlashing(program, withAction);
