@@ -5,12 +5,11 @@
  * (AUDIT-3).
  */
 import { mkdirSync, readdirSync, rmSync, statSync, truncateSync } from "node:fs";
-import { type FileHandle, open, readFile } from "node:fs/promises";
+import { type FileHandle, open, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { FaultError } from "../../domain/errors.ts";
 import { MAX_AUDIT_FILE_BYTES, MAX_AUDIT_FILES } from "../../domain/limits.ts";
 import type { AuditFile, AuditFileLine, RemovedLines } from "../../ports/auditFile.ts";
-import { writeFileAtomic } from "../system/files.ts";
 
 const NAME = /^\d{16}\.jsonl$/;
 const REMOVED = "removed.json";
@@ -118,12 +117,24 @@ class AuditFiles implements AuditFile {
     const lines = (await readFile(newest, "utf8")).trimEnd().split("\n");
     const { hash, entry } = JSON.parse(lines.at(-1) ?? "{}");
     const data = `${JSON.stringify({ sequence: entry.sequence, hash })}\n`;
-    const path = join(this.#directory, REMOVED);
-    await writeFileAtomic({ path, data, mode: MODE, overwrite: true });
+    await replaceFile(join(this.#directory, REMOVED), data);
     for (const file of excess) rmSync(file);
   }
 
   #fault(error: unknown): FaultError {
     return new FaultError("disk_failed", `${this.#directory}: ${String(error)}`, { cause: error });
   }
+}
+
+/** The old content or the new one, whenever the power goes. */
+async function replaceFile(path: string, data: string): Promise<void> {
+  const temporary = `${path}.new`;
+  const handle = await open(temporary, "w", MODE);
+  try {
+    await handle.writeFile(data);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(temporary, path);
 }

@@ -122,7 +122,7 @@ test("AUDIT-5: rotation and retention keep the chain; another removed file shows
   );
 });
 
-test("AUDIT-2: the file is rebuilt up to the head after a crash, torn lines included", async (t) => {
+test("AUDIT-2: the file is rebuilt up to the head after a crash, torn lines too", async (t) => {
   const directory = temporaryFolder(t);
   const { audit, add, disk } = await open(t, directory);
   await add(3);
