@@ -98,7 +98,7 @@ describe("a ceremony in virtual time", () => {
     assertCaught(world, 3);
   });
 
-  it("writes nothing when somebody withholds his commitment, three times at most (DKG-15)", async () => {
+  it("stops after three attempts that somebody starved (DKG-15)", async () => {
     const silent: Misdeeds = { body: (honest, { phase }) => (phase === "commit" ? null : honest) };
     const world = worldOf({ seed: 5, rogues: new Map([[1, silent]]) });
     await world.run(15 * MINUTE);
