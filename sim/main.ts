@@ -121,7 +121,7 @@ function addSweep(program: Command, finish: (exitCode: number) => void): void {
 function addRunOptions(command: Command): Command {
   return command
     .option("--seed <text>", "where everything random comes from (default: a fresh one)")
-    .option("--scenario <name>", "calm, or swarm: everything drawn from the seed", "calm")
+    .option("--scenario <name>", "calm, swarm (all drawn from the seed), or a YAML file", "calm")
     .option("--nodes <n>", "operators (default: 4)")
     .option("--threshold <t>", "shares that make a signature (default: a quorum)")
     .option("--validators <n>", "distributed validators (default: 100)")
@@ -162,11 +162,14 @@ async function requestOf(flags: Flags): Promise<RunRequest> {
     });
   }
   const spec = specOf(flags);
-  const { scenario } = flags;
-  if (scenario !== "calm" && scenario !== "swarm") {
-    throw new UsageError(`there is no scenario "${scenario}"`, { fix: "say calm or swarm" });
-  }
+  const scenario = await scenarioOf(flags.scenario);
   return { spec, scenario, traceFile: trace, reportFile: report, isJson: json };
+}
+
+async function scenarioOf(name: string): Promise<RunRequest["scenario"]> {
+  if (name === "calm" || name === "swarm") return name;
+  const { findScenario } = await import("./scenarioFiles.ts");
+  return (await findScenario(name)).scenario;
 }
 
 function specOf(flags: Flags): RunSpec {
