@@ -90,8 +90,7 @@ export async function createNode(
   const background = new Background(failure.resolve);
   const kindOf = (duty: Duty): DutyKind => DUTY_KINDS[duty.type];
   const deadlines = new Deadlines(ports.clock, chain, kindOf);
-  const { valueRoot } = profile;
-  const archive = await DecidedArchive.open({ ...ports, store, deadlines, valueRoot });
+  const archive = await DecidedArchive.open({ ...ports, ...profile, store, deadlines });
   const heads = new HeadFeed(ports.beacon);
   const sync = new SyncWatch({ ...ports, chain, background, signal: stopping.signal });
   const view = new ViewWatch(ports);
@@ -129,6 +128,7 @@ export async function createNode(
   });
   heads.start(stopping.signal);
   sync.start();
+  background.run(() => safety.projector.run(stopping.signal), failure.resolve);
   startProposerPreparer({ ...common, cluster, signal: stopping.signal });
   components.scheduler.start();
   return {

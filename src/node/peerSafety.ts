@@ -30,7 +30,8 @@ type OpeningParts = Ports & {
   readonly deadlines: Deadlines;
   readonly slashing: SlashingStore;
   readonly audit: AuditLog;
-  readonly isWaitSkipped: boolean;
+  /** The operator answers for it that no other signer was active in the last two epochs. */
+  readonly skipWait?: boolean;
 };
 type PeerSafetyParts = OpeningParts & {
   readonly profile: Profile;
@@ -56,9 +57,9 @@ export async function openPeerSafety(parts: OpeningParts): Promise<PeerSafety> {
     ...parts,
     lockHash: parts.cluster.lockHash,
     isFresh: false,
-    isSkipped: parts.isWaitSkipped,
+    isSkipped: parts.skipWait ?? false,
   });
-  if (parts.isWaitSkipped) {
+  if (parts.skipWait === true) {
     const detail = "the wait of two epochs before signing was skipped on the command line";
     parts.audit.append({ kind: "action", action: "skip-wait", caller: "operator", detail });
     await parts.audit.flush();
@@ -68,17 +69,19 @@ export async function openPeerSafety(parts: OpeningParts): Promise<PeerSafety> {
 
 export class PeerSafety {
   readonly rollback: RollbackGuard;
+  readonly wait: MigrationWait;
   readonly #parts: PeerSafetyParts;
   #heartbeats: Heartbeats | null = null;
 
   constructor(parts: PeerSafetyParts) {
     this.#parts = parts;
+    this.wait = parts.wait;
     this.rollback = new RollbackGuard({ ...parts, self: parts.identity.self });
   }
 
   /** In the order in which the gate asks them. */
   get guards(): readonly GateGuard[] {
-    return [this.#parts.wait, this, this.rollback];
+    return [this.wait, this, this.rollback];
   }
 
   /** TWIN-3: nothing is signed by the session that gave way, however long its process takes. */
@@ -89,8 +92,7 @@ export class PeerSafety {
 
   /** In words for readiness. */
   get problems(): readonly string[] {
-    const { wait } = this.#parts;
-    return [this.#heartbeats?.twinProblem ?? null, wait.problem, this.rollback.problem].filter(
+    return [this.#heartbeats?.twinProblem ?? null, this.wait.problem, this.rollback.problem].filter(
       (problem) => problem !== null,
     );
   }

@@ -15,6 +15,7 @@ import { Precursors } from "../safety/precursors.ts";
 import type { SlashingStore } from "../safety/slashingStore.ts";
 import { assert } from "../util/assert.ts";
 import { openAudit } from "./audit.ts";
+import { AuditProjector } from "./auditProjector.ts";
 import { openPeerSafety, type PeerSafety } from "./peerSafety.ts";
 
 export type SafetyParts = Ports & {
@@ -34,6 +35,7 @@ export type Safety = {
   readonly precursors: Precursors;
   readonly audit: AuditChain;
   readonly gate: SafetyGate;
+  readonly projector: AuditProjector;
   /** Also guards of the gate. */
   readonly peers: PeerSafety;
 };
@@ -46,8 +48,15 @@ export async function openSafety(parts: SafetyParts): Promise<Safety> {
   freezes.followFile(parts.standingFreeze());
   const precursors = new Precursors(parts.metrics);
   const audit = await openAudit({ ...parts, version }, slashing);
-  const isWaitSkipped = parts.skipWait ?? false;
-  const peers = await openPeerSafety({ ...parts, slashing, audit, isWaitSkipped });
+  const projector = new AuditProjector({ ...parts, audit, precursors });
+  const ahead = await projector.open();
+  const peers = await openPeerSafety({ ...parts, slashing, audit });
+  if (ahead !== null) {
+    const { file, records } = ahead;
+    await peers.wait.begin(
+      `its audit log goes on to entry ${file}, its database ends at ${records}`,
+    );
+  }
   // GATE-8: the migration wait first, then foreign signers.
   const guards: readonly GateGuard[] = peers.guards;
   const safetyOf = (duty: Duty) => kindOf(duty).safety;
@@ -58,5 +67,5 @@ export async function openSafety(parts: SafetyParts): Promise<Safety> {
   };
   const common = { slashing, lock, freezes, audit, precursors };
   const gate = createSafetyGate({ ...common, guards, safetyOf, pubKeyOf });
-  return { slashing, freezes, precursors, audit, gate, peers };
+  return { slashing, freezes, precursors, audit, gate, projector, peers };
 }
