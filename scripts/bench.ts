@@ -13,8 +13,10 @@ type Bench = (progress: (text: string) => void) => Promise<readonly BenchRow[]>;
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   combine: async () => (await import("./bench/combine.ts")).bench,
   safety: async () => (await import("./bench/safety.ts")).benchSafety,
+  sim: async () => (await import("./bench/sim.ts")).benchSim,
   "vc-api": async () => (await import("./bench/vcApi.ts")).benchVcApi,
   attester: async () => (await import("./bench/attester.ts")).benchAttester,
+  dkg: async () => (await import("./bench/dkg.ts")).benchDkg,
 };
 const EXIT_USAGE = 64;
 

@@ -17,7 +17,6 @@ type Flags = {
   readonly epochs?: string;
   readonly slotMs?: string;
   readonly bls: string;
-  readonly chain: string;
   readonly preset: string;
   readonly faults?: string;
   readonly trace?: string;
@@ -121,7 +120,7 @@ function addSweep(program: Command, finish: (exitCode: number) => void): void {
 function addRunOptions(command: Command): Command {
   return command
     .option("--seed <text>", "where everything random comes from (default: a fresh one)")
-    .option("--scenario <name>", "calm, or swarm: everything drawn from the seed", "calm")
+    .option("--scenario <name>", "calm, swarm (all drawn from the seed), or a YAML file", "calm")
     .option("--nodes <n>", "operators (default: 4)")
     .option("--threshold <t>", "shares that make a signature (default: a quorum)")
     .option("--validators <n>", "distributed validators (default: 100)")
@@ -132,11 +131,6 @@ function addRunOptions(command: Command): Command {
       new Option("--bls <kind>", "transparent is fast and insecure")
         .choices(["transparent", "blst"])
         .default("transparent"),
-    )
-    .addOption(
-      new Option("--chain <kind>", "real: the dev chain's state transition")
-        .choices(["virtual", "real"])
-        .default("virtual"),
     )
     .addOption(
       new Option("--preset <name>", "slots of an epoch: 8 or 32")
@@ -156,17 +150,15 @@ async function load<T>(preset: string, importer: () => Promise<T>): Promise<T> {
 
 async function requestOf(flags: Flags): Promise<RunRequest> {
   const { trace = null, report = null, json = false } = flags;
-  if (flags.chain === "real") {
-    throw new UsageError("--chain real is not part of this build", {
-      fix: "leave the flag out: the virtual chain is the default",
-    });
-  }
   const spec = specOf(flags);
-  const { scenario } = flags;
-  if (scenario !== "calm" && scenario !== "swarm") {
-    throw new UsageError(`there is no scenario "${scenario}"`, { fix: "say calm or swarm" });
-  }
+  const scenario = await scenarioOf(flags.scenario);
   return { spec, scenario, traceFile: trace, reportFile: report, isJson: json };
+}
+
+async function scenarioOf(name: string): Promise<RunRequest["scenario"]> {
+  if (name === "calm" || name === "swarm") return name;
+  const { findScenario } = await import("./scenarioFiles.ts");
+  return (await findScenario(name)).scenario;
 }
 
 function specOf(flags: Flags): RunSpec {

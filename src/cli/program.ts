@@ -29,8 +29,9 @@ import { addOptions, type OptionSpec, resolveOptions } from "./options.ts";
 import { readPeersFile } from "./p2pOptions.ts";
 import { askPreset, usePreset } from "./preset.ts";
 import { parseRelayOptions, RELAY_OPTIONS } from "./relayOptions.ts";
-import { addFreezes, addSlashing } from "./safety/commands.ts";
+import { addAudit, addFreezes, addSlashing } from "./safety/commands.ts";
 import { refuseSecretsIn } from "./secretGuard.ts";
+import { addSplit } from "./splitCommand.ts";
 import { addVerify } from "./verifyCommands.ts";
 import { formatVersion } from "./version.ts";
 
@@ -104,9 +105,11 @@ function buildProgram(finish: (outcome: ExitCode) => void): Command {
   addRelay(program, withAction);
   addCreate(program, withAction);
   addDkg(program, withAction);
+  addSplit(program, withAction);
   addCombine(program, withAction);
   addFreezes(program, withAction);
   addSlashing(program, withAction);
+  addAudit(program, withAction);
   addInspection(program, withAction);
   return program;
 }
