@@ -11,7 +11,7 @@ COPY package.json package-lock.json .npmrc ./
 # Every native module comes prebuilt, so no package's script needs to run.
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json ./
-COPY scripts/tsconfig.build.json scripts/
+COPY scripts/tsconfig.build.json scripts/tsconfig.types.json scripts/
 COPY src src
 COPY sim sim
 RUN npm run build

@@ -21,6 +21,7 @@ import type { EventLoop } from "./loop.ts";
 import type { NetworkEnd } from "./networkEnd.ts";
 import type { SeededRandom } from "./random.ts";
 import type { DiskFault, SignerKind } from "./scenario.ts";
+import type { VirtualAuditFile } from "./virtualAuditFile.ts";
 import type { VirtualBeaconNode } from "./virtualBeaconNode.ts";
 import { VirtualClock } from "./virtualClock.ts";
 import type { VirtualNetwork } from "./virtualNetwork.ts";
@@ -60,6 +61,7 @@ type Life = {
   readonly clock: VirtualClock;
   readonly end: NetworkEnd;
   readonly store: VirtualStore;
+  readonly auditFile: VirtualAuditFile;
   readonly beacon: BeaconPort;
   readonly stopping: AbortController;
   node: Node | null;
@@ -77,6 +79,7 @@ export class Machine {
   #clockOffset: Millis = 0;
   readonly #parts: MachineParts;
   readonly #disks: SeededRandom;
+  readonly #auditDisks: SeededRandom;
   #life: Life | null = null;
   #lives = 0;
   readonly #faults = new Set<DiskFault>();
@@ -85,10 +88,12 @@ export class Machine {
     this.#parts = parts;
     this.self = parts.self;
     this.#disks = parts.random.fork("disk");
+    this.#auditDisks = parts.random.fork("audit");
     this.disk = new VirtualDisk(
       (delayMs) => new Promise((resolve) => parts.loop.at(parts.loop.now + delayMs, resolve)),
     );
-    this.disk.fateOf = () => this.#fateOfWrite();
+    this.disk.fateOf = () => this.#fateOfWrite(this.#disks);
+    this.disk.fateOfAudit = () => this.#fateOfWrite(this.#auditDisks);
   }
 
   /** Imposes a fault; the result ends it. */
@@ -107,14 +112,14 @@ export class Machine {
     };
   }
 
-  #fateOfWrite(): WriteFate {
+  #fateOfWrite(random: SeededRandom): WriteFate {
     const { syncMs: medianMs } = this.#parts;
-    let syncMs = medianMs === 0 ? 0 : this.#disks.logNormal(medianMs, SYNC_SPREAD);
+    let syncMs = medianMs === 0 ? 0 : random.logNormal(medianMs, SYNC_SPREAD);
     let fault: WriteFate["fault"] = null;
     for (const each of this.#faults) {
       if (each.kind === "disk-slow") syncMs += each.syncMs;
-      const fails = each.kind === "disk-fails" && this.#disks.chance(each.rate);
-      if (fails) fault = { lands: this.#disks.chance(0.5) };
+      const fails = each.kind === "disk-fails" && random.chance(each.rate);
+      if (fails) fault = { lands: random.chance(0.5) };
     }
     return { syncMs, fault };
   }
@@ -149,6 +154,7 @@ export class Machine {
       clock,
       end: network.plugIn(self),
       store: this.disk.open(),
+      auditFile: this.disk.openAudit(),
       beacon: new BeaconPort({
         view,
         facts,
@@ -173,6 +179,7 @@ export class Machine {
     life.clock.kill();
     life.beacon.kill();
     this.#parts.network.unplug(this.self);
+    life.auditFile.cutPower();
     this.#parts.watch.crashed(life.store.cutPower());
   }
 
@@ -208,7 +215,7 @@ export class Machine {
   }
 
   /** The one place that fills the ports of a simulated node. */
-  #portsOf({ clock, end, store, beacon }: Life): Ports {
+  #portsOf({ clock, end, store, auditFile, beacon }: Life): Ports {
     const { keys, random, wrap, watch } = this.#parts;
     return {
       clock,
@@ -217,6 +224,7 @@ export class Machine {
       identity: keys.identityOf(this.self),
       beacon,
       store,
+      auditFile,
       lock: { isHeld: () => true, isFresh: () => true },
       bls: keys.scheme.bls,
       signer: this.#signer(),

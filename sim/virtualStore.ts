@@ -6,6 +6,7 @@
 import { FaultError } from "../src/domain/errors.ts";
 import type { Millis } from "../src/domain/units.ts";
 import type { KeyRange, KeyValueStore, StoreOperation } from "../src/ports/keyValueStore.ts";
+import { AuditPlatter, VirtualAuditFile } from "./virtualAuditFile.ts";
 
 export type WriteFault = {
   /** 1-based number of the write that fails, counted over the disk's whole life. */
@@ -26,12 +27,15 @@ type Wait = (delayMs: Millis) => Promise<void>;
 export class VirtualDisk {
   /** What survives a power cut. */
   readonly platter = new Map<string, Uint8Array>();
+  readonly audit = new AuditPlatter();
   writes = 0;
   fault: WriteFault | null = null;
   /** Called before a write begins; what it returns is waited for. */
   beforeWrite: (operations: readonly StoreOperation[]) => Promise<void> | void = () => undefined;
   /** Draws the fate of each write, where the disk is one of a simulated machine. */
   fateOf: () => WriteFate = () => ({ syncMs: 0, fault: null });
+  /** The same for each sync of the audit file. */
+  fateOfAudit: () => WriteFate = () => ({ syncMs: 0, fault: null });
   readonly #wait: Wait;
   #sorted: readonly string[] | null = null;
 
@@ -41,6 +45,14 @@ export class VirtualDisk {
 
   open(): VirtualStore {
     return new VirtualStore(this);
+  }
+
+  openAudit(): VirtualAuditFile {
+    return new VirtualAuditFile({
+      platter: this.audit,
+      wait: this.#wait,
+      fateOf: () => this.fateOfAudit(),
+    });
   }
 
   /** A disk with what is on the platter now: a backup, or a copied directory. */
@@ -55,6 +67,7 @@ export class VirtualDisk {
     this.platter.clear();
     this.#sorted = null;
     for (const [key, value] of earlier.platter) this.platter.set(key, value.slice());
+    this.audit.restore(earlier.audit);
   }
 
   /** Keys in order. */

@@ -51,8 +51,14 @@ async function measure(directory: string, validators: number): Promise<Samples> 
   const recorder = recorderOf(disk);
   const slashing = await openSlashingStore(recorder.store, CHAIN);
   const audit = new AuditChain(
-    { now: () => Date.now(), version: "bench", sha256, flush: () => slashing.flush() },
-    { head: NO_ENTRIES, lines: [] },
+    {
+      now: () => Date.now(),
+      version: "bench",
+      sha256,
+      store: recorder.store,
+      flush: () => slashing.flush(),
+    },
+    { head: NO_ENTRIES, batches: [], next: null },
   );
   slashing.join(audit);
   const gate = createSafetyGate({

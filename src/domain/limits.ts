@@ -157,6 +157,11 @@ export const SIGNING_LIMIT_SLOTS = 66;
 export const AUDIT_PROJECTION_MS = 1_000;
 /** Such rounds between two syncs of the file, after which the store forgets its copies. */
 export const AUDIT_SYNC_ROUNDS = 10;
+/**
+ * Durable audit lines that a node holds in memory for the file, 400 bytes each: 2 MB, twenty times
+ * what a thousand validators decide between two syncs of it. Of more, the rest stays in the store.
+ */
+export const MAX_AUDIT_LINES_HELD = 5_000;
 /** One audit file, in bytes: 40,000 entries, a hundred validators' day. */
 export const MAX_AUDIT_FILE_BYTES = 16 * 1024 * 1024;
 /** Audit files that are kept: a gigabyte. */

@@ -24,7 +24,7 @@ export async function openAudit(
     });
   }
   const chain = new AuditChain(
-    { now: () => clock.now(), version, sha256, flush: () => slashing.flush() },
+    { now: () => clock.now(), version, sha256, store, flush: () => slashing.flush() },
     stored.value,
   );
   slashing.join(chain);

@@ -14,8 +14,7 @@ import type { Precursors } from "../safety/precursors.ts";
 
 type ProjectorParts = {
   readonly audit: AuditChain;
-  /** Absent where nobody reads the log without the node. */
-  readonly auditFile?: AuditFile | undefined;
+  readonly auditFile: AuditFile;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly precursors: Pick<Precursors, "count">;
@@ -44,7 +43,7 @@ export class AuditProjector {
   async open(): Promise<FileAhead | null> {
     const { audit, auditFile, logger, precursors } = this.#parts;
     await this.#noteRemoved();
-    const text = (await auditFile?.last()) ?? null;
+    const text = await auditFile.last();
     if (text === null) return null;
     const line = parseLine(text);
     const { sequence } = JSON.parse(line?.entry ?? "{}") as { readonly sequence?: number };
@@ -93,19 +92,24 @@ export class AuditProjector {
   async #project(): Promise<void> {
     const { audit, auditFile } = this.#parts;
     if (audit.isPending) await audit.flush();
-    if (auditFile === undefined) return;
-    const lines = audit.unprojected().filter(({ sequence }) => sequence > this.#written);
-    await auditFile.append(lines);
-    this.#written = lines.at(-1)?.sequence ?? this.#written;
-    await this.#noteRemoved();
-    if (++this.#rounds % AUDIT_SYNC_ROUNDS !== 0) return;
-    await auditFile.sync();
-    audit.projected(this.#written);
+    const isSyncDue = ++this.#rounds % AUDIT_SYNC_ROUNDS === 0;
+    for (;;) {
+      const lines = audit.unprojected().filter(({ sequence }) => sequence > this.#written);
+      await auditFile.append(lines);
+      this.#written = lines.at(-1)?.sequence ?? this.#written;
+      await this.#noteRemoved();
+      const isBehind = audit.isBehind;
+      if (!isSyncDue && !isBehind) return;
+      await auditFile.sync();
+      audit.projected(this.#written);
+      if (!isBehind) return;
+      await audit.recall();
+    }
   }
 
   /** AUDIT-5: what retention removed is in the chain, so that nobody else can say that it did. */
   async #noteRemoved(): Promise<void> {
-    const removed = (await this.#parts.auditFile?.removed()) ?? null;
+    const removed = await this.#parts.auditFile.removed();
     if (removed === null || removed.sequence === this.#removed) return;
     this.#removed = removed.sequence;
     const detail = retentionDetail(removed);

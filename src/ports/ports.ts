@@ -19,8 +19,7 @@ export type Ports = {
   readonly identity: Identity;
   readonly beacon: BeaconNode;
   readonly store: KeyValueStore;
-  /** Absent where nobody reads the audit log without the node. */
-  readonly auditFile?: AuditFile;
+  readonly auditFile: AuditFile;
   /** Held for the data directory that `store` lies in. */
   readonly lock: InstanceLock;
   readonly bls: Bls;

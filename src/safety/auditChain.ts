@@ -4,7 +4,9 @@
  * (AUDIT-1). Lines and head travel with the slashing records' synced batches, at no write of their
  * own (AUDIT-2); the file under `audit/` is a projection of them.
  */
+import { FaultError } from "../domain/errors.ts";
 import { bytesOf, ROOT_BYTES, type Root, rootOf } from "../domain/keys.ts";
+import { MAX_AUDIT_LINES_HELD } from "../domain/limits.ts";
 import type { Millis } from "../domain/units.ts";
 import type { KeyValueStore, StoreOperation } from "../ports/keyValueStore.ts";
 import { assert } from "../util/assert.ts";
@@ -13,7 +15,7 @@ import { type AuditEvent, type AuditHead, type AuditLog, NO_ENTRIES } from "./au
 import type { BatchMember } from "./slashingStore.ts";
 
 const ENTRIES = "audit/entries/";
-const ENTRIES_RANGE = { gte: ENTRIES, lt: "audit/entries0" };
+const ENTRIES_END = "audit/entries0";
 const HEAD_KEY = "audit/head";
 const HEAD_TEXT = /^(\d{1,16}) (0x[0-9a-f]{64})$/;
 
@@ -25,12 +27,18 @@ type ChainParts = {
   /** Of this program, as each entry names it. */
   readonly version: string;
   readonly sha256: Sha256;
+  /** Holds the lines that the file lacks. */
+  readonly store: Pick<KeyValueStore, "entries">;
   /** Resolves once everything that is pending is in a synced batch. */
   readonly flush: () => Promise<void>;
 };
 
 /** What an earlier run left: its head, and the lines that the file may lack. */
-export type StoredChain = { readonly head: AuditHead; readonly lines: readonly AuditLine[] };
+export type StoredChain = { readonly head: AuditHead } & Page;
+
+/** Lines of the store, and where those begin that it did not hold any more. */
+type Page = { readonly batches: readonly Batch[]; readonly next: number | null };
+type Batch = { readonly key: string; readonly lines: readonly AuditLine[] };
 
 export class AuditChain implements AuditLog, BatchMember {
   readonly #parts: ChainParts;
@@ -43,17 +51,20 @@ export class AuditChain implements AuditLog, BatchMember {
   /** How many of them the batch under way carries. */
   #carried = 0;
   /** Durable lines that the file may lack, by the key of their batch. */
-  readonly #unprojected: { readonly key: string; readonly lines: readonly AuditLine[] }[] = [];
+  readonly #unprojected: Batch[] = [];
+  #held = 0;
+  /** AUDIT-6: the first of the durable lines that only the store holds. */
+  #beyond: number | null = null;
   /** Keys of batches that the file has. */
   #projected: string[] = [];
+  /** How many of them the batch under way deletes. */
+  #dropped = 0;
 
   constructor(parts: ChainParts, stored: StoredChain) {
     this.#parts = parts;
     this.#head = stored.head;
     this.#tip = stored.head;
-    for (const [key, lines] of Map.groupBy(stored.lines, ({ sequence }) => entriesKey(sequence))) {
-      this.#unprojected.push({ key, lines });
-    }
+    this.#take(stored);
   }
 
   get head(): AuditHead {
@@ -76,6 +87,7 @@ export class AuditChain implements AuditLog, BatchMember {
   operations(): readonly StoreOperation[] {
     this.#carried = this.#pending.length;
     const [first] = this.#pending;
+    this.#dropped = this.#projected.length;
     const dropped = this.#projected.map((key): StoreOperation => ({ type: "del", key }));
     if (first === undefined) return dropped;
     const text = this.#pending.map((line) => line.text).join("\n");
@@ -88,14 +100,44 @@ export class AuditChain implements AuditLog, BatchMember {
 
   /** The batch of the last {@link operations} is durable. */
   committed(): void {
-    this.#projected = [];
+    this.#projected = this.#projected.slice(this.#dropped);
+    this.#dropped = 0;
     const lines = this.#pending.slice(0, this.#carried);
     this.#pending = this.#pending.slice(this.#carried);
     this.#carried = 0;
     const [first, last] = [lines[0], lines.at(-1)];
     if (first === undefined || last === undefined) return;
     this.#head = { sequence: last.sequence, hash: last.hash };
-    this.#unprojected.push({ key: entriesKey(first.sequence), lines });
+    if (this.#beyond !== null) return;
+    if (this.#held < MAX_AUDIT_LINES_HELD) this.#hold({ key: entriesKey(first.sequence), lines });
+    else this.#beyond = first.sequence;
+  }
+
+  /** Whether the store holds lines for the file that {@link unprojected} does not have. */
+  get isBehind(): boolean {
+    return this.#beyond !== null;
+  }
+
+  /** AUDIT-6: takes the next lines out of the store, once the file has those before. */
+  async recall(): Promise<void> {
+    if (this.#beyond === null || this.#held > 0) return;
+    const page = await readPage(this.#parts.store, this.#beyond);
+    if (!page.ok) throw new FaultError("disk_failed", page.error);
+    this.#take(page.value);
+    const last = this.#unprojected.at(-1)?.lines.at(-1);
+    // What became durable meanwhile is read the next time.
+    const isLate = last !== undefined && last.sequence < this.#head.sequence;
+    if (isLate) this.#beyond ??= last.sequence + 1;
+  }
+
+  #take({ batches, next }: Page): void {
+    this.#beyond = next;
+    for (const batch of batches) this.#hold(batch);
+  }
+
+  #hold(batch: Batch): void {
+    this.#unprojected.push(batch);
+    this.#held += batch.lines.length;
   }
 
   /** Whether anything waits for a batch. */
@@ -121,7 +163,9 @@ export class AuditChain implements AuditLog, BatchMember {
   projected(sequence: number): void {
     while ((this.#unprojected[0]?.lines.at(-1)?.sequence ?? Infinity) <= sequence) {
       const done = this.#unprojected.shift();
-      if (done !== undefined) this.#projected.push(done.key);
+      if (done === undefined) return;
+      this.#held -= done.lines.length;
+      this.#projected.push(done.key);
     }
   }
 }
@@ -129,21 +173,34 @@ export class AuditChain implements AuditLog, BatchMember {
 /** Reads what an earlier run left; an error says what is wrong with it. */
 export async function readStoredChain(store: KeyValueStore): Promise<Result<StoredChain, string>> {
   const bytes = await store.get(HEAD_KEY);
-  if (bytes === undefined) return ok({ head: NO_ENTRIES, lines: [] });
+  if (bytes === undefined) return ok({ head: NO_ENTRIES, batches: [], next: null });
   const [, sequence, hash] = HEAD_TEXT.exec(new TextDecoder().decode(bytes)) ?? [];
   if (sequence === undefined) return err(`${HEAD_KEY} is not readable`);
   const head: AuditHead = { sequence: Number(sequence), hash: hash as Root };
-  const lines: AuditLine[] = [];
-  for await (const [key, value] of store.entries(ENTRIES_RANGE)) {
-    let next = Number(key.slice(ENTRIES.length));
+  const page = await readPage(store, 0);
+  return page.ok ? ok({ head, ...page.value }) : page;
+}
+
+/** AUDIT-6: no more than fits, from a line on that begins a batch. */
+async function readPage(
+  store: Pick<KeyValueStore, "entries">,
+  from: number,
+): Promise<Result<Page, string>> {
+  const batches: Batch[] = [];
+  let held = 0;
+  for await (const [key, value] of store.entries({ gte: entriesKey(from), lt: ENTRIES_END })) {
+    const first = Number(key.slice(ENTRIES.length));
+    if (held >= MAX_AUDIT_LINES_HELD) return ok({ batches, next: first });
+    const lines: AuditLine[] = [];
     for (const text of new TextDecoder().decode(value).split("\n")) {
       const parsed = parseLine(text);
       if (parsed === null) return err(`${key} holds a line that is not readable`);
-      lines.push({ sequence: next, hash: parsed.hash, text });
-      next++;
+      lines.push({ sequence: first + lines.length, hash: parsed.hash, text });
     }
+    batches.push({ key, lines });
+    held += lines.length;
   }
-  return ok({ head, lines });
+  return ok({ batches, next: null });
 }
 
 type Entry = AuditEvent & {

@@ -149,6 +149,7 @@ export class NodeCluster {
       identity,
       beacon,
       store,
+      auditFile: disk.openAudit(),
       lock: HELD,
       bls: createBls(),
       signer: createBuiltinSigner(shares.map((secret, validator) => ({ validator, secret }))),

@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { InclusionReader } from "../../sim/devchain/inclusion.ts";
 import { interopSecretKey } from "../../sim/devchain/interopKeys.ts";
 import { ScriptedVc, type VcHabits } from "../../sim/devchain/vc/scriptedVc.ts";
-import { VirtualStore } from "../../sim/virtualStore.ts";
+import { VirtualDisk } from "../../sim/virtualStore.ts";
 import { type BeaconClient, createBeaconClient } from "../../src/adapters/beacon/client.ts";
 import {
   startValidatorApi,
@@ -197,7 +197,8 @@ async function startMember(parts: Parts, url: string, self: PeerIndex): Promise<
   const { cluster } = keys;
   const logger = recordingLogger();
   const metrics = countingMetrics();
-  const store = new VirtualStore();
+  const disk = new VirtualDisk();
+  const store = disk.open();
   const onBug = (bug: unknown): void => void parts.bugs.push(bug);
   const { forkVersion: genesisForkVersion } = cluster;
   const endpoints = [url];
@@ -232,6 +233,7 @@ async function startMember(parts: Parts, url: string, self: PeerIndex): Promise<
       identity,
       beacon: counted(beacon, parts.requests),
       store,
+      auditFile: disk.openAudit(),
       lock: HELD,
       bls: createBls(),
       signer: createBuiltinSigner([]),

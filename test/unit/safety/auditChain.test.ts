@@ -17,10 +17,14 @@ import { CHAIN, OPEN, request, root, task, vote } from "../../support/slashing.t
 
 async function open(disk: VirtualDisk) {
   const slashing = await openSlashingStore(disk.open(), CHAIN);
-  const stored = await readStoredChain(disk.open());
+  const store = disk.open();
+  const stored = await readStoredChain(store);
   assert(stored.ok);
   const flush = () => slashing.flush();
-  const audit = new AuditChain({ now: () => 7, version: "test", sha256, flush }, stored.value);
+  const audit = new AuditChain(
+    { now: () => 7, version: "test", sha256, store, flush },
+    stored.value,
+  );
   slashing.join(audit);
   return { audit, gate: createSafetyGate({ ...OPEN, slashing, audit }) };
 }

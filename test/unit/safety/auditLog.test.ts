@@ -12,6 +12,7 @@ import {
 } from "../../../src/adapters/storage/auditFiles.ts";
 import { sha256 } from "../../../src/crypto/sha256.ts";
 import type { Root } from "../../../src/domain/keys.ts";
+import { AUDIT_SYNC_ROUNDS, MAX_AUDIT_LINES_HELD } from "../../../src/domain/limits.ts";
 import { openAudit } from "../../../src/node/audit.ts";
 import { AuditProjector } from "../../../src/node/auditProjector.ts";
 import { type AuditHead, NO_ENTRIES } from "../../../src/safety/auditLog.ts";
@@ -22,11 +23,13 @@ import { CHAIN } from "../../support/slashing.ts";
 import { temporaryFolder } from "../../support/temporary.ts";
 import { VirtualClock } from "../../support/virtualClock.ts";
 
-async function open(t: TestContext, directory: string, disk = new VirtualDisk()) {
+const SMALL = { maxFileBytes: 2_000, maxFiles: 3 };
+
+async function open(t: TestContext, directory: string, disk = new VirtualDisk(), size = SMALL) {
   const slashing = await openSlashingStore(disk.open(), CHAIN);
   const clock = new VirtualClock(1_700_000_000_000);
   const audit = await openAudit({ store: disk.open(), clock, version: "test" }, slashing);
-  const auditFile = openAuditFiles({ directory, maxFileBytes: 2_000, maxFiles: 3 });
+  const auditFile = openAuditFiles({ directory, ...size });
   t.after(() => auditFile.close());
   const precursors: string[] = [];
   const projector = new AuditProjector({
@@ -153,4 +156,58 @@ test("AUDIT-4: a database that is older than the file shows, and the chain goes 
   assert.equal(restored.audit.head.sequence, 7);
   assert.deepEqual(await problemsOf(directory, restored.audit.head), []);
   assert.equal(readdirSync(directory).length, 1);
+});
+
+const LARGE = { maxFileBytes: 2 ** 20, maxFiles: 64 };
+
+/** What the store holds of the log. */
+function batchesOn(disk: VirtualDisk): number {
+  return disk.keys.filter((key) => key.startsWith("audit/entries/")).length;
+}
+
+test("AUDIT-2: hundreds of epochs leave no more behind than those between two syncs", async (t) => {
+  const { audit, add, disk } = await open(t, temporaryFolder(t), new VirtualDisk(), LARGE);
+  let [lines, batches] = [0, 0];
+  for (let epoch = 0; epoch < 300; epoch++) {
+    await add(8);
+    lines = Math.max(lines, audit.unprojected().length);
+    batches = Math.max(batches, batchesOn(disk));
+  }
+  assert(lines <= 8 * AUDIT_SYNC_ROUNDS, `${lines} lines were held`);
+  assert(batches <= AUDIT_SYNC_ROUNDS + 1, `${batches} batches were stored`);
+});
+
+test("AUDIT-6: a file that takes nothing for long fills no memory, and misses no line", async (t) => {
+  const directory = temporaryFolder(t);
+  const { audit, projector, disk } = await open(t, directory, new VirtualDisk(), LARGE);
+  const perEpoch = 40;
+  for (let epoch = 0; epoch < 300; epoch++) {
+    for (let i = 0; i < perEpoch; i++) {
+      audit.append({ kind: "action", action: "test", caller: "test", detail: `${epoch}/${i}` });
+    }
+    await audit.flush();
+    const held = audit.unprojected().length;
+    assert(held < MAX_AUDIT_LINES_HELD + perEpoch, `${held} lines are held`);
+  }
+  assert(audit.isBehind, "more came than is held");
+  // One node starts anew, the other never stopped.
+  const elsewhere = temporaryFolder(t);
+  const restarted = await open(t, elsewhere, disk.copy(), LARGE);
+  assert(restarted.audit.unprojected().length < MAX_AUDIT_LINES_HELD + perEpoch);
+  await Promise.all([projector.project(), restarted.projector.project()]);
+  assert.deepEqual(await problemsOf(directory, audit.head), []);
+  assert.deepEqual(await problemsOf(elsewhere, restarted.audit.head), []);
+  assert(!audit.isBehind);
+});
+
+test("AUDIT-2: what the file got while a batch was under way is forgotten by a later one", async (t) => {
+  const { audit, add, disk } = await open(t, temporaryFolder(t), new VirtualDisk(), LARGE);
+  for (let round = 1; round < AUDIT_SYNC_ROUNDS; round++) await add(1);
+  disk.beforeWrite = () => {
+    audit.projected(AUDIT_SYNC_ROUNDS - 1);
+    disk.beforeWrite = () => undefined;
+  };
+  await add(1);
+  for (let round = 0; round <= AUDIT_SYNC_ROUNDS; round++) await add(1);
+  assert(batchesOn(disk) <= 2, `${batchesOn(disk)} batches are stored`);
 });

@@ -45,3 +45,35 @@ describe("SIM-4: a power cut", () => {
     }
   });
 });
+
+describe("SIM-4: a power cut and the audit file", () => {
+  const line = (sequence: number) => ({ sequence, text: `{"hash":"0x${sequence}"}` });
+
+  it("takes the lines that were not synced, and leaves their writer waiting", async () => {
+    const loop = new EventLoop();
+    const disk = new VirtualDisk((ms) => new Promise((done) => loop.at(loop.now + ms, done)));
+    disk.fateOfAudit = () => ({ syncMs: 10, fault: null });
+    const file = disk.openAudit();
+    const ended: string[] = [];
+    loop.at(0, () => void file.append([line(1)]).then(() => file.sync()));
+    loop.at(11, () => void file.append([line(2)]).then(() => file.sync()));
+    loop.at(15, () => file.cutPower());
+    loop.at(16, () => void file.append([line(3)]).finally(() => ended.push("after")));
+    await loop.run(100);
+    assert.deepEqual(ended, []);
+    assert.equal(await disk.openAudit().last(), line(1).text);
+  });
+
+  it("names what retention took", async () => {
+    const disk = new VirtualDisk();
+    const file = disk.openAudit();
+    for (let first = 1; first < 3_000; first += 100) {
+      await file.append(Array.from({ length: 100 }, (_, i) => line(first + i)));
+      await file.sync();
+    }
+    assert(disk.audit.lines.length <= 1_500);
+    const removed = await file.removed();
+    assert.equal((removed?.sequence ?? 0) + 1, disk.audit.lines[0]?.sequence);
+    assert.equal(removed?.hash, `0x${removed?.sequence}`);
+  });
+});
