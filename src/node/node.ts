@@ -28,6 +28,7 @@ import { type Health, healthOf, type Observations } from "./health.ts";
 import { startProposerPreparer } from "./proposerPreparer.ts";
 import { openSafety } from "./safety.ts";
 import { NodeSafetyControl, type SafetyControl } from "./safetyControl.ts";
+import { SlashedWatch } from "./slashedWatch.ts";
 import { SyncWatch } from "./syncWatch.ts";
 import { ViewWatch } from "./viewWatch.ts";
 import { WatchedStore } from "./watchedStore.ts";
@@ -121,13 +122,15 @@ export async function createNode(
   });
   heads.start(stopping.signal);
   sync.start();
+  const control = new NodeSafetyControl({ ...ports, cluster, ...safety, ...components });
+  new SlashedWatch({ ...common, cluster, control, signal: stopping.signal }).start();
   background.run(() => safety.projector.run(stopping.signal), failure.resolve);
   startProposerPreparer({ ...common, cluster, signal: stopping.signal });
   components.scheduler.start();
   return {
     chain,
     validatorApi: components.validatorApi,
-    control: new NodeSafetyControl({ ...ports, cluster, ...safety, ...components }),
+    control,
     failure: failure.promise,
     judgeGossip: (channel, bytes, from) => courier.judgeGossip(channel, bytes, from),
     health: () => healthOf(observe({ ...ports, cluster, store, sync, view })),

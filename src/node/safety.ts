@@ -1,7 +1,7 @@
 /** Puts the safety ring together: what this node signed, what it may sign, and the log of both. */
 import type { Cluster } from "../cluster/cluster.ts";
 import type { Duty } from "../domain/duty.ts";
-import type { LockIndex, PubKey, Root } from "../domain/keys.ts";
+import type { LockIndex, PubKey, PubShare, Root, ShareIndex } from "../domain/keys.ts";
 import type { DutyKind } from "../duties/kind.ts";
 import type { KeyValueStore } from "../ports/keyValueStore.ts";
 import type { Ports } from "../ports/ports.ts";
@@ -54,8 +54,13 @@ export async function openSafety(parts: SafetyParts): Promise<Safety> {
     assert(known !== undefined, `the lock has validator ${validator}`);
     return known.pubKey;
   };
+  const pubShareOf = (validator: LockIndex, share: ShareIndex): PubShare => {
+    const known = cluster.validators[validator]?.pubShares[share - 1];
+    assert(known !== undefined, `the lock has share ${share} of validator ${validator}`);
+    return known;
+  };
   const common = { slashing, lock, freezes, audit, precursors };
-  const gate = createSafetyGate({ ...common, guards, safetyOf, pubKeyOf });
+  const gate = createSafetyGate({ ...common, guards, safetyOf, pubKeyOf, pubShareOf });
   const setBack =
     ahead === null
       ? null
