@@ -10,13 +10,19 @@ export type Scale = {
 
 const GAP_WIDTH = 54;
 
+/** Drawing units between two marks: numbers stand side by side, or one above the other. */
+const TICK_WIDTH = 110;
+const TICK_HEIGHT = 56;
+
 export function linear(
   [from, to]: readonly [number, number],
-  [left, right]: readonly [number, number],
+  [start, end]: readonly [number, number],
 ): Scale {
   const span = to - from || 1;
-  const at = (value: number): number => left + ((value - from) / span) * (right - left);
-  return { at, ticks: roundValues(from, to, Math.abs(right - left) / 110), gaps: [] };
+  const at = (value: number): number => start + ((value - from) / span) * (end - start);
+  // Upwards is towards smaller numbers.
+  const apart = end < start ? TICK_HEIGHT : TICK_WIDTH;
+  return { at, ticks: roundValues(from, to, Math.abs(end - start) / apart), gaps: [] };
 }
 
 /**

@@ -9,11 +9,11 @@ import { measure, SWEEP_BASE } from "../sweep.ts";
 import type { Study } from "./study.ts";
 
 const SIZES = [4, 7, 10];
-const DOWNTIMES = [1, 2, 5, 10, 20];
-const SLOTS = 32;
+const DOWNTIMES = [2, 5, 10, 20];
+const SLOTS = 64;
 const SLOTS_PER_EPOCH = 8;
 /** A node that fails is away for so long. */
-const OUTAGE_SLOTS = 4;
+const OUTAGE_SLOTS = 2;
 
 export const margin: Study = async ({ runs, onRun }) => {
   const shares = new Map<string, number>();
