@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { promisify } from "node:util";
 import { type Finished, runCommand } from "../../support/command.ts";
 import { temporaryFolder } from "../../support/temporary.ts";
 
@@ -34,6 +36,16 @@ describe("coterie sim", () => {
     assert.match(diff.stdout, /differ from line 41 on/);
     assert.equal((await simulate("diff", traceFile, traceFile)).code, 0);
     assert.equal((await simulate("replay", changed)).code, 1);
+  });
+
+  const otherNode = process.env["COTERIE_OTHER_NODE"];
+  const skip = otherNode === undefined && "COTERIE_OTHER_NODE names no second Node binary";
+  it("SIM-3: another Node gives the same trace", { skip }, async () => {
+    const words = ["src/main.ts", "sim", "--scenario", "swarm", "--seed", "77"];
+    const other = await promisify(execFile)(String(otherNode), words);
+    const own = await promisify(execFile)(process.execPath, words);
+    assert.equal(hashIn(other.stdout), hashIn(own.stdout));
+    assert.notEqual(hashIn(own.stdout), "none");
   });
 
   it("prints one JSON object per line when it is told to", async () => {
