@@ -9,6 +9,8 @@ export type Scale = {
 };
 
 const GAP_WIDTH = 54;
+/** Silences that may as well be drawn as long as they are. */
+const SHORT_MS = 60;
 
 /** Drawing units between two marks: numbers stand side by side, or one above the other. */
 const TICK_WIDTH = 110;
@@ -37,7 +39,7 @@ export function compressed(
   const [first = 0] = sorted;
   const last = sorted.at(-1) ?? first;
   const steps = sorted.slice(1).map((time, index) => time - (sorted[index] ?? 0));
-  const longest = Math.max((last - first) / 30, 4 * median(steps), 1);
+  const longest = Math.max((last - first) / 30, 4 * median(steps), SHORT_MS);
   const pieces: { from: number; to: number; isGap: boolean }[] = [];
   let start = first;
   for (const [index, step] of steps.entries()) {

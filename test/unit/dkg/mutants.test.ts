@@ -93,6 +93,40 @@ const MUTANTS: readonly Mutant[] = [
     expect: /without proof/,
   },
   {
+    name: "a dealing may have more commitments than t",
+    patches: [
+      {
+        file: "src/wire/ceremonyBodies.ts",
+        find: "columnsOf(wire.commitments, threshold * PUBLIC_KEY_BYTES, validators)",
+        replace: "columnsOf(wire.commitments, wire.commitments.length / validators, validators)",
+      },
+      {
+        file: "src/wire/ceremonyBodies.ts",
+        find: "columnsOf(row, PUBLIC_KEY_BYTES, threshold)",
+        replace: "columnsOf(row, PUBLIC_KEY_BYTES, row.length / PUBLIC_KEY_BYTES)",
+      },
+    ],
+    attack: (Machine) => {
+      const higher: Misdeeds = {
+        dealing: (_, { record, config }) => {
+          const session = record.context("commit");
+          assert(session !== null, "the session is agreed on");
+          const receivingKeys = record.bodies("agree").map((body) => body.receivingKey);
+          const shape = { ...config.facts.shape, threshold: 3 };
+          return deal({ seed: config.seed, session, dealer: config.self, shape, receivingKeys });
+        },
+      };
+      try {
+        const network = attacked(Machine, higher);
+        return accepts(network, "reveal") ? "a higher degree counts" : null;
+      } catch (error) {
+        // The sum of the polynomials is the second line of defence.
+        return `a higher degree counts: ${String(error)}`;
+      }
+    },
+    expect: /higher degree/,
+  },
+  {
     name: "a complaint's point needs no proof",
     patches: [
       {
