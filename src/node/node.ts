@@ -113,10 +113,7 @@ export async function createNode(
   const { components, courier } = built;
   wire(components);
   track(components, components.tracker);
-  if (config.watch !== undefined) {
-    track(components, config.watch);
-    components.consensus.onDecided(config.watch.decided);
-  }
+  watchFor(config, components);
   watchView(components, view);
   const health = (): Health => healthOf(observe({ ...ports, cluster, store, sync, view, peers }));
   peers.start({
@@ -155,6 +152,13 @@ function watchView({ fetcher, consensus }: Components, view: ViewWatch): void {
     const kind = DUTY_KINDS[data.duty.type];
     if (kind.consensus === "agree" && kind.needsOwnData) view.decided(data);
   });
+}
+
+/** Whoever is told of everything, where the configuration names somebody. */
+function watchFor({ watch }: NodeConfig, components: Components): void {
+  if (watch === undefined) return;
+  track(components, watch);
+  components.consensus.onDecided(watch.decided);
 }
 
 type Watched = Ports & {
