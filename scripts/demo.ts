@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { InclusionReader } from "../sim/devchain/inclusion.ts";
+import { startClients } from "./demo/clients.ts";
 import {
   createCluster,
   freePorts,
@@ -28,6 +29,8 @@ const INCLUSION_SLOTS = 3;
 const FINALITY_EPOCHS = 5;
 /** Nodes that are up already find the chain and learn their duties in that time. */
 const GENESIS_DELAY_S = 8;
+/** Programs of other people import keys first, and ask for their duties before genesis. */
+const GENESIS_DELAY_WITH_COMMAND_S = 30;
 
 async function main(): Promise<number> {
   const options = parseOptions(process.argv.slice(2));
@@ -53,16 +56,22 @@ async function demo(options: DemoOptions, dir: string, children: Child[]): Promi
   const urls = ports.map((port) => `http://127.0.0.1:${port}`);
   board.say(`${options.nodes} nodes are starting`);
   const onEvent = (event: NodeEvent): void => board.hear(event);
-  const started = await startNodes({ dataDirs, urls, preset: options.preset, onEvent });
+  const started = await startNodes({ ...options, dataDirs, urls, onEvent });
   const nodes = started.map(({ child }) => child);
   children.push(...nodes);
   board.say("the dev chain is starting; genesis is seconds away");
   const chain = await startChain(join(dir, "chain"), readPubKeys(dataDirs[0] ?? ""), {
     ...options,
     ports,
-    genesisDelayS: GENESIS_DELAY_S,
+    genesisDelayS: options.vcCommand === null ? GENESIS_DELAY_S : GENESIS_DELAY_WITH_COMMAND_S,
   });
   children.push(chain.child);
+  if (options.signer === "vc") {
+    board.say("each node's validator client is starting");
+    const onLine = (client: number, line: string): void => board.hearClient(client, line);
+    const parts = { dir: join(dir, "clients"), dataDirs, nodes: started, chain, options, onLine };
+    children.push(...(await startClients(parts)));
+  }
   const reader = new InclusionReader(chain.urls[0] ?? "", chain.validators);
   await watch({ options, chain, nodes, board, reader });
   const slashings = await readSlashings(chain);

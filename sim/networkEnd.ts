@@ -41,6 +41,7 @@ const MAX_SEEN = 4_096;
 export class NetworkEnd implements Network {
   readonly #options: EndOptions;
   readonly #handlers = new Map<Channel, (frame: Inbound) => void>();
+  readonly #leaving = new Map<Channel, (frame: Uint8Array) => boolean>();
   readonly #pathListeners = new Listeners<[PeerIndex, Path]>();
   readonly #paths = new Map<PeerIndex, Path>();
   readonly #standings = new Map<PeerIndex, Standing>();
@@ -56,6 +57,8 @@ export class NetworkEnd implements Network {
     assert(bytes.length > 0 && bytes.length <= MAX_FRAME_BYTES, "a frame is within its limit");
     if (this.#isDead || this.path(peer) === "none") return false;
     const { self, send } = this.#options;
+    // What was sent is on its way at once; nothing waits in this process.
+    if (this.#leaving.get(channel)?.(bytes) === false) return true;
     return send({ channel, from: self, to: peer, via: "direct", bytes });
   }
 
@@ -64,6 +67,14 @@ export class NetworkEnd implements Network {
     if (this.#isDead) return;
     this.#see(channel, bytes);
     this.#spread({ channel, from: this.#options.self, via: "gossip", bytes }, null);
+  }
+
+  onLeaving(channel: Channel, mayLeave: (frame: Uint8Array) => boolean): void {
+    this.#leaving.set(channel, mayLeave);
+  }
+
+  settled(): Promise<void> {
+    return Promise.resolve();
   }
 
   onFrame(channel: Channel, handler: (frame: Inbound) => void): void {

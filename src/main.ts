@@ -11,6 +11,11 @@ const MIN_NODE_MAJOR = 24;
 /** Tells the second process that it is one, so that a wrong binary cannot start itself for ever. */
 const SECOND_START = "COTERIE_NODE_STARTED";
 
+// Node opens its debugger, and with it every key in memory, to whoever may send SIGUSR1.
+process.on("SIGUSR1", () => {
+  process.stderr.write("SIGUSR1 is ignored; SIGUSR2 freezes signing\n");
+});
+
 if (Number(process.versions.node.split(".")[0]) >= MIN_NODE_MAJOR) await runProgram();
 else startWithBundledNode();
 

@@ -10,7 +10,7 @@ import {
   startNodes,
 } from "../demo/cluster.ts";
 import { type Floor, FloorProbe } from "./attesterFloor.ts";
-import { MetricsPage } from "./nodeMetrics.ts";
+import { countSent, difference, type Sent, sleepUntil, untilReady } from "./clusterUnderTest.ts";
 import { cpuMsOf, memoryOf, type ProcessMemory } from "./processStats.ts";
 import { type SlotRecord, StubBeacon, type StubChain } from "./stubBeacon.ts";
 
@@ -34,18 +34,15 @@ export type RunResult = {
   /** Per node and slot, one entry per node. */
   readonly cpuMs: readonly number[];
   readonly memory: readonly ProcessMemory[];
-  /** Sent by all nodes together during the measured slots, as counted at their streams. */
-  readonly sent: Readonly<Record<"consensus" | "partials", Sent>>;
+  /** During the measured slots. */
+  readonly sent: Sent;
 };
-export type Sent = { readonly frames: number; readonly bytes: number };
 
 /** Epochs that lie in the past when the nodes start: an attestation needs a justified one. */
 const GENESIS_EPOCHS_AGO = 4;
 /** Parts of the slot: the block arrives, and the idle time in which the floor is measured. */
 const HEAD_AT = 0.2;
 const FLOOR_AT = 0.7;
-const READY_WITHIN_MS = 60_000;
-const READY_POLL_MS = 200;
 
 export async function runScenario(
   scenario: Scenario,
@@ -77,28 +74,6 @@ function chainOf({ preset, slotsPerEpoch, slotMs }: Scenario, pubKeys: readonly 
   const sinceGenesisMs = GENESIS_EPOCHS_AGO * slotsPerEpoch * slotMs;
   const genesisTime = Math.floor((Date.now() - sinceGenesisMs) / 1_000);
   return { preset, slotsPerEpoch, slotMs, genesisTime, pubKeys, forkVersion: FORK_VERSION };
-}
-
-async function untilReady(running: readonly RunningNode[]): Promise<void> {
-  const deadline = Date.now() + READY_WITHIN_MS;
-  for (const { child, monitoringUrl } of running) {
-    while (!(await isReady(monitoringUrl))) {
-      if (!child.isRunning || Date.now() > deadline) {
-        throw new Error(`${child.name} does not get ready:\n${child.lastLines}`);
-      }
-      await sleepUntil(Date.now() + READY_POLL_MS);
-    }
-  }
-}
-
-async function isReady(monitoringUrl: string): Promise<boolean> {
-  try {
-    return (await fetch(`${monitoringUrl}/readyz`)).ok;
-  } catch (error) {
-    // Nothing listens yet.
-    if (error instanceof TypeError) return false;
-    throw error;
-  }
 }
 
 type Measured = {
@@ -141,32 +116,9 @@ async function measure(run: Measured): Promise<RunResult> {
   return { chain, slots, floor: probe.floor(), cpuMs, memory, sent };
 }
 
-type Counts = { readonly cpuMs: readonly number[] } & RunResult["sent"];
+type Counts = { readonly cpuMs: readonly number[] } & Sent;
 
 async function countAll(running: readonly RunningNode[]): Promise<Counts> {
-  const pages = await Promise.all(
-    running.map(({ monitoringUrl }) => MetricsPage.read(monitoringUrl)),
-  );
-  const sent = (channel: string): Sent => {
-    const labels = { channel, direction: "out" };
-    const total = (name: string): number =>
-      pages.reduce((sum, page) => sum + page.total(name, labels), 0);
-    return {
-      frames: total("coterie_p2p_frames_total"),
-      bytes: total("coterie_p2p_bytes_total"),
-    };
-  };
-  return {
-    cpuMs: running.map(({ child }) => cpuMsOf(child.pid ?? 0)),
-    consensus: sent("consensus"),
-    partials: sent("partials"),
-  };
-}
-
-function difference(after: Sent, before: Sent): Sent {
-  return { frames: after.frames - before.frames, bytes: after.bytes - before.bytes };
-}
-
-function sleepUntil(instant: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, Math.max(0, instant - Date.now())));
+  const sent = await countSent(running);
+  return { ...sent, cpuMs: running.map(({ child }) => cpuMsOf(child.pid ?? 0)) };
 }

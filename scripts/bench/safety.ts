@@ -60,6 +60,7 @@ async function measure(directory: string, validators: number): Promise<Samples> 
     freezes: new Freezes(recorder.store, new Map()),
     guards: [],
     safetyOf: () => ({ scope: "attest", messagesPerValidator: 1 }),
+    pubKeyOf: (validator) => `0x${hexOf(validator, 48)}` as PubKey,
     audit,
     precursors: { count: () => undefined },
   });

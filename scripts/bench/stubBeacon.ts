@@ -6,6 +6,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { assert } from "../../src/util/assert.ts";
+import type { StubBlocks } from "./stubBlocks.ts";
 
 export type StubChain = {
   readonly preset: "minimal" | "mainnet";
@@ -17,6 +18,8 @@ export type StubChain = {
   readonly pubKeys: readonly string[];
   /** Genesis fork version, as 0x hex. */
   readonly forkVersion: string;
+  /** What the cluster proposes; nothing where absent. */
+  readonly blocks?: StubBlocks;
 };
 
 /** Attestations of one slot as a node submitted them: Beacon API JSON. */
@@ -99,7 +102,11 @@ export class StubBeacon {
     if (pathname === "/eth/v1/events") this.#openStream(response);
     else if (pathname === "/eth/v1/validator/attestation_data") {
       this.#giveData(Number(searchParams.get("slot")), response);
-    } else {
+    } else if (pathname.startsWith("/eth/v3/validator/blocks/")) {
+      const slot = Number(pathname.split("/").at(-1));
+      this.#chain.blocks?.give(slot, searchParams.get("randao_reveal") ?? "", response);
+    } else if (pathname === "/eth/v2/beacon/blocks") this.#chain.blocks?.take(request, response);
+    else {
       readBody(request, (body) => {
         if (pathname === "/eth/v2/beacon/pool/attestations") this.#takeAttestations(body, response);
         else this.#answer(pathname, body, response);
@@ -151,7 +158,12 @@ export class StubBeacon {
     else if (pathname.endsWith("/validators")) sendJson(response, this.#validators(body));
     else if (pathname.includes("/duties/attester/")) {
       sendJson(response, this.#duties(Number(last), new Set(JSON.parse(body))));
-    } else response.writeHead(404).end();
+    } else if (pathname.includes("/duties/proposer/")) {
+      const data = this.#chain.blocks?.duties(Number(last)) ?? [];
+      sendJson(response, { dependent_root: DEPENDENT_ROOT, execution_optimistic: false, data });
+    } else if (pathname.includes("/beacon/headers/")) sendJson(response, headerOf(last));
+    else if (pathname.endsWith("/prepare_beacon_proposer")) response.writeHead(200).end();
+    else response.writeHead(404).end();
   }
 
   #genesis(): object {
@@ -225,6 +237,23 @@ export class StubBeacon {
   }
 }
 
+/** Every root is a slot's block: what {@link rootOfNumber} wrote. */
+function headerOf(root: string): object {
+  const message = {
+    slot: String(Number(root)),
+    proposer_index: "0",
+    parent_root: ZERO_ROOT,
+    state_root: ZERO_ROOT,
+    body_root: ZERO_ROOT,
+  };
+  const header = { message, signature: `0x${"00".repeat(96)}` };
+  return {
+    execution_optimistic: false,
+    finalized: false,
+    data: { root, canonical: true, header },
+  };
+}
+
 const SYNCED = {
   head_slot: "1",
   sync_distance: "0",
@@ -234,7 +263,7 @@ const SYNCED = {
 };
 
 /** A root that tells blocks apart. */
-function rootOfNumber(slot: number): string {
+export function rootOfNumber(slot: number): string {
   return `0x${slot.toString(16).padStart(64, "0")}`;
 }
 

@@ -12,7 +12,7 @@ const DEVCHAIN = join(ROOT, "sim/devchain/main.ts");
 /** Genesis fork version of the dev chain: what a cluster lock names its chain by. */
 export const FORK_VERSION = "0x00000f00";
 /** An address nobody owns: blocks of the dev chain pay no one. */
-const NO_ADDRESS = "0x000000000000000000000000000000000000dEaD";
+export const FEE_RECIPIENT = "0x000000000000000000000000000000000000dEaD";
 
 /** Runs a command to its end; its output is the error when it fails. */
 async function runToEnd(name: string, args: readonly string[]): Promise<void> {
@@ -32,7 +32,7 @@ export async function createCluster(
     ...["--name", "demo", "--cluster-dir", dir],
     ...["--nodes", String(options.nodes), "--num-validators", String(options.validators)],
     ...["--testnet-fork-version", options.forkVersion ?? FORK_VERSION],
-    ...["--fee-recipient-addresses", NO_ADDRESS, "--withdrawal-addresses", NO_ADDRESS],
+    ...["--fee-recipient-addresses", FEE_RECIPIENT, "--withdrawal-addresses", FEE_RECIPIENT],
     "--insecure-keys",
   ]);
   return Array.from({ length: options.nodes }, (_, node) => join(dir, `node${node}`));
@@ -43,6 +43,14 @@ export function readPubKeys(dataDir: string): readonly string[] {
   const lock = JSON.parse(readFileSync(join(dataDir, "cluster-lock.json"), "utf8"));
   return lock.distributed_validators.map(
     (validator: { distributed_public_key: string }) => validator.distributed_public_key,
+  );
+}
+
+/** Public shares of one node, in the lock's order. */
+export function readPubShares(dataDir: string, node: number): readonly string[] {
+  const lock = JSON.parse(readFileSync(join(dataDir, "cluster-lock.json"), "utf8"));
+  return lock.distributed_validators.map(
+    (validator: { public_shares: readonly string[] }) => validator.public_shares[node],
   );
 }
 
@@ -117,20 +125,28 @@ export type NodeOptions = {
   /** The beacon node of each, which need not be there yet. */
   readonly urls: readonly string[];
   readonly preset: DemoOptions["preset"];
+  /** Who holds the key shares; the node itself where absent. */
+  readonly signer?: DemoOptions["signer"];
   /** Gets each line of their JSON logs. */
   readonly onEvent?: (event: NodeEvent) => void;
 };
-export type RunningNode = { readonly child: Child; readonly monitoringUrl: string };
+export type RunningNode = {
+  readonly child: Child;
+  readonly monitoringUrl: string;
+  /** Where its validator client reaches it. */
+  readonly validatorApiUrl: string;
+};
 
 /** One node per data directory on loopback; resolves once all listen and look for their chain. */
 export async function startNodes(options: NodeOptions): Promise<readonly RunningNode[]> {
-  const { dataDirs, urls, preset, onEvent } = options;
+  const { dataDirs, urls, preset, signer = "builtin", onEvent } = options;
   const ports = await freePorts(3 * dataDirs.length);
   const addressOf = (node: number): string => `/ip4/127.0.0.1/tcp/${ports[node]}`;
   const peers = dataDirs.map((_, node) => `${node}=${addressOf(node)}`).join(",");
   const listening: Promise<void>[] = [];
   const nodes = dataDirs.map((dir, node) => {
     const monitoring = `127.0.0.1:${ports[dataDirs.length + node]}`;
+    const validatorApi = `127.0.0.1:${ports[2 * dataDirs.length + node]}`;
     const isListening = Promise.withResolvers<void>();
     listening.push(isListening.promise);
     const child = new Child({
@@ -140,11 +156,11 @@ export async function startNodes(options: NodeOptions): Promise<readonly Running
       args: [
         COTERIE,
         "run",
-        ...["--data-dir", dir, "--signer", "builtin"],
+        ...["--data-dir", dir, "--signer", signer],
         ...["--beacon-node-endpoints", urls[node] ?? ""],
         ...["--p2p-tcp-address", `127.0.0.1:${ports[node]}`, "--p2p-peers", peers],
         ...["--monitoring-address", monitoring],
-        ...["--validator-api-address", `127.0.0.1:${ports[2 * dataDirs.length + node]}`],
+        ...["--validator-api-address", validatorApi],
         ...["--log-format", "json"],
       ],
       onLine: (line) => {
@@ -157,7 +173,8 @@ export async function startNodes(options: NodeOptions): Promise<readonly Running
     void child.finish().then(() => {
       isListening.reject(new Error(`node ${node} ended:\n${child.lastLines}`));
     });
-    return { child, monitoringUrl: `http://${monitoring}` };
+    const [monitoringUrl, validatorApiUrl] = [`http://${monitoring}`, `http://${validatorApi}`];
+    return { child, monitoringUrl, validatorApiUrl };
   });
   try {
     await Promise.all(listening);

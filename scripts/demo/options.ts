@@ -8,6 +8,10 @@ export type DemoOptions = {
   readonly slotMs: number;
   readonly fork: string;
   readonly preset: "minimal" | "mainnet";
+  /** Who holds the key shares and signs. */
+  readonly signer: "builtin" | "vc";
+  /** Shell command of the validator clients; null for this project's own. */
+  readonly vcCommand: string | null;
   /** Node `node` is killed when slot `slot` begins. */
   readonly kill: { readonly node: number; readonly slot: number } | null;
   readonly isJson: boolean;
@@ -21,6 +25,10 @@ on chain is counted from block bodies against the duties that were due.
   --slot-ms N      length of a slot in milliseconds (2000)
   --fork NAME      fork at genesis: electra or fulu (fulu)
   --preset NAME    minimal or mainnet (minimal)
+  --signer WHO     builtin: the nodes hold the key shares; vc: validator clients do (builtin)
+  --vc-command CMD any other validator client for --signer vc: a shell command, run once for each
+                   node with BEACON_NODE_URL, KEYS_DIR (its keystores and passwords), CLIENT_DIR
+                   (an empty folder), CHAIN_CONFIG (a YAML file) and NODE_INDEX in its environment
   --kill N@SLOT    kills node N (0 to 3) without warning when SLOT begins
   --json           one JSON object per line instead of text
 Exit code 0 when every duty is on chain with the right head and the chain finalized.`;
@@ -34,7 +42,14 @@ export function parseOptions(args: readonly string[]): DemoOptions | null {
   const { values } = parse(args);
   if (values.help) return null;
   const slots = whole("slots", values.slots, 8);
+  const vcCommand = values["vc-command"] ?? null;
+  const signer = oneOf("signer", values.signer, ["builtin", "vc"]);
+  if (vcCommand !== null && signer !== "vc") {
+    throw new DemoUsageError("--vc-command needs --signer vc");
+  }
   return {
+    signer,
+    vcCommand,
     nodes: 4,
     validators: whole("validators", values.validators, 1),
     slots,
@@ -56,6 +71,8 @@ function parse(args: readonly string[]) {
         "slot-ms": { type: "string", default: "2000" },
         fork: { type: "string", default: "fulu" },
         preset: { type: "string", default: "minimal" },
+        signer: { type: "string", default: "builtin" },
+        "vc-command": { type: "string" },
         kill: { type: "string" },
         json: { type: "boolean", default: false },
         help: { type: "boolean", default: false },

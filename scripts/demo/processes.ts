@@ -9,15 +9,19 @@ const KEPT_LINES = 30;
 
 export type ChildOptions = {
   readonly name: string;
+  /** This Node where absent. */
+  readonly program?: string;
+  /** Signals go to all that the program starts, too: what a shell does. */
+  readonly isShell?: boolean;
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly onLine?: (line: string) => void;
 };
 
 /** Processes that still run; whatever ends this one ends them. */
-const running = new Set<ChildProcess>();
+const running = new Set<Child>();
 process.once("exit", () => {
-  for (const child of running) child.kill("SIGKILL");
+  for (const child of running) child.signal("SIGKILL");
 });
 for (const signal of ["SIGTERM", "SIGHUP"] as const) {
   // Without a handler a signal ends the process past its exit event.
@@ -27,13 +31,17 @@ for (const signal of ["SIGTERM", "SIGHUP"] as const) {
 export class Child {
   readonly name: string;
   readonly #process: ChildProcess;
+  readonly #isShell: boolean;
   readonly #lastLines: string[] = [];
   readonly #exited: Promise<void>;
 
-  constructor({ name, args, env, onLine }: ChildOptions) {
+  constructor(options: ChildOptions) {
+    const { name, program = process.execPath, args, env, isShell = false, onLine } = options;
     this.name = name;
-    this.#process = spawn(process.execPath, args, {
+    this.#isShell = isShell;
+    this.#process = spawn(program, args, {
       env: { ...process.env, ...env },
+      detached: isShell,
       stdio: ["ignore", "pipe", "pipe"],
     });
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
@@ -44,11 +52,25 @@ export class Child {
         onLine?.(line);
       });
     }
-    running.add(this.#process);
+    running.add(this);
     // Its pipes' end comes last: what it said is then complete.
     this.#exited = once(this.#process, "close").then(() => {
-      running.delete(this.#process);
+      running.delete(this);
     });
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    const { pid } = this.#process;
+    if (!this.#isShell || pid === undefined) {
+      this.#process.kill(signal);
+      return;
+    }
+    try {
+      process.kill(-pid, signal);
+    } catch (error) {
+      // The group ended meanwhile.
+      if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+    }
   }
 
   get isRunning(): boolean {
@@ -66,14 +88,14 @@ export class Child {
 
   /** No warning, no clean-up: what a power cut does to a node. */
   async kill(): Promise<void> {
-    this.#process.kill("SIGKILL");
+    this.signal("SIGKILL");
     await this.#exited;
   }
 
   async stop(): Promise<void> {
     if (!this.isRunning) return;
-    const timer = setTimeout(() => this.#process.kill("SIGKILL"), STOP_PATIENCE_MS);
-    this.#process.kill("SIGTERM");
+    const timer = setTimeout(() => this.signal("SIGKILL"), STOP_PATIENCE_MS);
+    this.signal("SIGTERM");
     await this.#exited;
     clearTimeout(timer);
   }

@@ -58,6 +58,11 @@ export class SlotBoard {
     }
   }
 
+  /** What a client that is not ours says is its own affair; in JSON it is kept for who asks. */
+  hearClient(client: number, line: string): void {
+    if (this.#options.isJson) this.#json({ type: "client", client, line });
+  }
+
   /** Roots of the blocks that nodes published, by slot. */
   get publishedRoots(): ReadonlyMap<number, ReadonlySet<string>> {
     return this.#published;

@@ -49,6 +49,14 @@ export class ByzantineNetwork implements Network {
     }
   }
 
+  onLeaving(channel: Channel, mayLeave: (frame: Uint8Array) => boolean): void {
+    this.#inner.onLeaving(channel, mayLeave);
+  }
+
+  settled(channel: Channel): Promise<void> {
+    return this.#inner.settled(channel);
+  }
+
   onFrame(channel: Channel, handler: (frame: Inbound) => void): void {
     this.#inner.onFrame(channel, (frame) => {
       this.#hear(frame);

@@ -48,6 +48,8 @@ export type RunOptions = LogSettings & {
   /** Whether this node carries circuits between other members of its cluster. */
   readonly carriesForMembers: boolean;
   readonly monitoringAddress: HostAndPort;
+  /** Where commands reach the running node; told in a file of the data directory. */
+  readonly adminAddress: HostAndPort;
   readonly validatorApi: ValidatorApiSettings;
   /** Operators' and creator's addresses that are contracts, lower case: see verifyLock. */
   readonly contractWallets: ReadonlySet<string>;
@@ -108,6 +110,12 @@ export const RUN_OPTIONS = [
     help: "livez, readyz and metrics",
   },
   {
+    name: "admin-address",
+    value: "host:port",
+    default: "127.0.0.1:0",
+    help: "for the commands that reach the running node; port 0 takes any free one",
+  },
+  {
     name: "validator-api-address",
     value: "host:port",
     default: "127.0.0.1:3600",
@@ -147,6 +155,7 @@ const runSchema = z.object({
   "p2p-external-hostname": externalHostname.optional(),
   "p2p-no-member-relay": z.string().optional(),
   "monitoring-address": hostAndPort,
+  "admin-address": hostAndPort,
   "validator-api-address": hostAndPort,
   "validator-api-tls-cert-file": z.string().optional(),
   "validator-api-tls-key-file": z.string().optional(),
@@ -179,6 +188,7 @@ export async function parseRunOptions(
     carriesForMembers: values["p2p-no-member-relay"] === undefined,
     p2pPeers: await parsePeers(values["p2p-peers"] ?? "", readPeersFile),
     monitoringAddress: values["monitoring-address"],
+    adminAddress: values["admin-address"],
     validatorApi: validatorApiSettings(values),
     logLevel: values["log-level"],
     logFormat: values["log-format"],

@@ -48,7 +48,7 @@ export function parseHistorySource(raw: RawOptions): HistorySource {
   return { kind: "file", path, customRoot: parseRoot(raw["testnet-genesis-validators-root"]) };
 }
 
-function parseRoot(text: string | undefined): Root | null {
+export function parseRoot(text: string | undefined): Root | null {
   if (text === undefined) return null;
   const bytes = fromHex(text);
   if (bytes?.length === 32) return rootOf(bytes);

@@ -35,6 +35,7 @@ import { describeError, EXIT_CODES, type ExitCode, exitCodeOf } from "./exitCode
 import { addOptions, type OptionSpec, resolveOptions } from "./options.ts";
 import { askPreset, usePreset } from "./preset.ts";
 import { parseRelayOptions, RELAY_OPTIONS } from "./relayOptions.ts";
+import { addFreezes, addSlashing } from "./safety/commands.ts";
 import { refuseSecretsIn } from "./secretGuard.ts";
 import { formatVersion } from "./version.ts";
 
@@ -110,6 +111,8 @@ function buildProgram(finish: (outcome: ExitCode) => void): Command {
   addCreate(program, withAction);
   addDkg(program, withAction);
   addCombine(program, withAction);
+  addFreezes(program, withAction);
+  addSlashing(program, withAction);
   addInspection(program, withAction);
   return program;
 }

@@ -27,6 +27,7 @@ import { holdCharonLock } from "./charonLock.ts";
 import type { RunOptions } from "./config.ts";
 import { type DataDir, readDataDir } from "./dataDir.ts";
 import { openLog } from "./logOptions.ts";
+import { openAdmin } from "./safety/openAdmin.ts";
 import { openValidatorApi, withClients } from "./validatorApi.ts";
 import { versionInfo } from "./version.ts";
 
@@ -79,6 +80,15 @@ async function runNode({ options, logger, stopping }: Run): Promise<void> {
     metrics: () => metrics.page(),
   });
   closing.defer(() => monitoring.close());
+  const admin = await openAdmin({
+    dataDir: options.dataDir,
+    address: options.adminAddress,
+    cluster,
+    control: () => node?.control ?? null,
+    logger,
+    onBug: (error) => stopping.abort(error),
+  });
+  closing.use(admin);
   const beacon = openBeacon(options, { dataDir, logger, metrics });
   closing.defer(() => beacon.close());
   clients = await openValidatorApi(options.validatorApi, {
@@ -94,6 +104,7 @@ async function runNode({ options, logger, stopping }: Run): Promise<void> {
   closing.defer(() => clients?.close());
   const p2p = await openNetwork(options, { dataDir, logger, metrics }, () => node);
   closing.defer(() => p2p.stop());
+  const signer = createBuiltinSigner(dataDir.shares);
   logger.info("The node listens, and waits for its peers and its beacon node.", {
     p2p: p2p.addresses(),
     monitoring: monitoring.port,
@@ -101,26 +112,17 @@ async function runNode({ options, logger, stopping }: Run): Promise<void> {
   });
 
   node = await createNode(
-    { cluster, version: versionInfo().version, onWaiting },
-    {
-      clock: systemClock,
-      random: systemRandom,
-      network: p2p.network,
-      identity,
-      beacon,
-      store,
-      lock,
-      bls: createBls(),
-      signer: createBuiltinSigner(dataDir.shares),
-      logger,
-      metrics,
-    },
+    { cluster, version: versionInfo().version, onWaiting, standingFreeze: admin.standingFreeze },
+    { ...SYSTEM, network: p2p.network, identity, beacon, store, lock, logger, metrics, signer },
     signal,
   );
   closing.defer(() => node?.stop());
   announceRun(logger, node);
   throw await Promise.race([node.failure, aborted(signal)]);
 }
+
+/** Ports that are the same for every node of this machine. */
+const SYSTEM = { clock: systemClock, random: systemRandom, bls: createBls() } as const;
 
 /** Said only by the process that owns the directory: one that waits for it does not start yet. */
 function announce(logger: Logger, { cluster, identity, warnings }: DataDir): void {

@@ -5,6 +5,8 @@
 import type { Admitted, PartialSignatureSet } from "../domain/data.ts";
 import type { Duty } from "../domain/duty.ts";
 import type { RefusalReason } from "../domain/errors.ts";
+import type { Chain } from "../eth2/chain.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { Logger } from "../ports/logger.ts";
 import type { Counter, Metrics } from "../ports/metrics.ts";
 import type { Refused, SafetyGate } from "../safety/gate.ts";
@@ -21,12 +23,19 @@ type AdmissionParts = {
   readonly tracker: Tracker;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly chain: Pick<Chain, "slotAt">;
+  readonly clock: Pick<Clock, "now">;
 };
+
+/** Two slots of every duty type, each from two validator clients. */
+const MAX_FROZEN_SETS = 64;
 
 export class GateAdmission implements Admission {
   readonly #parts: AdmissionParts;
   readonly #admitted = new Listeners<[Admitted<PartialSignatureSet>]>();
   readonly #refusals: Counter;
+  /** What freezes refused lately, newest last. */
+  #frozen: readonly Signed[] = [];
 
   constructor(parts: AdmissionParts) {
     this.#parts = parts;
@@ -65,7 +74,27 @@ export class GateAdmission implements Admission {
       this.#refuse(set.duty, reason, same);
     }
     if (admitted !== null) this.#admitted.emit(admitted);
+    this.#keepFrozen({ tasks, set, caller }, refused);
     return { unverified, refused };
+  }
+
+  /** FREEZE-4: whoever unfreezes does not wait for the next duty. */
+  resume(): void {
+    const { chain, clock } = this.#parts;
+    const oldest = chain.slotAt(clock.now()) - 1;
+    const waiting = this.#frozen.filter(({ set }) => set.duty.slot >= oldest);
+    this.#frozen = [];
+    for (const signed of waiting) this.admit(signed);
+  }
+
+  #keepFrozen(signed: Signed, refused: readonly Refused[]): void {
+    const frozen = new Set(
+      refused.filter(({ reason }) => reason.code === "frozen").map(({ validator }) => validator),
+    );
+    if (frozen.size === 0) return;
+    const signatures = signed.set.signatures.filter(({ validator }) => frozen.has(validator));
+    const kept = { ...signed, set: { ...signed.set, signatures } };
+    this.#frozen = [...this.#frozen, kept].slice(-MAX_FROZEN_SETS);
   }
 
   #refuse(duty: Duty, { code, detail }: RefusalReason, refused: readonly Refused[]): void {

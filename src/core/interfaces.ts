@@ -80,11 +80,15 @@ export interface Admission {
   /** The same for somebody who waits to hear what became of each signature. */
   submit(signed: Signed): Promise<AdmissionOutcome>;
   onAdmitted(handler: (set: Admitted<PartialSignatureSet>) => void): void;
+  /** Tries again what a freeze refused in this slot and the one before. */
+  resume(): void;
 }
 
 /** Sends own admitted partial signatures to the peers and receives theirs. */
 export interface PartialSignatureExchange {
   broadcast(set: Admitted<PartialSignatureSet>): void;
+  /** Resolves once nothing that may not leave any more waits in this process. */
+  settled(): Promise<void>;
   onReceived(handler: (set: Received<PartialSignatureSet>) => void): void;
 }
 

@@ -11,6 +11,7 @@ import { shareIndexOf } from "../domain/keys.ts";
 import type { Chain } from "../eth2/chain.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Network } from "../ports/network.ts";
+import type { SafetyGate } from "../safety/gate.ts";
 import { Listeners } from "../util/listeners.ts";
 import type { Profile } from "../wire/profile.ts";
 import type { Courier } from "./courier.ts";
@@ -30,6 +31,7 @@ type ExchangeParts = {
   readonly gater: DutyGater;
   readonly deadlines: Deadlines;
   readonly scheduler: Scheduler;
+  readonly gate: Pick<SafetyGate, "stillAdmitted">;
   /** Validators in the cluster lock. */
   readonly validators: number;
 };
@@ -38,10 +40,15 @@ export class DirectExchange implements PartialSignatureExchange {
   readonly #parts: ExchangeParts;
   readonly #received = new Listeners<[Received<PartialSignatureSet>]>();
   readonly #sent = new Map<DutyId, Admitted<PartialSignatureSet>>();
+  /** What each frame holds that may still wait somewhere. */
+  readonly #frames = new WeakMap<Uint8Array, Admitted<PartialSignatureSet>>();
+  /** Sets of frames that were not let out, as a whole or in part. */
+  readonly #withheld = new Set<Admitted<PartialSignatureSet>>();
 
   constructor(parts: ExchangeParts) {
     this.#parts = parts;
     parts.courier.onFrame("partials", (author, bytes) => this.#onFrame(author, bytes));
+    parts.network.onLeaving("partials", (frame) => this.#mayLeave(frame));
     parts.deadlines.onExpired((duty) => this.#sent.delete(dutyId(duty)));
     parts.network.onPath((peer, path) => {
       if (path !== "none") this.#resend(peer);
@@ -53,18 +60,45 @@ export class DirectExchange implements PartialSignatureExchange {
   }
 
   broadcast(set: Admitted<PartialSignatureSet>): void {
-    const { courier, profile } = this.#parts;
     this.#sent.set(dutyId(set.duty), set);
-    courier.broadcast("partials", profile.encodePartials(set), () =>
-      profile.splitPartials(set).map((part) => profile.encodePartials(part)),
+    const current = this.#parts.gate.stillAdmitted(set);
+    if (current === null) return;
+    const { courier, profile } = this.#parts;
+    courier.broadcast("partials", this.#frameOf(current), () =>
+      profile.splitPartials(current).map((part) => profile.encodePartials(part)),
     );
   }
 
+  async settled(): Promise<void> {
+    await this.#parts.network.settled("partials");
+    const withheld = [...this.#withheld];
+    this.#withheld.clear();
+    // Who shared a frame with what is frozen now has not left either.
+    for (const set of withheld) this.broadcast(set);
+  }
+
+  #frameOf(set: Admitted<PartialSignatureSet>): Uint8Array {
+    const frame = this.#parts.profile.encodePartials(set);
+    this.#frames.set(frame, set);
+    return frame;
+  }
+
+  /** GATE-9: asked at the socket, however long the frame waited for it. */
+  #mayLeave(frame: Uint8Array): boolean {
+    const set = this.#frames.get(frame);
+    if (set === undefined) return true;
+    const isWhole =
+      this.#parts.gate.stillAdmitted(set)?.signatures.length === set.signatures.length;
+    if (!isWhole) this.#withheld.add(set);
+    return isWhole;
+  }
+
   #resend(peer: PeerIndex): void {
-    const { chain, clock, courier, profile } = this.#parts;
+    const { chain, clock, courier, gate } = this.#parts;
     const oldest = chain.slotAt(clock.now()) - RESEND_SLOTS;
     for (const set of this.#sent.values()) {
-      if (set.duty.slot > oldest) courier.send(peer, "partials", profile.encodePartials(set));
+      const current = set.duty.slot > oldest ? gate.stillAdmitted(set) : null;
+      if (current !== null) courier.send(peer, "partials", this.#frameOf(current));
     }
   }
 

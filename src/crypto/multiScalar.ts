@@ -54,3 +54,54 @@ function multiples<Point>(
   }
   return table;
 }
+
+/** Bits of one digit below. Each digit costs 3·2^4 calls, each point one addition. */
+const WINDOW_BITS = 4;
+
+/**
+ * Σ scalar·point of many points by Pippenger's method (SIAM J. Comput. 9, 1980): for each digit
+ * position the points are sorted into one bucket per digit, and a bucket is added up in one call.
+ */
+export function bucketSum<Point>(
+  terms: { readonly points: readonly Point[]; readonly scalars: readonly bigint[] },
+  add: AddPoints<Point>,
+): Point {
+  const { points, scalars } = terms;
+  assert(points.length === scalars.length, "a scalar for each point");
+  const digits = scalars.map((scalar) => {
+    assert(scalar >= 0n, "scalars are not negative");
+    return scalar.toString(1 << WINDOW_BITS);
+  });
+  const length = Math.max(0, ...digits.map((text) => text.length));
+  let sum: Point | null = null;
+  for (let position = length; position > 0; position--) {
+    if (sum !== null) sum = add(new Array<Point>(1 << WINDOW_BITS).fill(sum));
+    const column = columnSum(points, digits, { position, add });
+    if (column !== null) sum = sum === null ? column : add([sum, column]);
+  }
+  assert(sum !== null, "some scalar is positive");
+  return sum;
+}
+
+/** Σ digit·point for the digits at `position`, counted from the right; null when all are zero. */
+function columnSum<Point>(
+  points: readonly Point[],
+  digits: readonly string[],
+  at: { readonly position: number; readonly add: AddPoints<Point> },
+): Point | null {
+  const buckets: Point[][] = Array.from({ length: 1 << WINDOW_BITS }, () => []);
+  for (const [i, text] of digits.entries()) {
+    const digit = Number.parseInt(text.at(-at.position) ?? "0", 1 << WINDOW_BITS);
+    const point = points[i];
+    if (digit > 0 && point !== undefined) buckets[digit]?.push(point);
+  }
+  // B_15 + (B_15 + B_14) + …: each bucket counts as often as its digit says.
+  let running: Point | null = null;
+  let total: Point | null = null;
+  for (const bucket of buckets.slice(1).toReversed()) {
+    const added: Point[] = running === null ? bucket : [running, ...bucket];
+    running = added.length === 0 ? null : at.add(added);
+    if (running !== null) total = total === null ? running : at.add([total, running]);
+  }
+  return total;
+}

@@ -94,6 +94,16 @@ export function interpolate(
   return Fr.div(sum, divisor);
 }
 
+/** The sum of 32-byte scalars, null when it is zero. Each must lie in 1…r−1. */
+export function addScalars(all: readonly Uint8Array[]): Uint8Array | null {
+  const sum = all.reduce((total, bytes) => {
+    const scalar = scalarOf(bytes);
+    assert(scalar !== null, "summands are scalars");
+    return Fr.add(total, scalar);
+  }, 0n);
+  return sum === 0n ? null : scalarBytes(sum);
+}
+
 /** 1/n mod r. */
 export function invertScalar(n: bigint): bigint {
   return Fr.inv(Fr.create(n));

@@ -19,7 +19,7 @@ import { BoundedCache } from "../util/boundedCache.ts";
 import { equalBytes } from "../util/bytes.ts";
 import { err, ok, type Result } from "../util/result.ts";
 import { addSignatures, multiplyG2 } from "./gls.ts";
-import { multiScalar } from "./multiScalar.ts";
+import { bucketSum, multiScalar } from "./multiScalar.ts";
 import { parsePublicKey, parseSignature } from "./points.ts";
 import {
   areShareIndices,
@@ -106,6 +106,20 @@ export function combineSignatures(shares: readonly SignatureShare[]): SignatureB
   }
   const sum = multiScalar(terms, addSignatures);
   return (divisor === 1n ? sum : multiplyG2(sum, invertScalar(divisor))).toBytes();
+}
+
+/** A signature that was verified, and how often it counts. */
+export type WeightedSignature = { readonly signature: SignatureBytes; readonly weight: bigint };
+
+/** Σ weight·signature of at least one, with positive weights. */
+export function sumSignatures(all: readonly WeightedSignature[]): SignatureBytes {
+  const points = all.map(({ signature }) => {
+    const point = parseSignature(signature);
+    assert(point !== null, "a verified signature is a point of its group");
+    return point;
+  });
+  const sum = bucketSum({ points, scalars: all.map(({ weight }) => weight) }, addSignatures);
+  return sum.toBytes();
 }
 
 /**

@@ -209,6 +209,11 @@ export const ERRORS = {
     retryable: false,
     message: "this process lost its data directory to another program and signs nothing any more",
   },
+  node_unreachable: {
+    kind: "fault",
+    retryable: true,
+    message: "the running node does not answer at its admin address",
+  },
   disk_failed: { kind: "fault", retryable: true, message: "the data directory's disk failed" },
   peer_unreachable: {
     kind: "fault",

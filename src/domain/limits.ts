@@ -93,6 +93,18 @@ export const MAX_ROOTS_PER_FRAME = MAX_VALIDATORS;
 /** Slots for which a share that lied is verified before it is used (DESIGN §5). */
 export const SUSPECT_SLOTS = 32;
 
+/**
+ * Distributed validators of one ceremony: the largest message (31 commitments of 48 bytes and a
+ * proof of 96 bytes each) fits into one frame.
+ */
+export const MAX_CEREMONY_VALIDATORS = 10_000;
+/** Evidence against one operator of a ceremony, in bytes: the dealings of 31 operators and more. */
+export const MAX_CEREMONY_BLAME_BYTES = 64 * MAX_FRAME_BYTES;
+/** Text of the program's version in a ceremony, in bytes. */
+export const MAX_CEREMONY_VERSION_BYTES = 64;
+/** Times that one peer is sent one message of a ceremony again: a bad link, not a hose. */
+export const MAX_CEREMONY_RESENDS = 32;
+
 /** Proofs of misbehaviour kept per run: enough to convict, too few to fill a disk. */
 export const MAX_EVIDENCE_RECORDS = 1_000;
 
@@ -141,6 +153,10 @@ export const BEACON_REQUEST_TIMEOUT_MS = 10_000;
 assert(
   INSTANCE_LOCK_STALE_MS >= 4 * INSTANCE_LOCK_HEARTBEAT_MS,
   "a busy machine may miss some heartbeats of a living holder",
+);
+assert(
+  MAX_CEREMONY_VALIDATORS * (48 * MAX_NODES + 96) + 8_192 <= MAX_FRAME_BYTES,
+  "a dealing for the largest cluster fits into one frame",
 );
 assert(MAX_GOSSIP_FRAME_BYTES < MAX_FRAME_BYTES, "gossip frames are the small ones");
 assert(KEEP_ALIVE_MS <= 60_000, "a quiet stream is kept from idling out");

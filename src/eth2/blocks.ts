@@ -63,7 +63,8 @@ const HEADER_BYTES = 1 + 2 * WEI_BYTES;
 const FULL = 0;
 const BLINDED = 1;
 
-/** A value is looked at by every step of its duty; decoding and hashing it once is enough. */
+/** A block is looked at by every step of its duty; each form is made, read and hashed once. */
+const encoded = new WeakMap<ProducedBlock, Uint8Array>();
 const decoded = new WeakMap<Uint8Array, { readonly fork: Fork; readonly proposal: Proposal }>();
 
 /** Throws a plain error for JSON that is no block of this fork and form. */
@@ -87,6 +88,12 @@ export function readSubmittedBlock(
 }
 
 export function encodeProposal(produced: ProducedBlock): Uint8Array {
+  const value = encoded.get(produced) ?? encode(produced);
+  encoded.set(produced, value);
+  return value;
+}
+
+function encode(produced: ProducedBlock): Uint8Array {
   const { isBlinded, executionPayloadValue, consensusBlockValue, ssz } = produced;
   return concatBytes(
     Uint8Array.of(isBlinded ? BLINDED : FULL),

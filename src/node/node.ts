@@ -26,6 +26,7 @@ import { buildComponents } from "./components.ts";
 import { type Health, healthOf, type Observations } from "./health.ts";
 import { startProposerPreparer } from "./proposerPreparer.ts";
 import { openSafety } from "./safety.ts";
+import { NodeSafetyControl, type SafetyControl } from "./safetyControl.ts";
 import { SyncWatch } from "./syncWatch.ts";
 import { ViewWatch } from "./viewWatch.ts";
 import { WatchedStore } from "./watchedStore.ts";
@@ -34,6 +35,8 @@ export type NodeConfig = {
   readonly cluster: Cluster;
   /** Of this program, as the audit log names it. */
   readonly version?: string;
+  /** Why nothing may be signed from the very start, by the FREEZE file; null without it. */
+  readonly standingFreeze?: () => string | null;
   /** Hears why the node cannot start yet, and again whenever the reason changes. */
   readonly onWaiting?: (reason: string) => void;
   /** Sees the duties go by from outside, as the tracker does; it changes nothing. */
@@ -50,6 +53,8 @@ export interface Node {
   readonly chain: Chain;
   /** What a validator client may ask; the caller's server carries it. */
   readonly validatorApi: ValidatorApi;
+  /** What its operator may change of what it signs. */
+  readonly control: SafetyControl;
   health(): Health;
   /** Whether a gossiped frame may be forwarded: an operator of this cluster sealed it. */
   judgeGossip: Courier["judgeGossip"];
@@ -86,7 +91,9 @@ export async function createNode(
   const view = new ViewWatch(ports);
   const common = { ...ports, store, chain, background, deadlines, kindOf, heads };
   const { genesisValidatorsRoot } = chain;
-  const safety = await openSafety({ ...common, genesisValidatorsRoot, version: config.version });
+  const { version, standingFreeze = () => null } = config;
+  const facts = { cluster, genesisValidatorsRoot, version, standingFreeze };
+  const safety = await openSafety({ ...common, ...facts });
   const { components, courier, stop } = buildComponents({
     ...common,
     cluster,
@@ -115,6 +122,7 @@ export async function createNode(
   return {
     chain,
     validatorApi: components.validatorApi,
+    control: new NodeSafetyControl({ ...ports, cluster, ...safety, ...components }),
     failure: failure.promise,
     judgeGossip: (channel, bytes, from) => courier.judgeGossip(channel, bytes, from),
     health: () => healthOf(observe({ ...ports, cluster, store, sync, view })),

@@ -26,6 +26,17 @@ export type Inbound = {
 export interface Network {
   /** Queues a frame for `peer`; false when it has no path or its queue is full. */
   send(peer: PeerIndex, channel: Channel, bytes: Uint8Array): boolean;
+  /**
+   * Replaces the check of a channel's direct frames: asked with each frame as it was given to
+   * {@link send}, right before its bytes are handed to the socket. A frame that may not leave is
+   * dropped. Without a check everything may.
+   */
+  onLeaving(channel: Channel, mayLeave: (frame: Uint8Array) => boolean): void;
+  /**
+   * Resolves once nothing that was sent on the channel before still waits in this process: it left,
+   * was dropped, or its link was cut because the peer did not take it for too long.
+   */
+  settled(channel: Channel): Promise<void>;
   /** Gossips a frame of at most MAX_GOSSIP_FRAME_BYTES to the whole cluster. */
   gossip(channel: Channel, bytes: Uint8Array): void;
   /** Replaces the one handler of a channel; called once per inbound frame, in arrival order. */

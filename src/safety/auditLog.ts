@@ -12,8 +12,7 @@ export type SigningDecision = {
   readonly kind: "signing";
   readonly duty: Duty;
   readonly validator: LockIndex;
-  /** Null where the cluster lock has no task for the validator. */
-  readonly pubKey: PubKey | null;
+  readonly pubKey: PubKey;
   /** Root of the message without domain, as the signer sent it. */
   readonly messageRoot: Root;
   /** Who asked: the built-in signer, or the validator client and where it is. */

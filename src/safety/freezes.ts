@@ -19,6 +19,7 @@ export type Freeze = FreezeTarget & {
   readonly by: string;
 };
 
+export const FREEZE_FILE = "the FREEZE file";
 const PREFIX = "freeze/";
 const RANGE = { gte: PREFIX, lt: "freeze0" };
 const EVERYBODY = "everybody";
@@ -30,6 +31,7 @@ export class Freezes {
   readonly #store: KeyValueStore;
   /** By what is frozen, which is also its key on disk. */
   readonly #frozen: Map<string, Freeze>;
+  #standing: Freeze | null = null;
 
   constructor(store: KeyValueStore, frozen: Map<string, Freeze>) {
     this.#store = store;
@@ -37,11 +39,19 @@ export class Freezes {
   }
 
   list(): readonly Freeze[] {
-    return [...this.#frozen.values()];
+    const standing = this.#standing === null ? [] : [this.#standing];
+    return [...standing, ...this.#frozen.values()];
+  }
+
+  /** FREEZE-5: what a file says, which is there or not, and keeps nothing here. Null lifts it. */
+  followFile(reason: string | null): void {
+    this.#standing =
+      reason === null ? null : { scope: "all", validator: null, reason, by: FREEZE_FILE };
   }
 
   /** Null while the validator may do this part of its work. */
   refusalOf(pubKey: PubKey, scope: FreezeScope): RefusalReason | null {
+    if (this.#standing !== null) return refusalBy(this.#standing, pubKey);
     if (this.#frozen.size === 0) return null;
     for (const validator of [null, pubKey]) {
       for (const each of [scope, "all"] as const) {
@@ -108,10 +118,12 @@ function keyOf({ scope, validator }: FreezeTarget): string {
 
 function refusalBy({ scope, validator, reason, by }: Freeze, pubKey: PubKey): RefusalReason {
   const who = validator === null ? "" : ` --validator ${validator}`;
+  const remedy =
+    by === FREEZE_FILE
+      ? "remove the file FREEZE from the data directory"
+      : `run: coterie unfreeze --scope ${scope}${who}`;
   return {
     code: "frozen",
-    detail:
-      `${pubKey} is frozen by ${by}: ${reason}. When the reason is gone, run: ` +
-      `coterie unfreeze --scope ${scope}${who}`,
+    detail: `${pubKey} is frozen by ${by}: ${reason}. When the reason is gone, ${remedy}`,
   };
 }

@@ -45,6 +45,11 @@ export interface SafetyGate {
   admit(request: AdmitRequest): Promise<AdmitResult>;
   /** Group signatures before they are submitted, recorded too; null where one may go. */
   checkAggregate(tasks: readonly SigningTask[]): Promise<readonly (RefusalReason | null)[]>;
+  /**
+   * What of an admitted set may leave at this moment: nothing once the heartbeat is too old, and no
+   * signature of a validator that a freeze or a guard has stopped since. Null when nothing may.
+   */
+  stillAdmitted(set: Admitted<PartialSignatureSet>): Admitted<PartialSignatureSet> | null;
   /** Whether this very message was signed before: by a share of ours, or by the cluster. */
   isRecorded(task: SigningTask): boolean;
 }
@@ -61,6 +66,8 @@ export type GateParts = {
   /** Asked in this order: the migration wait, then foreign signers. */
   readonly guards: readonly GateGuard[];
   readonly safetyOf: (duty: Duty) => DutySafety;
+  /** Of the cluster lock. */
+  readonly pubKeyOf: (validator: LockIndex) => PubKey;
   readonly audit: Pick<AuditLog, "append">;
   readonly precursors: Pick<Precursors, "count">;
 };
@@ -101,7 +108,7 @@ class Gate implements SafetyGate {
       (transaction, lockRefusal) =>
         asked.map((one) => this.#decide(one, { request, transaction, lockRefusal })),
       // A freeze that came during the write holds too.
-      (index) => this.#frozen(set.duty, asked[index]?.tasks[0]),
+      (index) => this.#frozen(set.duty, set.signatures[index]?.validator ?? 0),
     );
     for (const [index, { withheld }] of decisions.entries()) {
       const one = asked[index];
@@ -127,6 +134,19 @@ class Gate implements SafetyGate {
       () => null,
     );
     return decisions.map(({ refusal, withheld }) => refusal ?? withheld);
+  }
+
+  stillAdmitted(set: Admitted<PartialSignatureSet>): Admitted<PartialSignatureSet> | null {
+    // GATE-9: no file is read here, for a sender asks at every frame.
+    if (!this.#parts.lock.isFresh()) return null;
+    const { duty, signatures } = set;
+    const left = signatures.filter(
+      ({ validator }) =>
+        this.#frozen(duty, validator) === null && this.#guarded(duty, validator) === null,
+    );
+    if (left.length === signatures.length) return set;
+    const rest: PartialSignatureSet = { ...set, signatures: left };
+    return left.length === 0 ? null : (rest as Admitted<PartialSignatureSet>);
   }
 
   isRecorded({ pubKey, slashing: message, signingRoot }: SigningTask): boolean {
@@ -164,11 +184,12 @@ class Gate implements SafetyGate {
   /** One signature's way, in the order of DESIGN §7; audited whatever comes out. */
   #decide(asked: Asked, { request, transaction, lockRefusal }: Context): Verdict {
     const { duty, shareIndex } = request.set;
+    const { validator } = asked.signature;
     const task = decidedTask(asked);
     const early =
-      this.#frozen(duty, asked.tasks[0]) ??
+      this.#frozen(duty, validator) ??
       lockRefusal ??
-      this.#guarded(duty, asked.tasks[0]) ??
+      this.#guarded(duty, validator) ??
       this.#limits.refusalOf(duty, asked.signature) ??
       (task === undefined ? notDecided(asked.signature) : null);
     if (early !== null || task === undefined) {
@@ -187,10 +208,9 @@ class Gate implements SafetyGate {
   }
 
   /** FREEZE-2: before everything else, so that a frozen share leaves no record either. */
-  #frozen(duty: Duty, task: SigningTask | undefined): Verdict {
-    if (task === undefined) return null;
-    const { safetyOf, freezes } = this.#parts;
-    return freezes.refusalOf(task.pubKey, safetyOf(duty).scope);
+  #frozen(duty: Duty, validator: LockIndex): Verdict {
+    const { safetyOf, freezes, pubKeyOf } = this.#parts;
+    return freezes.refusalOf(pubKeyOf(validator), safetyOf(duty).scope);
   }
 
   /** GATE-6: token and age; the file is read each time. */
@@ -199,10 +219,9 @@ class Gate implements SafetyGate {
     return this.#parts.lock.isFresh() ? null : LOCK_STALE;
   }
 
-  /** GATE-8: in their order; a signature that nothing was decided for cannot be asked about. */
-  #guarded(duty: Duty, task: SigningTask | undefined): Verdict {
-    if (task === undefined) return null;
-    const subject: GuardSubject = { validator: task.validator, pubKey: task.pubKey, duty };
+  /** GATE-8: in their order. */
+  #guarded(duty: Duty, validator: LockIndex): Verdict {
+    const subject: GuardSubject = { validator, pubKey: this.#parts.pubKeyOf(validator), duty };
     for (const guard of this.#parts.guards) {
       const refusal = guard.refusalOf(subject);
       if (refusal !== null) return refusal;
@@ -217,7 +236,7 @@ class Gate implements SafetyGate {
 
   #tell(
     { set, caller }: AdmitRequest,
-    { signature, tasks }: Asked,
+    { signature }: Asked,
     outcome: { readonly verdict: SigningDecision["verdict"]; readonly code?: RefusalCode },
   ): void {
     const { validator, messageRoot } = signature;
@@ -225,7 +244,7 @@ class Gate implements SafetyGate {
       kind: "signing",
       duty: set.duty,
       validator,
-      pubKey: tasks[0]?.pubKey ?? null,
+      pubKey: this.#parts.pubKeyOf(validator),
       messageRoot,
       caller,
       verdict: outcome.verdict,

@@ -35,3 +35,20 @@ export function uint64be(value: number): Uint8Array {
   new DataView(out.buffer).setBigUint64(0, BigInt(value));
   return out;
 }
+
+/** `value` as four big-endian bytes. */
+export function uint32be(value: number): Uint8Array {
+  const out = new Uint8Array(4);
+  new DataView(out.buffer).setUint32(0, value);
+  return out;
+}
+
+/** The consecutive parts of `width` bytes; null when the bytes are not exactly `count` of them. */
+export function columnsOf(
+  bytes: Uint8Array,
+  width: number,
+  count: number,
+): readonly Uint8Array[] | null {
+  if (bytes.length !== width * count) return null;
+  return Array.from({ length: count }, (_, i) => bytes.subarray(i * width, (i + 1) * width));
+}

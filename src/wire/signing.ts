@@ -9,7 +9,7 @@ import { bytesOf, type PeerIndex, ROOT_BYTES, type Root } from "../domain/keys.t
 import type { Channel } from "../ports/network.ts";
 import type { MessageType } from "../qbft/messages.ts";
 import { assert } from "../util/assert.ts";
-import { concatBytes, uint64be } from "../util/bytes.ts";
+import { concatBytes, uint32be, uint64be } from "../util/bytes.ts";
 import { dutyNumber } from "./duties.ts";
 import { MessageType as MessageNumber } from "./generated/coterie/v1/consensus_pb.ts";
 import { Channel as ChannelNumber } from "./generated/coterie/v1/envelope_pb.ts";
@@ -31,8 +31,8 @@ export const CHANNEL_NUMBERS: Readonly<Record<Channel, ChannelNumber>> = {
   partials: ChannelNumber.PARTIALS,
 };
 
-const STATEMENT_TAG = tag("coterie/consensus/statement");
-const GOSSIP_TAG = tag("coterie/gossip/envelope");
+const STATEMENT_TAG = domainTag("coterie/consensus/statement");
+const GOSSIP_TAG = domainTag("coterie/gossip/envelope");
 
 /** WIRE-5: everything that gives a statement its meaning, its author included. */
 export function statementDigest(
@@ -85,16 +85,11 @@ function optionalRoot(root: Root | null): Uint8Array {
   return out;
 }
 
-function tag(text: string): Uint8Array {
+/** A domain of digests: the text, filled up with zeros to 32 bytes. */
+export function domainTag(text: string): Uint8Array {
   const out = new Uint8Array(32);
   const bytes = new TextEncoder().encode(text);
   assert(bytes.length <= out.length, `the domain tag ${text} fits 32 bytes`);
   out.set(bytes);
-  return out;
-}
-
-function uint32be(value: number): Uint8Array {
-  const out = new Uint8Array(4);
-  new DataView(out.buffer).setUint32(0, value);
   return out;
 }

@@ -33,6 +33,7 @@ export function networkContract(
     const hub = sharedHub(() => createHub({ nodes: 4, validateGossip }));
     before(() => until("every pair is connected", () => isFullMesh(hub, 4)));
     testFrames(hub);
+    testLeaving(hub);
     testGossip(hub);
     testRestart(hub);
   });
@@ -65,6 +66,25 @@ function sharedHub(create: () => Promise<NetworkHub>): NetworkHub {
     start: (node) => created().start(node),
     close: () => created().close(),
   };
+}
+
+function testLeaving(hub: NetworkHub): void {
+  it("GATE-9: asks before each frame leaves, and drops what may not", async () => {
+    const inbox = inboxOf(hub.network(3));
+    const asked: number[] = [];
+    hub.network(2).onLeaving("partials", (frame) => {
+      asked.push(frame[7] ?? 0);
+      return (frame[7] ?? 0) % 2 === 0;
+    });
+    for (let i = 0; i < 10; i++) {
+      assert(hub.network(2).send(3, "partials", frameOf(2, i)), "a withheld frame is no lost path");
+      hub.network(2).send(3, "consensus", frameOf(2, i));
+    }
+    await hub.network(2).settled("partials");
+    assert.equal(asked.length, 10);
+    await until("the rest arrived", () => inbox.length === 15);
+    hub.network(2).onLeaving("partials", () => true);
+  });
 }
 
 function testFrames(hub: NetworkHub): void {

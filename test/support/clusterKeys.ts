@@ -27,7 +27,15 @@ export type ClusterKeys = {
 const FEE_RECIPIENT = "0x000000000000000000000000000000000000dead";
 const random = { bytes: (length: number) => new Uint8Array(length).fill(0x5a) };
 const bytesFrom = (seed: number): Uint8Array => new Uint8Array(32).fill(seed);
-const someKey = (validator: LockIndex): Uint8Array => bytesFrom(0x20 + validator);
+/** Above the group's order from 0x74 on, so that later validators differ in their last bytes. */
+const DISTINCT_FILLS = 0x50;
+
+/** The whole key of a validator in tests that give none. */
+export function someKey(validator: LockIndex): Uint8Array {
+  const key = bytesFrom(0x20 + (validator % DISTINCT_FILLS));
+  if (validator >= DISTINCT_FILLS) new DataView(key.buffer).setUint32(28, validator);
+  return key;
+}
 
 export function createClusterKeys(options: {
   readonly nodes: number;

@@ -121,6 +121,7 @@ export class MemoryNode implements Network {
   readonly #self: PeerIndex;
   readonly #hub: MemoryHub;
   readonly #handlers = new Map<Channel, (frame: Inbound) => void>();
+  readonly #leaving = new Map<Channel, (frame: Uint8Array) => boolean>();
   readonly #pathListeners = new Listeners<[PeerIndex, Path]>();
   readonly #queuedBytes = new Map<string, number>();
   readonly #seen = new Set<string>();
@@ -132,6 +133,7 @@ export class MemoryNode implements Network {
 
   send(peer: PeerIndex, channel: Channel, bytes: Uint8Array): boolean {
     assert(bytes.length > 0 && bytes.length <= MAX_FRAME_BYTES, "a frame is within its limit");
+    if (this.#leaving.get(channel)?.(bytes) === false) return true;
     const queue = `${peer}/${channel}`;
     const queued = this.#queuedBytes.get(queue) ?? 0;
     if (!this.#hub.isConnected(this.#self, peer)) return false;
@@ -155,6 +157,14 @@ export class MemoryNode implements Network {
         this.#hub.carry({ ...hop, bytes: rewritten });
       }
     }
+  }
+
+  onLeaving(channel: Channel, mayLeave: (frame: Uint8Array) => boolean): void {
+    this.#leaving.set(channel, mayLeave);
+  }
+
+  settled(): Promise<void> {
+    return Promise.resolve();
   }
 
   onFrame(channel: Channel, handler: (frame: Inbound) => void): void {

@@ -26,6 +26,7 @@ import type { Chain } from "../../src/eth2/chain.ts";
 import { createNode, type Node } from "../../src/node/node.ts";
 import type { Ports } from "../../src/ports/ports.ts";
 import { openSlashingStore } from "../../src/safety/openSlashingStore.ts";
+import { someKey } from "./clusterKeys.ts";
 import { FakeBeacon } from "./fakeBeacon.ts";
 import { MemoryHub } from "./memoryNetwork.ts";
 import { type CountingMetrics, countingMetrics, type LogLine, recordingLogger } from "./quiet.ts";
@@ -161,7 +162,7 @@ export class NodeCluster {
 
   /** What the whole key of a validator signs: no node holds it. */
   signAs(validator: LockIndex, signingRoot: Root): Uint8Array {
-    return keyOf(groupSecret(validator)).sign(bytesOf(signingRoot));
+    return keyOf(someKey(validator)).sign(bytesOf(signingRoot));
   }
 
   /** The slashing history on a node's disk, for what a test wants it to have signed before. */
@@ -223,17 +224,13 @@ function clusterFrom(
 }
 
 function groupKey(validator: number, threshold: number, nodes: number): GroupKey {
-  const secret = groupSecret(validator);
+  const secret = someKey(validator);
   const shares = splitSecret({ secret, threshold, shares: nodes, random });
   assert(shares !== null, "the secret is a key");
   return {
     pubKey: pubKeyOf(publicKeyOf(secret)),
     shares: shares.map((share) => share.secret),
   };
-}
-
-function groupSecret(validator: LockIndex): Uint8Array {
-  return bytesFrom(0x20 + validator);
 }
 
 function publicKeyOf(secret: Uint8Array): Uint8Array {

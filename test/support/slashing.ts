@@ -24,6 +24,7 @@ export const OPEN: Omit<GateParts, "slashing"> = {
   freezes: { refusalOf: () => null },
   guards: [],
   safetyOf: () => ONE_MESSAGE,
+  pubKeyOf: pubKey,
   audit: { append: () => undefined },
   precursors: { count: () => undefined },
 };

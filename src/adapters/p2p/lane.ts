@@ -10,16 +10,21 @@ import type { Traffic } from "./traffic.ts";
 /** Below this a frame is copied next to its prefix: one packet is cheaper than two. */
 const MAX_COPIED_BYTES = 64 * 1024;
 
+/** Asked with each frame right before its bytes are handed to the stream. */
+export type MayLeave = (channel: Channel, frame: Uint8Array) => boolean;
+
 export class Lane {
   readonly #channel: Channel;
   readonly #traffic: Traffic;
+  readonly #mayLeave: MayLeave;
   readonly #queue: Uint8Array[] = [];
   #queuedBytes = 0;
   #stream: Stream | null = null;
 
-  constructor(channel: Channel, traffic: Traffic) {
+  constructor(channel: Channel, traffic: Traffic, mayLeave: MayLeave) {
     this.#channel = channel;
     this.#traffic = traffic;
+    this.#mayLeave = mayLeave;
   }
 
   /** Sends over `stream` from now on, and tells `onLost` once when that stream is gone. */
@@ -36,8 +41,7 @@ export class Lane {
   /** False when the queue is full; what waits in the stream's own buffer counts too. */
   push(frame: Uint8Array): boolean {
     assert(frame.length > 0 && frame.length <= MAX_FRAME_BYTES, "a frame is within its limit");
-    const waiting = this.#queuedBytes + (this.#stream?.writeBufferLength ?? 0);
-    if (waiting + LENGTH_BYTES + frame.length > MAX_PEER_QUEUE_BYTES) {
+    if (this.waitingBytes + LENGTH_BYTES + frame.length > MAX_PEER_QUEUE_BYTES) {
       this.#traffic.drop(this.#channel, "queue_full");
       return false;
     }
@@ -45,6 +49,11 @@ export class Lane {
     this.#queuedBytes += LENGTH_BYTES + frame.length;
     this.#pump();
     return true;
+  }
+
+  /** Bytes of frames that wait here or in the stream's own buffer. */
+  get waitingBytes(): number {
+    return this.#queuedBytes + (this.#stream?.writeBufferLength ?? 0);
   }
 
   /** Resets the stream and forgets what waited: by the time of a new one it is out of date. */
@@ -60,6 +69,11 @@ export class Lane {
       if (frame === undefined) return;
       const bytes = LENGTH_BYTES + frame.length;
       this.#queuedBytes -= bytes;
+      // GATE-9: what was admitted long ago, or is frozen by now, goes no further.
+      if (!this.#mayLeave(this.#channel, frame)) {
+        this.#traffic.drop(this.#channel, "withheld");
+        continue;
+      }
       if (!write(this.#stream, frame)) return;
       this.#traffic.count(
         { channel: this.#channel, via: "direct", direction: "out" },

@@ -136,6 +136,7 @@ class Node implements Network {
   readonly #relayIds: Set<string>;
   readonly #dialler: Dialler;
   readonly #links: ReadonlyMap<PeerIndex, PeerLink>;
+  readonly #leaving = new Map<Channel, (frame: Uint8Array) => boolean>();
   readonly #handlers = new Map<Channel, (frame: Inbound) => void>();
   readonly #budgets: ReadonlyMap<PeerIndex, FrameBudget>;
   readonly #pathListeners = new Listeners<[PeerIndex, Path]>();
@@ -177,6 +178,14 @@ class Node implements Network {
         ),
       (error) => this.#options.logger.debug("A frame was not gossiped.", { channel, error }),
     );
+  }
+
+  onLeaving(channel: Channel, mayLeave: (frame: Uint8Array) => boolean): void {
+    this.#leaving.set(channel, mayLeave);
+  }
+
+  async settled(channel: Channel): Promise<void> {
+    await Promise.all([...this.#links.values()].map((link) => link.settled(channel)));
   }
 
   onFrame(channel: Channel, handler: (frame: Inbound) => void): void {
@@ -260,6 +269,7 @@ class Node implements Network {
       clock,
       logger: logger.child({ peer }),
       traffic: this.#traffic,
+      mayLeave: (channel, frame) => this.#leaving.get(channel)?.(frame) ?? true,
     });
   }
 

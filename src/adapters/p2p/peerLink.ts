@@ -15,7 +15,7 @@ import type { Clock } from "../../ports/clock.ts";
 import type { Logger } from "../../ports/logger.ts";
 import { CHANNELS, type Channel, type Path } from "../../ports/network.ts";
 import { Bug } from "../../util/assert.ts";
-import { Lane } from "./lane.ts";
+import { Lane, type MayLeave } from "./lane.ts";
 import type { Traffic } from "./traffic.ts";
 
 /** Connections opened within this time were dialled crosswise; a later one replaces them. */
@@ -27,6 +27,9 @@ const FIRST_RECONNECT_DELAY_MS = 250;
 const FIRST_UPGRADE_DELAY_MS = 1_000;
 /** A link that held this long has worked: its next failure is a new one. */
 const LASTING_MS = MAX_RECONNECT_DELAY_MS;
+/** How long a peer may take for what waits, when somebody waits for that: a command's patience. */
+const MAX_SETTLING_MS = 2_000;
+const SETTLING_POLL_MS = 5;
 /** A peer that restarts is back before that; one that is away longer is worth a look. */
 const OUT_OF_REACH_MS = 60_000;
 
@@ -42,6 +45,7 @@ export type PeerLinkOptions = {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly traffic: Traffic;
+  readonly mayLeave: MayLeave;
 };
 
 export class PeerLink {
@@ -61,7 +65,9 @@ export class PeerLink {
 
   constructor(options: PeerLinkOptions) {
     this.#options = options;
-    this.#lanes = new Map(CHANNELS.map((name) => [name, new Lane(name, options.traffic)]));
+    this.#lanes = new Map(
+      CHANNELS.map((name) => [name, new Lane(name, options.traffic, options.mayLeave)]),
+    );
     this.#downSince = options.clock.monotonic();
   }
 
@@ -75,6 +81,23 @@ export class PeerLink {
       return false;
     }
     return this.#lanes.get(channel)?.push(frame) ?? false;
+  }
+
+  /**
+   * Resolves once nothing of the channel waits in this process. A peer that does not take what
+   * waits is cut off: what it has not taken by then, it never gets.
+   */
+  async settled(channel: Channel): Promise<void> {
+    const { clock } = this.#options;
+    const giveUpAt = clock.monotonic() + MAX_SETTLING_MS;
+    while ((this.#lanes.get(channel)?.waitingBytes ?? 0) > 0) {
+      if (clock.monotonic() >= giveUpAt) {
+        this.disconnect(new Error("it does not take what was sent"));
+        this.#lanes.get(channel)?.reset(new Error("it does not take what was sent"));
+        return;
+      }
+      await clock.sleep(SETTLING_POLL_MS, new AbortController().signal);
+    }
   }
 
   /** Runs until `signal` aborts; rejects with nothing but a bug of ours. */

@@ -16,7 +16,8 @@ export type DropReason =
   | "path_lost"
   | "malformed"
   | "no_handler"
-  | "over_budget";
+  | "over_budget"
+  | "withheld";
 
 export class Traffic {
   readonly #volumes = new Map<string, Volume>();

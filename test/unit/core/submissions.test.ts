@@ -58,7 +58,9 @@ async function createDesk(
   const background = new Background((bug) => assert.fail(String(bug)));
   const precursors = { count: () => undefined };
   const common = { gate, verifier, freezes, precursors, logger, metrics, tracker, background };
-  const admission = new GateAdmission(common);
+  const chain = testChain();
+  const clock = { now: () => 0 };
+  const admission = new GateAdmission({ ...common, chain, clock });
   const admitted: number[] = [];
   admission.onAdmitted(({ signatures }) => {
     admitted.push(...signatures.map(({ validator }) => validator));
@@ -66,7 +68,7 @@ async function createDesk(
   const desk = new Submissions({
     ...common,
     admission,
-    chain: testChain(),
+    chain,
     identity: { self: 0 },
     signer: createBuiltinSigner([]),
     scheduler: { definitions: () => [] },

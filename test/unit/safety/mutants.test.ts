@@ -275,7 +275,7 @@ const MUTANTS: readonly Mutant[] = [
     entry: "gate",
     patches: [
       {
-        find: "return freezes.refusalOf(task.pubKey, safetyOf(duty).scope);",
+        find: "return freezes.refusalOf(pubKeyOf(validator), safetyOf(duty).scope);",
         replace: "return null;",
       },
     ],

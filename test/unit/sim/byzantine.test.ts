@@ -44,6 +44,8 @@ function liar(
   const inner: Network = {
     send: (to, _channel, bytes) => left.push({ to, bytes }) > 0,
     gossip: (_channel, bytes) => void left.push({ to: -1, bytes }),
+    onLeaving: () => undefined,
+    settled: () => Promise.resolve(),
     onFrame: () => undefined,
     onPath: () => undefined,
     path: () => "direct",

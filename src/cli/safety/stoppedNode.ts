@@ -1,0 +1,78 @@
+/**
+ * The safety records of a node that does not run: opened under its instance lock, so that no node
+ * starts meanwhile, and closed again whatever happens.
+ */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { acquireInstanceLock } from "../../adapters/storage/instanceLock.ts";
+import { openLevel } from "../../adapters/storage/level.ts";
+import { systemClock } from "../../adapters/system/clock.ts";
+import { systemRandom } from "../../adapters/system/random.ts";
+import { FaultError, UsageError } from "../../domain/errors.ts";
+import type { Root } from "../../domain/keys.ts";
+import { openAudit } from "../../node/audit.ts";
+import type { KeyValueStore } from "../../ports/keyValueStore.ts";
+import type { AuditLog } from "../../safety/auditLog.ts";
+import { type Freezes, openFreezes } from "../../safety/freezes.ts";
+import { openSlashingStore } from "../../safety/openSlashingStore.ts";
+import { decodeHead, HEAD_KEY } from "../../safety/records.ts";
+import type { SlashingStore } from "../../safety/slashingStore.ts";
+import { versionInfo } from "../version.ts";
+
+export type StoppedNode = {
+  readonly slashing: SlashingStore;
+  readonly freezes: Freezes;
+  readonly audit: AuditLog;
+};
+
+/**
+ * `freshRoot` is the chain of a data directory that has no records yet; null where there have to be
+ * some. Throws `FaultError("data_dir_in_use")` while a node runs.
+ */
+export async function withStoppedNode<T>(
+  dataDir: string,
+  freshRoot: Root | null,
+  use: (node: StoppedNode) => Promise<T>,
+): Promise<T> {
+  const directory = join(dataDir, "db");
+  if (freshRoot === null && !existsSync(directory)) throw neverRan(dataDir);
+  await using closing = new AsyncDisposableStack();
+  let lost: string | null = null;
+  const lock = await acquireInstanceLock({
+    directory: dataDir,
+    clock: systemClock,
+    random: systemRandom,
+    onLost: (reason) => {
+      lost = reason;
+    },
+  });
+  closing.defer(() => lock.release());
+  const level = await openLevel(directory);
+  closing.defer(() => level.close());
+  const root = (await rootOf(level)) ?? freshRoot;
+  if (root === null) throw neverRan(dataDir);
+  const slashing = await openSlashingStore(level, root);
+  const freezes = await openFreezes(level);
+  const { version } = versionInfo();
+  const audit = await openAudit({ store: level, clock: systemClock, version }, slashing);
+  const result = await use({ slashing, freezes, audit });
+  await audit.flush();
+  if (lost !== null) throw new FaultError("data_dir_lost", lost);
+  return result;
+}
+
+async function rootOf(store: KeyValueStore): Promise<Root | null> {
+  const head = await store.get(HEAD_KEY);
+  if (head === undefined) return null;
+  const decoded = decodeHead(head);
+  if (decoded.ok) return decoded.value.genesisValidatorsRoot;
+  throw new UsageError(`the slashing records are damaged: ${decoded.error}`, {
+    fix: "restore a backup, or see the chapter on damaged records in docs",
+  });
+}
+
+function neverRan(dataDir: string): UsageError {
+  return new UsageError(`${dataDir} holds no records: its node has never run`, {
+    fix: "check --data-dir; before the first start, a file named FREEZE freezes the node",
+  });
+}

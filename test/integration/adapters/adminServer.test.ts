@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type AdminRoute, startAdminServer } from "../../../src/adapters/http/adminServer.ts";
+import { FaultError, UsageError } from "../../../src/domain/errors.ts";
+
+const TOKEN = "5".repeat(64);
+const ROUTES: readonly AdminRoute[] = [
+  { method: "POST", path: "/admin/v1/echo", handle: async (body) => ({ body }) },
+  {
+    method: "POST",
+    path: "/admin/v1/wrong",
+    handle: () => Promise.reject(new UsageError("what was asked is wrong", { fix: "ask better" })),
+  },
+  {
+    method: "POST",
+    path: "/admin/v1/fault",
+    handle: () => Promise.reject(new FaultError("disk_failed", "it is full")),
+  },
+];
+
+test("ADMIN-1: nobody without the token is answered, whatever else is right", async (t) => {
+  const bugs: unknown[] = [];
+  const server = await startAdminServer({
+    host: "127.0.0.1",
+    port: 0,
+    token: TOKEN,
+    routes: ROUTES,
+    onBug: (error) => bugs.push(error),
+  });
+  t.after(() => server.close());
+  const call = (path: string, authorization?: string, method = "POST") =>
+    fetch(`http://127.0.0.1:${server.port}${path}`, {
+      method,
+      ...(method === "GET" ? {} : { body: "x" }),
+      ...(authorization === undefined ? {} : { headers: { authorization } }),
+    });
+  for (const wrong of [undefined, "", "Bearer ", `Bearer ${TOKEN.slice(1)}`, TOKEN, "Basic x"]) {
+    const refused = await call("/admin/v1/echo", wrong);
+    assert.equal(refused.status, 401, wrong);
+    assert(!(await refused.text()).includes(TOKEN));
+  }
+  const right = `Bearer ${TOKEN}`;
+  assert.deepEqual(await (await call("/admin/v1/echo", right)).json(), { body: "x" });
+  assert.equal((await call("/admin/v1/echo", right, "GET")).status, 404);
+  assert.equal((await call("/admin/v1/none", right)).status, 404);
+  const wrong = await call("/admin/v1/wrong", right);
+  assert.equal(wrong.status, 400);
+  assert.deepEqual(await wrong.json(), { message: "what was asked is wrong", fix: "ask better" });
+  assert.equal((await call("/admin/v1/fault", right)).status, 503);
+  assert.deepEqual(bugs, []);
+});
