@@ -5,6 +5,7 @@
 import { execFileSync } from "node:child_process";
 import { Command, Option } from "commander";
 import { UsageError } from "../src/domain/errors.ts";
+import { addChaosPeer } from "./commands/chaosPeer.ts";
 import type { RunRequest, Surroundings } from "./commands/run.ts";
 import type { RunSpec } from "./commands/spec.ts";
 
@@ -64,6 +65,7 @@ export async function main(argv: readonly string[]): Promise<number> {
       const { diffTraces } = await load("minimal", () => import("./commands/diff.ts"));
       exitCode = await diffTraces([left, right], surroundings().print);
     });
+  addChaosPeer(program, argv);
   await program.parseAsync(argv, { from: "user" });
   return exitCode;
 }
