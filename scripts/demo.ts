@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { InclusionReader } from "../sim/devchain/inclusion.ts";
+import { createByCeremony } from "./demo/ceremony.ts";
 import { startClients } from "./demo/clients.ts";
 import {
   createCluster,
@@ -50,8 +51,10 @@ async function main(): Promise<number> {
 
 async function demo(options: DemoOptions, dir: string, children: Child[]): Promise<number> {
   const board = new SlotBoard(options);
-  board.say(`creating a ${options.nodes}-node cluster with ${options.validators} validators`);
-  const dataDirs = await createCluster(join(dir, "cluster"), options);
+  const how = options.hasCeremony ? "four operators make" : "a dealer makes";
+  board.say(`${how} a ${options.nodes}-node cluster with ${options.validators} validators`);
+  const create = options.hasCeremony ? createByCeremony : createCluster;
+  const dataDirs = await create(join(dir, "cluster"), options);
   const ports = await freePorts(options.nodes);
   const urls = ports.map((port) => `http://127.0.0.1:${port}`);
   board.say(`${options.nodes} nodes are starting`);

@@ -4,7 +4,7 @@
  * and the next life finds the disk as it was synced.
  */
 import type { SigningTask } from "../src/domain/data.ts";
-import { FaultError } from "../src/domain/errors.ts";
+import { Cancelled, FaultError } from "../src/domain/errors.ts";
 import type { PeerIndex } from "../src/domain/keys.ts";
 import type { Millis } from "../src/domain/units.ts";
 import type { Node, NodeConfig } from "../src/node/node.ts";
@@ -49,7 +49,7 @@ export type MachineParts = {
   readonly signer: SignerKind;
   readonly syncMs: Millis;
   readonly createNode: CreateNode;
-  readonly config: Pick<NodeConfig, "watch">;
+  readonly config: Pick<NodeConfig, "watch" | "profile">;
   /** Puts a Byzantine operator's behaviours between its node and the network. */
   readonly wrap: (network: Network, clock: Clock) => Network;
   readonly watch: MachineWatch;
@@ -93,12 +93,17 @@ export class Machine {
 
   /** Imposes a fault; the result ends it. */
   imposeOnDisk(fault: DiskFault): () => void {
-    if (fault.kind === "write-fails") {
-      this.disk.fault = { write: this.disk.writes + fault.write, lands: fault.lands };
-    }
+    const { disk } = this;
+    const one =
+      fault.kind === "write-fails"
+        ? { write: disk.writes + fault.write, lands: fault.lands }
+        : null;
+    if (one !== null) disk.fault = one;
     this.#faults.add(fault);
     return () => {
       this.#faults.delete(fault);
+      // A write that did not come in time does not fail afterwards.
+      if (one !== null && disk.fault === one) disk.fault = null;
     };
   }
 
@@ -173,7 +178,7 @@ export class Machine {
 
   /** An orderly stop at the end of a run, after which nothing of the node may be left waiting. */
   stop(): void {
-    this.#life?.stopping.abort();
+    this.#life?.stopping.abort(new Cancelled("the run is over"));
     this.#life?.node?.stop();
   }
 
@@ -192,7 +197,7 @@ export class Machine {
       const bug = await node.failure;
       if (!life.isOver) watch.bug(bug);
     } catch (error) {
-      if (life.isOver) return;
+      if (life.isOver || error instanceof Cancelled) return;
       if (!(error instanceof FaultError)) {
         watch.bug(error);
         return;

@@ -22,7 +22,10 @@ type Flags = {
   readonly preset: string;
   readonly faults?: string;
   readonly trace?: string;
+  readonly report?: string;
   readonly json?: boolean;
+  readonly listScenarios?: boolean;
+  readonly listBehaviours?: boolean;
 };
 
 const PRESETS = ["minimal", "mainnet"];
@@ -37,7 +40,13 @@ export async function main(argv: readonly string[]): Promise<number> {
     .exitOverride()
     // The error itself is printed once, by whoever called.
     .configureOutput({ outputError: () => undefined });
-  addRunOptions(program).action(async (flags: Flags) => {
+  addListOptions(addRunOptions(program)).action(async (flags: Flags) => {
+    if (flags.listScenarios || flags.listBehaviours) {
+      const list = await load(flags.preset, () => import("./commands/list.ts"));
+      const entries = flags.listScenarios ? await list.scenarioList() : list.behaviourList();
+      process.stdout.write(list.listed(entries, flags.json ?? false));
+      return;
+    }
     const { runOnce } = await load(flags.preset, () => import("./commands/run.ts"));
     exitCode = await runOnce(await requestOf(flags), surroundings());
   });
@@ -59,6 +68,14 @@ export async function main(argv: readonly string[]): Promise<number> {
       exitCode = await replayTrace(path, { until: slot, print });
     });
   program
+    .command("report <trace>")
+    .description("write the page of a run whose trace was kept")
+    .option("--output <file>", "where the page goes", "report.html")
+    .action(async (path: string, { output }: { readonly output: string }) => {
+      const { reportTrace } = await load("minimal", () => import("./commands/report.ts"));
+      exitCode = await reportTrace(path, { output, print: surroundings().print });
+    });
+  program
     .command("diff <trace> <other>")
     .description("show the first event in which two traces differ")
     .action(async (left: string, right: string) => {
@@ -66,14 +83,61 @@ export async function main(argv: readonly string[]): Promise<number> {
       exitCode = await diffTraces([left, right], surroundings().print);
     });
   addChaosPeer(program, argv);
+  addSweep(program, (code) => {
+    exitCode = code;
+  });
   await program.parseAsync(argv, { from: "user" });
   return exitCode;
+}
+
+type SweepFlags = Pick<Flags, "seed" | "validators" | "report" | "json"> & {
+  readonly param: readonly string[];
+  readonly runs: string;
+  readonly slots?: string;
+  readonly csv?: boolean;
+};
+
+function addSweep(program: Command, finish: (exitCode: number) => void): void {
+  const collect = (text: string, before: readonly string[] = []): readonly string[] => [
+    ...before,
+    text,
+  ];
+  program
+    .command("sweep")
+    .description("run a grid of parameters, each cell with several seeds")
+    .requiredOption("--param <name=values>", "latency=20..400 or nodes=4,7,10; repeatable", collect)
+    .option("--runs <n>", "seeds of each cell", "10")
+    .option("--slots <n>", "length of a run (default: 8)")
+    .option("--csv", "print one line for each run")
+    .action(async (_: SweepFlags, command: Command) => {
+      const flags = command.optsWithGlobals<SweepFlags>();
+      const { runSweep } = await load("minimal", () => import("./commands/sweep.ts"));
+      const numberOrNull = (name: string, text: string | undefined): number | null =>
+        text === undefined ? null : numberOf(name, text);
+      const request = {
+        seed: flags.seed ?? "1",
+        parameters: flags.param,
+        runs: numberOf("runs", flags.runs),
+        slots: numberOrNull("slots", flags.slots),
+        validators: numberOrNull("validators", flags.validators),
+        isCsv: flags.csv ?? false,
+        isJson: flags.json ?? false,
+        reportFile: flags.report ?? null,
+      };
+      finish(await runSweep(request, surroundings()));
+    });
+}
+
+function addListOptions(command: Command): Command {
+  return command
+    .option("--list-scenarios", "print the scenarios that come with the program, run nothing")
+    .option("--list-behaviours", "print what a Byzantine operator can do, run nothing");
 }
 
 function addRunOptions(command: Command): Command {
   return command
     .option("--seed <text>", "where everything random comes from (default: a fresh one)")
-    .option("--scenario <name>", "calm, or swarm: everything drawn from the seed", "calm")
+    .option("--scenario <name>", "calm, swarm (all drawn from the seed), or a YAML file", "calm")
     .option("--nodes <n>", "operators (default: 4)")
     .option("--threshold <t>", "shares that make a signature (default: a quorum)")
     .option("--validators <n>", "distributed validators (default: 100)")
@@ -96,6 +160,7 @@ function addRunOptions(command: Command): Command {
         .default("minimal"),
     )
     .option("--trace <file>", "write every event, one JSON object per line")
+    .option("--report <file>", "write a page that shows the run (HTML, needs nothing else)")
     .option("--json", "print JSON, one object per line");
 }
 
@@ -106,18 +171,21 @@ async function load<T>(preset: string, importer: () => Promise<T>): Promise<T> {
 }
 
 async function requestOf(flags: Flags): Promise<RunRequest> {
-  const { trace = null, json = false } = flags;
+  const { trace = null, report = null, json = false } = flags;
   if (flags.chain === "real") {
     throw new UsageError("--chain real is not part of this build", {
       fix: "leave the flag out: the virtual chain is the default",
     });
   }
   const spec = specOf(flags);
-  const { scenario } = flags;
-  if (scenario !== "calm" && scenario !== "swarm") {
-    throw new UsageError(`there is no scenario "${scenario}"`, { fix: "say calm or swarm" });
-  }
-  return { spec, scenario, traceFile: trace, isJson: json };
+  const scenario = await scenarioOf(flags.scenario);
+  return { spec, scenario, traceFile: trace, reportFile: report, isJson: json };
+}
+
+async function scenarioOf(name: string): Promise<RunRequest["scenario"]> {
+  if (name === "calm" || name === "swarm") return name;
+  const { findScenario } = await import("./scenarioFiles.ts");
+  return (await findScenario(name)).scenario;
 }
 
 function specOf(flags: Flags): RunSpec {

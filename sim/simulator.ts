@@ -6,6 +6,7 @@ import { UsageError } from "../src/domain/errors.ts";
 import { MAX_NODES, MAX_VALIDATORS, MIN_NODES } from "../src/domain/limits.ts";
 import { quorum } from "../src/domain/quorum.ts";
 import type { Millis, Slot } from "../src/domain/units.ts";
+import { BEHAVIOUR_NAMES } from "./byzantine/behaviours.ts";
 import { SeededRandom } from "./random.ts";
 import { CALM, type Fault, type Scenario } from "./scenario.ts";
 import { swarmScenario } from "./swarm.ts";
@@ -61,7 +62,7 @@ function scenarioOf(options: SimulatorOptions): Scenario {
 function namedScenario(scenario: "calm" | "swarm" | Scenario, options: SimulatorOptions): Scenario {
   if (scenario === "swarm") {
     const random = new SeededRandom(`swarm/${options.seed}`);
-    return swarmScenario({ random, slotsPerEpoch: slotsPerEpoch(), behaviours: [] });
+    return swarmScenario({ random, slotsPerEpoch: slotsPerEpoch(), behaviours: BEHAVIOUR_NAMES });
   }
   const base = scenario === "calm" ? CALM : scenario;
   const { nodes = base.nodes, validators = base.validators, slotMs = base.slotMs } = options;

@@ -253,7 +253,8 @@ const ROWS: Readonly<Record<string, Row>> = {
     depth: drawing.random.integer(1, 12),
     ...drawing.one(),
   }),
-  reorg: ({ random }) => ({ kind: "reorg", depth: random.integer(1, 6) }),
+  // Beyond two epochs back the committees change, and a validator may be told to vote twice.
+  reorg: ({ random }) => ({ kind: "reorg", depth: random.pick([1, 2, 5, 20]) }),
   lateBlocks: ({ random }) => ({ kind: "late-blocks", byMs: random.pick([1_500, 5_000]) }),
   emptySlots: () => ({ kind: "empty-slots", rate: 0.4 }),
   clientSilent: (drawing) => ({ kind: "client-silent", ...drawing.some() }),

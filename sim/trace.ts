@@ -6,6 +6,7 @@
  * The columns of each kind are the types below; all of them together are {@link TraceEvent}.
  * `coterie sim diff` finds the first line that differs, the report draws its pages from the lines.
  */
+
 import { createHash, type Hash } from "node:crypto";
 import type { Step } from "../src/core/interfaces.ts";
 import type { DutyId } from "../src/domain/duty.ts";

@@ -168,7 +168,8 @@ export class VirtualNetwork {
       return;
     }
     const end = this.#ends[hop.to];
-    if (end === null || end === undefined || this.#ends[hop.from] === null) {
+    // What a node had sent when its power went still arrives.
+    if (end === null || end === undefined) {
       watch.dropped(id, hop, "down");
       return;
     }

@@ -12,6 +12,7 @@ import { createNode as createRealNode } from "../src/node/node.ts";
 import type { Clock } from "../src/ports/clock.ts";
 import type { Network } from "../src/ports/network.ts";
 import { assert } from "../src/util/assert.ts";
+import type { Profile } from "../src/wire/profile.ts";
 import { misbehave } from "./byzantine/behaviours.ts";
 import { Conspiracy } from "./byzantine/conspiracy.ts";
 import type { CheckContext, Checker, CheckKind } from "./checkers/checker.ts";
@@ -45,6 +46,8 @@ export type WorldOptions = {
   readonly onTrace?: (line: string) => void;
   /** Called as each slot begins. */
   readonly onSlot?: (slot: Slot) => void;
+  /** The nodes' wire, where a study tries another; profile 1 unless given. */
+  readonly profile?: Profile;
   /** A mutant of the node, where a test shows that a guard matters. */
   readonly createNode?: CreateNode;
 };
@@ -302,6 +305,7 @@ export class World {
 
   #createMachine(self: PeerIndex): Machine {
     const { signers, syncMs } = this.scenario;
+    const { profile } = this.#options;
     const view = this.views[self];
     assert(view !== undefined, "every machine has a beacon node");
     return new Machine({
@@ -315,7 +319,7 @@ export class World {
       signer: signers[self] ?? signers.at(-1) ?? "builtin",
       syncMs,
       createNode: this.#options.createNode ?? createRealNode,
-      config: { watch: this.#eyes.of(self) },
+      config: { watch: this.#eyes.of(self), ...(profile !== undefined && { profile }) },
       wrap: (network, clock) => this.#wrap(self, { network, clock }),
       watch: {
         ...this.#eyes.machineWatch(self),

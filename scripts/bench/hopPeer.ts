@@ -3,6 +3,7 @@
  * Started by `hops.ts`, which tells it the cluster of two that they play.
  */
 import { createLibp2pNetwork } from "../../src/adapters/p2p/libp2pNetwork.ts";
+import { clusterScope } from "../../src/adapters/p2p/scope.ts";
 import { systemClock } from "../../src/adapters/system/clock.ts";
 import { createLogger } from "../../src/adapters/system/logger.ts";
 import { createMetrics } from "../../src/adapters/system/metrics.ts";
@@ -25,7 +26,7 @@ async function echo({ lockHash, secretKey, peerKey }: HopCluster): Promise<void>
     self: 1,
     peers: [{ index: 0, publicKey: fromHex(peerKey) ?? new Uint8Array(), addresses: [] }],
     listen: ["/ip4/127.0.0.1/tcp/0"],
-    lockHash: lockHash as Root,
+    scope: clusterScope(lockHash as Root),
     validateGossip: () => "ignore",
     clock: systemClock,
     logger: createLogger({ level: "error", format: "json" }),

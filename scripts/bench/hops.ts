@@ -3,6 +3,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createLibp2pNetwork, type Libp2pNetwork } from "../../src/adapters/p2p/libp2pNetwork.ts";
+import { clusterScope } from "../../src/adapters/p2p/scope.ts";
 import { systemClock } from "../../src/adapters/system/clock.ts";
 import { createLogger } from "../../src/adapters/system/logger.ts";
 import { createMetrics } from "../../src/adapters/system/metrics.ts";
@@ -43,7 +44,7 @@ export class Hops {
       self: 0,
       peers: [{ index: 1, publicKey: k1PublicKey(theirs), addresses: [String(address)] }],
       listen: [],
-      lockHash: LOCK_HASH,
+      scope: clusterScope(LOCK_HASH),
       validateGossip: () => "ignore",
       clock: systemClock,
       logger: createLogger({ level: "error", format: "json" }),

@@ -14,6 +14,8 @@ export type DemoOptions = {
   readonly vcCommand: string | null;
   /** Node `node` is killed when slot `slot` begins. */
   readonly kill: { readonly node: number; readonly slot: number } | null;
+  /** Whether the operators make the keys together instead of a dealer. */
+  readonly hasCeremony: boolean;
   readonly isJson: boolean;
 };
 
@@ -29,6 +31,7 @@ on chain is counted from block bodies against the duties that were due.
   --vc-command CMD any other validator client for --signer vc: a shell command, run once for each
                    node with BEACON_NODE_URL, KEYS_DIR (its keystores and passwords), CLIENT_DIR
                    (an empty folder), CHAIN_CONFIG (a YAML file) and NODE_INDEX in its environment
+  --ceremony       four processes make the keys in a key ceremony first, instead of a dealer
   --kill N@SLOT    kills node N (0 to 3) without warning when SLOT begins
   --json           one JSON object per line instead of text
 Exit code 0 when every duty is on chain with the right head and the chain finalized.`;
@@ -57,6 +60,7 @@ export function parseOptions(args: readonly string[]): DemoOptions | null {
     fork: oneOf("fork", values.fork, ["electra", "fulu"]),
     preset: oneOf("preset", values.preset, ["minimal", "mainnet"]),
     kill: values.kill === undefined ? null : parseKill(values.kill, slots),
+    hasCeremony: values.ceremony,
     isJson: values.json,
   };
 }
@@ -74,6 +78,7 @@ function parse(args: readonly string[]) {
         signer: { type: "string", default: "builtin" },
         "vc-command": { type: "string" },
         kill: { type: "string" },
+        ceremony: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },

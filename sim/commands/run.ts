@@ -1,6 +1,9 @@
 /** `coterie sim`: one run, from its first line (seed, commit, options) to its verdict. */
 import { createWriteStream } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { finished } from "node:stream/promises";
+import { RunReader } from "../report/runModel.ts";
+import { runPage } from "../report/runPage.ts";
 import type { SimulatorOptions } from "../simulator.ts";
 import { Simulator } from "../simulator.ts";
 import type { RunResult } from "../world.ts";
@@ -19,6 +22,8 @@ export type RunRequest = {
   readonly spec: RunSpec;
   readonly scenario: NonNullable<SimulatorOptions["scenario"]>;
   readonly traceFile: string | null;
+  /** Where the page of the run goes. */
+  readonly reportFile: string | null;
   readonly isJson: boolean;
 };
 
@@ -26,7 +31,7 @@ export type RunRequest = {
 const MAX_PRINTED = 10;
 
 export async function runOnce(
-  { spec, scenario, traceFile, isJson }: RunRequest,
+  { spec, scenario, traceFile, reportFile, isJson }: RunRequest,
   surroundings: Surroundings,
 ): Promise<SimExitCode> {
   const { print, progress, commit, wallMs } = surroundings;
@@ -36,14 +41,22 @@ export async function runOnce(
   print(isJson ? JSON.stringify(header) : `seed=${spec.seed} commit=${commit} ${command}`);
   const file = traceFile === null ? null : createWriteStream(traceFile);
   file?.write(`${JSON.stringify(header)}\n`);
+  const report = reportFile === null ? null : new RunReader();
+  report?.takeLine(JSON.stringify(header));
   const startedAt = wallMs();
   const { slots } = simulator.scenario;
   const result = await simulator.run({
-    ...(file !== null && { onTrace: (line) => void file.write(line) }),
+    ...((file !== null || report !== null) && {
+      onTrace: (line) => {
+        file?.write(line);
+        report?.takeLine(line);
+      },
+    }),
     onSlot: (slot) => progress(`slot ${slot} of ${slots}`),
   });
   file?.end();
   if (file !== null) await finished(file);
+  if (report !== null && reportFile !== null) await writeFile(reportFile, runPage(report.model()));
   progress("");
   const elapsedMs = wallMs() - startedAt;
   if (isJson) print(JSON.stringify({ kind: "result", ...result, elapsedMs }));

@@ -1,29 +1,11 @@
 /** The options of `coterie run`, from texts to typed values that are known to make sense. */
 import { join } from "node:path";
 import { z } from "zod";
-import type { RelaySource } from "../adapters/p2p/relaySources.ts";
 import { UsageError } from "../domain/errors.ts";
-import type { PeerIndex } from "../domain/keys.ts";
-import { MAX_NODES } from "../domain/limits.ts";
-import {
-  EXTERNAL_HOSTNAME,
-  EXTERNAL_IP,
-  explainIssue,
-  externalHostname,
-  externalIp,
-  externalMultiaddrs,
-  type HostAndPort,
-  hostAndPort,
-  list,
-  listenAddress,
-  relays,
-  tcpMultiaddr,
-} from "./addresses.ts";
+import { explainIssue, type HostAndPort, hostAndPort, list } from "./addresses.ts";
 import { LOG_OPTIONS, type LogSettings, logSchema } from "./logOptions.ts";
 import type { OptionSpec, RawOptions } from "./options.ts";
-
-/** A peer's libp2p address that is tried besides those in its ENR. */
-export type PeerAddress = { readonly peer: PeerIndex; readonly multiaddr: string };
+import { P2P_OPTIONS, type P2pSettings, p2pSchema, p2pSettings } from "./p2pOptions.ts";
 
 /** Where validator clients reach this node, and what protects the way. */
 export type ValidatorApiSettings = HostAndPort & {
@@ -31,29 +13,22 @@ export type ValidatorApiSettings = HostAndPort & {
   readonly tokenFile: string | null;
 };
 
-export type RunOptions = LogSettings & {
-  readonly dataDir: string;
-  readonly lockFile: string;
-  /** Null: `enr-private-key` of the data directory, or Charon's `charon-enr-private-key`. */
-  readonly privateKeyFile: string | null;
-  /** Null where the validator client holds the key shares. */
-  readonly validatorKeysDir: string | null;
-  readonly beaconNodeEndpoints: readonly string[];
-  /** Multiaddresses that libp2p listens on. */
-  readonly p2pListen: readonly string[];
-  /** What the node tells peers of itself besides. */
-  readonly p2pAnnounce: readonly string[];
-  readonly p2pPeers: readonly PeerAddress[];
-  readonly p2pRelays: readonly RelaySource[];
-  /** Whether this node carries circuits between other members of its cluster. */
-  readonly carriesForMembers: boolean;
-  readonly monitoringAddress: HostAndPort;
-  /** Where commands reach the running node; told in a file of the data directory. */
-  readonly adminAddress: HostAndPort;
-  readonly validatorApi: ValidatorApiSettings;
-  /** Operators' and creator's addresses that are contracts, lower case: see verifyLock. */
-  readonly contractWallets: ReadonlySet<string>;
-};
+export type RunOptions = LogSettings &
+  P2pSettings & {
+    readonly dataDir: string;
+    readonly lockFile: string;
+    /** Null: `enr-private-key` of the data directory, or Charon's `charon-enr-private-key`. */
+    readonly privateKeyFile: string | null;
+    /** Null where the validator client holds the key shares. */
+    readonly validatorKeysDir: string | null;
+    readonly beaconNodeEndpoints: readonly string[];
+    readonly monitoringAddress: HostAndPort;
+    /** Where commands reach the running node; told in a file of the data directory. */
+    readonly adminAddress: HostAndPort;
+    readonly validatorApi: ValidatorApiSettings;
+    /** Operators' and creator's addresses that are contracts, lower case: see verifyLock. */
+    readonly contractWallets: ReadonlySet<string>;
+  };
 
 export const CONTRACT_WALLETS = {
   name: "contract-wallets",
@@ -81,28 +56,7 @@ export const RUN_OPTIONS = [
     help: "with --signer builtin: share keystores and passwords; validator_keys of the data dir",
   },
   { name: "beacon-node-endpoints", value: "urls", help: "beacon nodes, comma separated; required" },
-  {
-    name: "p2p-tcp-address",
-    value: "host:port",
-    default: "0.0.0.0:3610",
-    help: "where peers reach this node; off: it listens nowhere and calls the others",
-  },
-  {
-    name: "p2p-peers",
-    value: "list",
-    help: "peers: <index>=<multiaddr or host:port>, comma separated, or a file of lines",
-  },
-  {
-    name: "p2p-relays",
-    value: "list",
-    help: "relays, multiaddr with peer id or http(s) URL, for peers that cannot be dialled",
-  },
-  EXTERNAL_IP,
-  EXTERNAL_HOSTNAME,
-  {
-    name: "p2p-no-member-relay",
-    help: "do not carry traffic between other members that cannot reach each other",
-  },
+  ...P2P_OPTIONS,
   {
     name: "monitoring-address",
     value: "host:port",
@@ -148,12 +102,7 @@ const runSchema = z.object({
   signer: z.enum(["vc", "builtin"], "is vc or builtin"),
   "validator-keys-dir": z.string().optional(),
   "beacon-node-endpoints": list.pipe(z.array(endpoint).min(1, "names no beacon node")),
-  "p2p-tcp-address": listenAddress,
-  "p2p-peers": z.string().optional(),
-  "p2p-relays": relays.optional(),
-  "p2p-external-ip": externalIp.optional(),
-  "p2p-external-hostname": externalHostname.optional(),
-  "p2p-no-member-relay": z.string().optional(),
+  ...p2pSchema,
   "monitoring-address": hostAndPort,
   "admin-address": hostAndPort,
   "validator-api-address": hostAndPort,
@@ -182,11 +131,7 @@ export async function parseRunOptions(
     privateKeyFile: values["private-key-file"] ?? null,
     validatorKeysDir: validatorKeysDir(values),
     beaconNodeEndpoints: values["beacon-node-endpoints"],
-    p2pListen: [values["p2p-tcp-address"]].filter((at) => at !== null).map(tcpMultiaddr),
-    p2pAnnounce: externalMultiaddrs(values),
-    p2pRelays: values["p2p-relays"] ?? [],
-    carriesForMembers: values["p2p-no-member-relay"] === undefined,
-    p2pPeers: await parsePeers(values["p2p-peers"] ?? "", readPeersFile),
+    ...(await p2pSettings(values, readPeersFile)),
     monitoringAddress: values["monitoring-address"],
     adminAddress: values["admin-address"],
     validatorApi: validatorApiSettings(values),
@@ -229,35 +174,4 @@ export function parseContractWallets(text = ""): ReadonlySet<string> {
     throw new UsageError(`--${CONTRACT_WALLETS.name}: "${wrong}" is no 20-byte address`);
   }
   return new Set(addresses.filter((address) => address !== ""));
-}
-
-async function parsePeers(
-  text: string,
-  readPeersFile: (path: string) => Promise<string>,
-): Promise<readonly PeerAddress[]> {
-  const isList = text === "" || text.includes("=");
-  const lines = isList ? text.split(",") : (await readPeersFile(text)).split("\n");
-  return lines
-    .map((line) => line.trim())
-    .filter((line) => line !== "" && !line.startsWith("#"))
-    .map(parsePeer);
-}
-
-function parsePeer(text: string): PeerAddress {
-  const match = /^(\d{1,3})=(\S+)$/.exec(text);
-  const peer = Number(match?.[1]);
-  const address = match?.[2] ?? "";
-  const multiaddr = address.startsWith("/") ? address : multiaddrOf(address);
-  if (match === null || peer >= MAX_NODES || multiaddr === null) {
-    throw new UsageError(`--p2p-peers: "${text}" is no peer address`, {
-      fix: "write <index>=<address>, e.g. 2=198.51.100.7:3610 or 2=/dns4/carol.example/tcp/3610",
-    });
-  }
-  return { peer, multiaddr };
-}
-
-/** `host:port` as a multiaddress; null when it is neither, or no port that can be dialled. */
-function multiaddrOf(text: string): string | null {
-  const parsed = hostAndPort.safeParse(text);
-  return parsed.success && parsed.data.port > 0 ? tcpMultiaddr(parsed.data) : null;
 }

@@ -3,7 +3,6 @@
  * codes. Commands are imported when they run, because what they import fixes the preset.
  */
 import { Command, CommanderError } from "commander";
-import { readTextFile } from "../adapters/system/files.ts";
 import { UsageError } from "../domain/errors.ts";
 import { COMBINE_OPTIONS, parseCombineOptions } from "./combineOptions.ts";
 import {
@@ -16,13 +15,7 @@ import {
   rawOptions,
   type WithAction,
 } from "./commandParts.ts";
-import {
-  CONTRACT_WALLETS,
-  parseContractWallets,
-  parseRunOptions,
-  RUN_OPTIONS,
-  type RunOptions,
-} from "./config.ts";
+import { parseRunOptions, RUN_OPTIONS, type RunOptions } from "./config.ts";
 import { readConfigFile } from "./configFile.ts";
 import {
   CREATE_CLUSTER_OPTIONS,
@@ -33,10 +26,13 @@ import { CREATE_DKG_OPTIONS, parseCreateDkgOptions } from "./createDkgOptions.ts
 import { addDkg } from "./dkg/commands.ts";
 import { describeError, EXIT_CODES, type ExitCode, exitCodeOf } from "./exitCodes.ts";
 import { addOptions, type OptionSpec, resolveOptions } from "./options.ts";
+import { readPeersFile } from "./p2pOptions.ts";
 import { askPreset, usePreset } from "./preset.ts";
 import { parseRelayOptions, RELAY_OPTIONS } from "./relayOptions.ts";
 import { addFreezes, addSlashing } from "./safety/commands.ts";
 import { refuseSecretsIn } from "./secretGuard.ts";
+import { addSplit } from "./splitCommand.ts";
+import { addVerify } from "./verifyCommands.ts";
 import { formatVersion } from "./version.ts";
 
 export const CONFIG = {
@@ -44,9 +40,6 @@ export const CONFIG = {
   value: "file",
   help: "JSON file of options: flags without their dashes",
 } as const satisfies OptionSpec;
-
-/** One address per line. */
-const MAX_PEERS_FILE_BYTES = 64 * 1024;
 
 /** The simulator's own command line: its exit codes are its own too. */
 export type Simulate = (argv: readonly string[]) => Promise<number>;
@@ -99,17 +92,20 @@ function buildProgram(finish: (outcome: ExitCode) => void): Command {
     .description("Distributed-validator middleware for Ethereum: t of n operators, one validator.")
     .version(formatVersion({ json: false }).trimEnd())
     .exitOverride()
+    // A command's options stand behind its name, where its subcommands' stand too.
+    .enablePositionalOptions()
     // The error itself is printed once, with its fix.
     .configureOutput({ outputError: () => undefined });
   const withAction = (command: Command, action: Action): Command =>
     command.action(async (...parameters: unknown[]) => {
-      const operands = parameters.filter((parameter) => typeof parameter === "string");
+      const operands = parameters.flat().filter((parameter) => typeof parameter === "string");
       finish(await action(command, ...operands));
     });
   addRun(program, withAction);
   addRelay(program, withAction);
   addCreate(program, withAction);
   addDkg(program, withAction);
+  addSplit(program, withAction);
   addCombine(program, withAction);
   addFreezes(program, withAction);
   addSlashing(program, withAction);
@@ -199,19 +195,7 @@ function addInspection(program: Command, withAction: WithAction): void {
     process.stdout.write(`${await showEnr({ dataDir: dataDirOf(enr) })}\n`);
     return EXIT_CODES.ok;
   });
-  const verify = program.command("verify").description("check files");
-  const lock = verify
-    .command("lock")
-    .description("check every hash and signature of a cluster lock")
-    .argument("<file>", "cluster-lock.json");
-  withAction(addOptions(lock, [CONTRACT_WALLETS, JSON_OUTPUT]), async (_, path = "") => {
-    const { verifyLockFile } = await import("./verifyLock.ts");
-    const wallets = rawOptions(lock, [CONTRACT_WALLETS])[CONTRACT_WALLETS.name];
-    const contractWallets = parseContractWallets(wallets);
-    const report = await verifyLockFile({ path, contractWallets, json: isOn(lock, JSON_OUTPUT) });
-    process.stdout.write(report.text);
-    return report.isValid ? EXIT_CODES.ok : EXIT_CODES.invalid;
-  });
+  addVerify(program, withAction);
   const version = program.command("version").description("print the version");
   withAction(addOptions(version, [JSON_OUTPUT]), async () => {
     process.stdout.write(formatVersion({ json: isOn(version, JSON_OUTPUT) }));
@@ -225,12 +209,7 @@ async function readRunOptions(command: Command): Promise<RunOptions> {
   const file = configPath === undefined ? {} : await readConfigFile(configPath);
   const sources = { environment: environmentFor(RUN_OPTIONS), file };
   const raw = resolveOptions(command, RUN_OPTIONS, sources);
-  return parseRunOptions(raw, (path) =>
-    readTextFile(path, {
-      maxBytes: MAX_PEERS_FILE_BYTES,
-      missingFix: "give --p2p-peers a list, or the path of a file with one address per line",
-    }),
-  );
+  return parseRunOptions(raw, readPeersFile);
 }
 
 /** Commander's complaint, with its suggestion as the fix (CLI-3). */

@@ -3,12 +3,13 @@
  * running until a signal comes or something breaks. Everything that is opened is closed again in
  * reverse order; the locks come first and go last.
  */
+
 import { join } from "node:path";
 import { type BeaconClient, createBeaconClient } from "../adapters/beacon/client.ts";
 import { startMonitoring } from "../adapters/http/monitoring.ts";
-import { askRelay } from "../adapters/http/relayDirectory.ts";
 import type { ValidatorApiServer } from "../adapters/http/validatorApiServer.ts";
-import { createLibp2pNetwork, type Libp2pNetwork } from "../adapters/p2p/libp2pNetwork.ts";
+import type { Libp2pNetwork } from "../adapters/p2p/libp2pNetwork.ts";
+import { clusterScope } from "../adapters/p2p/scope.ts";
 import { acquireInstanceLock } from "../adapters/storage/instanceLock.ts";
 import { openLevel } from "../adapters/storage/level.ts";
 import { systemClock } from "../adapters/system/clock.ts";
@@ -17,7 +18,7 @@ import { systemRandom } from "../adapters/system/random.ts";
 import type { Cluster } from "../cluster/cluster.ts";
 import { createBls } from "../crypto/bls.ts";
 import { createBuiltinSigner } from "../crypto/builtinSigner.ts";
-import { Cancelled, FaultError, UsageError } from "../domain/errors.ts";
+import { Cancelled, FaultError } from "../domain/errors.ts";
 import { createNode, type Node } from "../node/node.ts";
 import type { InstanceLock } from "../ports/instanceLock.ts";
 import type { KeyValueStore } from "../ports/keyValueStore.ts";
@@ -29,6 +30,7 @@ import { holdCharonLock } from "./charonLock.ts";
 import type { RunOptions } from "./config.ts";
 import { type DataDir, readDataDir } from "./dataDir.ts";
 import { openLog } from "./logOptions.ts";
+import { openP2p, requireKnownPeers } from "./p2p.ts";
 import { openAdmin } from "./safety/openAdmin.ts";
 import { openValidatorApi, withClients } from "./validatorApi.ts";
 import { versionInfo } from "./version.ts";
@@ -74,7 +76,7 @@ async function runNode({ options, logger, stopping, decorate }: Run): Promise<vo
   // A thousand keystores take minutes, and a signal does not wait for them.
   const dataDir = await Promise.race([reading, rejectOnAbort(signal)]);
   const { cluster, identity } = dataDir;
-  requireKnownPeers(options, cluster);
+  requireKnownPeers(options, cluster.nodes);
   await using closing = new AsyncDisposableStack();
   const { lock, store } = await claimDataDir({ options, dataDir, logger, stopping, closing });
   announce(logger, dataDir);
@@ -221,47 +223,22 @@ function openBeacon(options: RunOptions, { dataDir, logger, metrics }: Parts): B
 }
 
 /** The cluster's network, listening. */
-async function openNetwork(
+function openNetwork(
   options: RunOptions,
   { dataDir, logger, metrics }: Parts,
   runningNode: () => Node | null,
 ): Promise<Libp2pNetwork> {
   const { cluster, identity, secretKey } = dataDir;
-  const peers = cluster.operators
-    .filter(({ peerIndex }) => peerIndex !== identity.self)
-    .map(({ peerIndex, publicKey }) => ({
-      index: peerIndex,
-      publicKey,
-      addresses: options.p2pPeers
-        .filter(({ peer }) => peer === peerIndex)
-        .map(({ multiaddr }) => multiaddr),
-    }));
-  const p2p = await createLibp2pNetwork({
-    secretKey,
+  return openP2p(options, {
+    operators: cluster.operators,
     self: identity.self,
-    peers,
-    listen: options.p2pListen,
-    announce: options.p2pAnnounce,
-    relays: { sources: options.p2pRelays, ask: askRelay },
-    carriesForMembers: options.carriesForMembers,
-    lockHash: cluster.lockHash,
+    secretKey,
+    scope: clusterScope(cluster.lockHash),
     // Before the chain is known no seal can be checked, so nothing is forwarded.
     validateGossip: (channel, bytes, from) =>
       runningNode()?.judgeGossip(channel, bytes, from) ?? "ignore",
-    clock: systemClock,
     logger,
     metrics,
-  });
-  await p2p.start();
-  return p2p;
-}
-
-/** An entry of this node itself is welcome: operators share one list. */
-function requireKnownPeers({ p2pPeers }: RunOptions, { nodes }: Cluster): void {
-  const unknown = p2pPeers.find(({ peer }) => peer >= nodes);
-  if (unknown === undefined) return;
-  throw new UsageError(`--p2p-peers: the cluster has no operator ${unknown.peer}`, {
-    fix: `number the operators as the cluster lock lists them, from 0 to ${nodes - 1}`,
   });
 }
 

@@ -83,7 +83,7 @@ export class DutyValidatorApi implements SigningApi {
     signal: AbortSignal,
   ): Promise<Result<Proposal, Denial>> {
     const { chain, scheduler, submissions, kindOf } = this.#parts;
-    const wait = this.#startWaiting(signal);
+    const wait = this.#startWaiting({ slot, type: "proposer" }, signal);
     try {
       const duty: Duty = { slot, type: "randao" };
       const computed = await this.#decidedBy(duty, wait.signal);
@@ -171,7 +171,7 @@ export class DutyValidatorApi implements SigningApi {
   }
 
   async #decided(duty: Duty, signal: AbortSignal): Promise<Result<UnsignedData, Denial>> {
-    const wait = this.#startWaiting(signal);
+    const wait = this.#startWaiting(duty, signal);
     try {
       return await this.#decidedBy(duty, wait.signal);
     } finally {
@@ -179,11 +179,15 @@ export class DutyValidatorApi implements SigningApi {
     }
   }
 
-  /** VC-2: a part of the slot at most, so that the client hears the reason and not nothing. */
-  #startWaiting(signal: AbortSignal): TimedSignal {
-    const { chain, clock } = this.#parts;
+  /**
+   * VC-2: a part of the slot at most, so that the client hears the reason and not nothing. Who asks
+   * at the head event has not missed anything before the duty is due: rounds are counted from then.
+   */
+  #startWaiting(duty: Duty, signal: AbortSignal): TimedSignal {
+    const { chain, clock, kindOf } = this.#parts;
     const waitMs = Math.floor((chain.spec.slotDurationMs * VC_WAIT_BPS) / BASIS_POINTS);
-    return abortAt(clock, clock.now() + waitMs, signal);
+    const from = Math.max(clock.now(), kindOf(duty).dueAt(chain, duty.slot));
+    return abortAt(clock, from + waitMs, signal);
   }
 
   async #decidedBy(duty: Duty, wait: AbortSignal): Promise<Result<UnsignedData, Denial>> {

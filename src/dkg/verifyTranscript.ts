@@ -128,7 +128,7 @@ function nodeSignatureFaults(transcript: Transcript, lock: ClusterLock): readonl
  * Deposits are exactly those that the definition asks for: each validator's amounts, withdrawal
  * credentials from its address, the group key's signature on the chain's genesis fork version.
  */
-function depositFaults(
+export function depositFaults(
   lock: ClusterLock,
   deposits: readonly DepositData[],
 ): readonly ClusterFault[] {

@@ -179,6 +179,13 @@ export const ERRORS = {
     retryable: true,
     message: "the beacon node's answer does not fit the Beacon API",
   },
+  keymanager_failed: {
+    kind: "fault",
+    retryable: true,
+    message:
+      "the keymanager API did not take the keystores; they are in validator_keys, to be imported " +
+      "by hand",
+  },
   execution_unreachable: {
     kind: "fault",
     retryable: true,

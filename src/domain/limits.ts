@@ -93,6 +93,10 @@ export const MAX_ROOTS_PER_FRAME = MAX_VALIDATORS;
 /** Slots for which a share that lied is verified before it is used (DESIGN §5). */
 export const SUSPECT_SLOTS = 32;
 
+/** Attempts of one ceremony under one acceptance: each aborted one may have shown a key. */
+export const MAX_CEREMONY_ATTEMPTS = 3;
+/** What an operator says in a ceremony's lobby: a digest for each field of a definition. */
+export const MAX_HELLO_BYTES = 16 * 1024;
 /**
  * Distributed validators of one ceremony: the largest message (31 commitments of 48 bytes and a
  * proof of 96 bytes each) fits into one frame.

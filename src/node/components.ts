@@ -41,11 +41,11 @@ import type { Freezes } from "../safety/freezes.ts";
 import type { SafetyGate } from "../safety/gate.ts";
 import type { Precursors } from "../safety/precursors.ts";
 import { assert } from "../util/assert.ts";
-import { nativeProfile } from "../wire/nativeProfile.ts";
 import type { Profile, Scope } from "../wire/profile.ts";
 
 export type BuildParts = Ports & {
   readonly cluster: Cluster;
+  readonly profile: Profile;
   readonly chain: Chain;
   readonly background: Background;
   readonly deadlines: Deadlines;
@@ -68,7 +68,6 @@ export type Built = {
 
 /** What more than one component is made of. */
 type Shared = BuildParts & {
-  readonly profile: Profile;
   readonly scope: Scope;
   readonly courier: Courier;
   readonly tracker: Tracker;
@@ -80,8 +79,7 @@ type Shared = BuildParts & {
 };
 
 export function buildComponents(parts: BuildParts): Built {
-  const { cluster, chain, deadlines, background, store, logger } = parts;
-  const profile = nativeProfile;
+  const { cluster, profile, chain, deadlines, background, store, logger } = parts;
   const scope = {
     genesisValidatorsRoot: chain.genesisValidatorsRoot,
     lockHash: cluster.lockHash,
@@ -101,7 +99,6 @@ export function buildComponents(parts: BuildParts): Built {
   });
   const shared = {
     ...parts,
-    profile,
     scope,
     courier,
     tracker,

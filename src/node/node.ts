@@ -21,6 +21,7 @@ import type { Ports } from "../ports/ports.ts";
 import type { ValidatorApi } from "../ports/validatorApi.ts";
 import { assert } from "../util/assert.ts";
 import { nativeProfile } from "../wire/nativeProfile.ts";
+import type { Profile } from "../wire/profile.ts";
 import { connectChain } from "./chainConnection.ts";
 import { buildComponents } from "./components.ts";
 import { type Health, healthOf, type Observations } from "./health.ts";
@@ -39,6 +40,8 @@ export type NodeConfig = {
   readonly standingFreeze?: () => string | null;
   /** Hears why the node cannot start yet, and again whenever the reason changes. */
   readonly onWaiting?: (reason: string) => void;
+  /** The wire; profile 1 unless given. The simulator's studies try others. */
+  readonly profile?: Profile;
   /** Sees the duties go by from outside, as the tracker does; it changes nothing. */
   readonly watch?: NodeWatch;
 };
@@ -73,7 +76,7 @@ export async function createNode(
   ports: Ports,
   signal: AbortSignal,
 ): Promise<Node> {
-  const { cluster, onWaiting } = config;
+  const { cluster, onWaiting, profile = nativeProfile } = config;
   assert(ports.identity.nodes === cluster.nodes, "the identity knows every operator");
   const chain = await connectChain({ ...ports, cluster, onWaiting }, signal);
   const store = new WatchedStore(ports.store, ports.logger);
@@ -84,7 +87,7 @@ export async function createNode(
   const background = new Background(failure.resolve);
   const kindOf = (duty: Duty): DutyKind => DUTY_KINDS[duty.type];
   const deadlines = new Deadlines(ports.clock, chain, kindOf);
-  const { valueRoot } = nativeProfile;
+  const { valueRoot } = profile;
   const archive = await DecidedArchive.open({ ...ports, store, deadlines, valueRoot });
   const heads = new HeadFeed(ports.beacon);
   const sync = new SyncWatch({ ...ports, chain, background, signal: stopping.signal });
@@ -97,6 +100,7 @@ export async function createNode(
   const { components, courier, stop } = buildComponents({
     ...common,
     cluster,
+    profile,
     ...safety,
     votes,
     archive,

@@ -4,11 +4,15 @@ import type { PeerIndex } from "../domain/keys.ts";
 export const CHANNELS = ["consensus", "partials"] as const;
 export type Channel = (typeof CHANNELS)[number];
 
+/** What a key ceremony sends: who is there, and the ceremony itself. */
+export const CEREMONY_CHANNELS = ["lobby", "ceremony"] as const;
+export type CeremonyChannel = (typeof CEREMONY_CHANNELS)[number];
+
 /** How frames reach a peer now: straight, by way of a relay, or not at all. */
 export type Path = "direct" | "relayed" | "none";
 
-export type Inbound = {
-  readonly channel: Channel;
+export type Inbound<Name extends string = Channel> = {
+  readonly channel: Name;
   /**
    * Who handed the frame to us. On `direct` (a stream between the two, relayed or not) this peer is
    * authenticated as its author.
@@ -23,24 +27,24 @@ export type Inbound = {
  * Frames between the cluster's nodes. Delivery is at most once, in order per peer and channel, and
  * never guaranteed: protocols repeat, pull or time out.
  */
-export interface Network {
+export interface Network<Name extends string = Channel> {
   /** Queues a frame for `peer`; false when it has no path or its queue is full. */
-  send(peer: PeerIndex, channel: Channel, bytes: Uint8Array): boolean;
+  send(peer: PeerIndex, channel: Name, bytes: Uint8Array): boolean;
   /**
    * Replaces the check of a channel's direct frames: asked with each frame as it was given to
    * {@link send}, right before its bytes are handed to the socket. A frame that may not leave is
    * dropped. Without a check everything may.
    */
-  onLeaving(channel: Channel, mayLeave: (frame: Uint8Array) => boolean): void;
+  onLeaving(channel: Name, mayLeave: (frame: Uint8Array) => boolean): void;
   /**
    * Resolves once nothing that was sent on the channel before still waits in this process: it left,
    * was dropped, or its link was cut because the peer did not take it for too long.
    */
-  settled(channel: Channel): Promise<void>;
+  settled(channel: Name): Promise<void>;
   /** Gossips a frame of at most MAX_GOSSIP_FRAME_BYTES to the whole cluster. */
-  gossip(channel: Channel, bytes: Uint8Array): void;
+  gossip(channel: Name, bytes: Uint8Array): void;
   /** Replaces the one handler of a channel; called once per inbound frame, in arrival order. */
-  onFrame(channel: Channel, handler: (frame: Inbound) => void): void;
+  onFrame(channel: Name, handler: (frame: Inbound<Name>) => void): void;
   /** Called whenever the path to a peer appears or goes. */
   onPath(handler: (peer: PeerIndex, path: Path) => void): void;
   path(peer: PeerIndex): Path;

@@ -6,6 +6,7 @@ import {
   type Libp2pNetwork,
   type Libp2pNetworkOptions,
 } from "../../src/adapters/p2p/libp2pNetwork.ts";
+import { clusterScope } from "../../src/adapters/p2p/scope.ts";
 import { systemClock } from "../../src/adapters/system/clock.ts";
 import { type PeerIndex, rootOf } from "../../src/domain/keys.ts";
 import type { Logger } from "../../src/ports/logger.ts";
@@ -59,7 +60,7 @@ export function nodeOptions(self: PeerIndex, ports: readonly number[]): Libp2pNe
           },
     ),
     listen: [`/ip4/127.0.0.1/tcp/${ports[self] ?? 0}`],
-    lockHash: LOCK_HASH,
+    scope: clusterScope(LOCK_HASH),
     validateGossip: () => "accept",
     clock: systemClock,
     logger: collectingLogger([]),

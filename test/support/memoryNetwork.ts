@@ -15,35 +15,35 @@ import { toHex } from "../../src/util/bytes.ts";
 import { Listeners } from "../../src/util/listeners.ts";
 
 /** A frame on its way from one node to the next; `from` is the hop, not always the author. */
-export type Hop = Inbound & { readonly to: PeerIndex };
+export type Hop<Name extends string = Channel> = Inbound<Name> & { readonly to: PeerIndex };
 /** What arrives in place of a frame: nothing, it, another, or several. */
-export type Tap = (hop: Hop) => readonly Uint8Array[];
+export type Tap<Name extends string = Channel> = (hop: Hop<Name>) => readonly Uint8Array[];
 export type Turn = "microtask" | "macrotask";
 
-export class MemoryHub {
-  readonly #nodes: readonly MemoryNode[];
+export class MemoryHub<Name extends string = Channel> {
+  readonly #nodes: readonly MemoryNode<Name>[];
   readonly #cut = new Set<string>();
   readonly #stopped = new Set<PeerIndex>();
-  readonly #taps = new Map<PeerIndex, Tap>();
+  readonly #taps = new Map<PeerIndex, Tap<Name>>();
   readonly #turn: Turn;
   readonly validateGossip: (
-    channel: Channel,
+    channel: Name,
     bytes: Uint8Array,
-    hop: Hop,
+    hop: Hop<Name>,
   ) => "accept" | "ignore" | "reject";
-  #isLost: (hop: Hop) => boolean = () => false;
+  #isLost: (hop: Hop<Name>) => boolean = () => false;
 
   constructor(options: {
     readonly nodes: number;
     readonly turn?: Turn;
-    readonly validateGossip?: MemoryHub["validateGossip"];
+    readonly validateGossip?: MemoryHub<Name>["validateGossip"];
   }) {
     this.#turn = options.turn ?? "microtask";
     this.validateGossip = options.validateGossip ?? (() => "accept");
     this.#nodes = Array.from({ length: options.nodes }, (_, self) => new MemoryNode(self, this));
   }
 
-  network(node: PeerIndex): MemoryNode {
+  network(node: PeerIndex): MemoryNode<Name> {
     const network = this.#nodes[node];
     assert(network !== undefined, `there is no node ${node}`);
     return network;
@@ -67,12 +67,12 @@ export class MemoryHub {
   }
 
   /** Frames for which `isLost` holds vanish; their sender is not told. */
-  lose(isLost: (hop: Hop) => boolean): void {
+  lose(isLost: (hop: Hop<Name>) => boolean): void {
     this.#isLost = isLost;
   }
 
   /** Rewrites everything that `node` sends itself, for each receiver apart. */
-  tap(node: PeerIndex, tap: Tap): void {
+  tap(node: PeerIndex, tap: Tap<Name>): void {
     this.#taps.set(node, tap);
   }
 
@@ -85,7 +85,7 @@ export class MemoryHub {
   }
 
   /** Delivers in the next turn if the link is still there then. */
-  carry(hop: Hop): void {
+  carry(hop: Hop<Name>): void {
     const deliver = (): void => {
       if (!this.isConnected(hop.from, hop.to) || this.#isLost(hop)) return;
       this.network(hop.to).receive(hop);
@@ -94,7 +94,7 @@ export class MemoryHub {
     else setImmediate(deliver);
   }
 
-  tapped(hop: Hop): readonly Uint8Array[] {
+  tapped(hop: Hop<Name>): readonly Uint8Array[] {
     return this.#taps.get(hop.from)?.(hop) ?? [hop.bytes];
   }
 
@@ -115,23 +115,23 @@ export class MemoryHub {
   }
 }
 
-export class MemoryNode implements Network {
+export class MemoryNode<Name extends string = Channel> implements Network<Name> {
   /** What {@link penalise} was called with, for tests to look at. */
   readonly penalties: { readonly peer: PeerIndex; readonly code: string }[] = [];
   readonly #self: PeerIndex;
-  readonly #hub: MemoryHub;
-  readonly #handlers = new Map<Channel, (frame: Inbound) => void>();
-  readonly #leaving = new Map<Channel, (frame: Uint8Array) => boolean>();
+  readonly #hub: MemoryHub<Name>;
+  readonly #handlers = new Map<Name, (frame: Inbound<Name>) => void>();
+  readonly #leaving = new Map<Name, (frame: Uint8Array) => boolean>();
   readonly #pathListeners = new Listeners<[PeerIndex, Path]>();
   readonly #queuedBytes = new Map<string, number>();
   readonly #seen = new Set<string>();
 
-  constructor(self: PeerIndex, hub: MemoryHub) {
+  constructor(self: PeerIndex, hub: MemoryHub<Name>) {
     this.#self = self;
     this.#hub = hub;
   }
 
-  send(peer: PeerIndex, channel: Channel, bytes: Uint8Array): boolean {
+  send(peer: PeerIndex, channel: Name, bytes: Uint8Array): boolean {
     assert(bytes.length > 0 && bytes.length <= MAX_FRAME_BYTES, "a frame is within its limit");
     if (this.#leaving.get(channel)?.(bytes) === false) return true;
     const queue = `${peer}/${channel}`;
@@ -141,25 +141,25 @@ export class MemoryNode implements Network {
     this.#queuedBytes.set(queue, queued + bytes.length);
     // Whatever waits here has left by the next turn.
     queueMicrotask(() => this.#queuedBytes.delete(queue));
-    const hop: Hop = { channel, from: this.#self, to: peer, via: "direct", bytes };
+    const hop: Hop<Name> = { channel, from: this.#self, to: peer, via: "direct", bytes };
     for (const rewritten of this.#hub.tapped(hop)) {
       this.#hub.carry({ ...hop, bytes: rewritten });
     }
     return true;
   }
 
-  gossip(channel: Channel, bytes: Uint8Array): void {
+  gossip(channel: Name, bytes: Uint8Array): void {
     assert(bytes.length <= MAX_GOSSIP_FRAME_BYTES, "a gossiped frame is within its limit");
     this.#seen.add(`${channel}/${toHex(bytes)}`);
     for (const to of this.#hub.neighbours(this.#self)) {
-      const hop: Hop = { channel, from: this.#self, to, via: "gossip", bytes };
+      const hop: Hop<Name> = { channel, from: this.#self, to, via: "gossip", bytes };
       for (const rewritten of this.#hub.tapped(hop)) {
         this.#hub.carry({ ...hop, bytes: rewritten });
       }
     }
   }
 
-  onLeaving(channel: Channel, mayLeave: (frame: Uint8Array) => boolean): void {
+  onLeaving(channel: Name, mayLeave: (frame: Uint8Array) => boolean): void {
     this.#leaving.set(channel, mayLeave);
   }
 
@@ -167,7 +167,7 @@ export class MemoryNode implements Network {
     return Promise.resolve();
   }
 
-  onFrame(channel: Channel, handler: (frame: Inbound) => void): void {
+  onFrame(channel: Name, handler: (frame: Inbound<Name>) => void): void {
     this.#handlers.set(channel, handler);
   }
 
@@ -187,14 +187,14 @@ export class MemoryNode implements Network {
     this.#pathListeners.emit(peer, path);
   }
 
-  receive(hop: Hop): void {
+  receive(hop: Hop<Name>): void {
     if (hop.via === "gossip" && !this.#forward(hop)) return;
     const { channel, from, via, bytes } = hop;
     this.#handlers.get(channel)?.({ channel, from, via, bytes });
   }
 
   /** False when the frame was seen before or is not valid. */
-  #forward(hop: Hop): boolean {
+  #forward(hop: Hop<Name>): boolean {
     const key = `${hop.channel}/${toHex(hop.bytes)}`;
     if (this.#seen.has(key)) return false;
     this.#seen.add(key);

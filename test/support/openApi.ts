@@ -42,6 +42,15 @@ export class BeaconApiSchema {
     assert.ok(isValid, `${name}: ${this.#ajv.errorsText()} in ${text}`);
   }
 
+  /**
+   * Fails unless the JSON has the form of an error: of the kind that counts items, or of the plain
+   * one. For statuses that the specification leaves out, such as a safety refusal's.
+   */
+  checkError(kind: "ErrorMessage" | "IndexedErrorMessage", body: unknown): void {
+    const isValid = this.#ajv.validate({ $ref: `${SPEC}#/components/schemas/${kind}` }, body);
+    assert.ok(isValid, `${kind}: ${this.#ajv.errorsText()} in ${JSON.stringify(body)}`);
+  }
+
   /** Pointer of the JSON schema below a response, which may be a reference; null for no body. */
   #schemaOf(steps: readonly string[]): string | null {
     let at: unknown = this.#spec;

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { peerIdOf } from "../../src/adapters/p2p/identity.ts";
 import { createLibp2pNetwork, type Libp2pNetwork } from "../../src/adapters/p2p/libp2pNetwork.ts";
+import { clusterScope } from "../../src/adapters/p2p/scope.ts";
 import { systemClock } from "../../src/adapters/system/clock.ts";
 import { type DataDir, readDataDir } from "../../src/cli/dataDir.ts";
 import type { Duty } from "../../src/domain/duty.ts";
@@ -59,7 +60,7 @@ export class RogueOperator {
           addresses: [`/ip4/127.0.0.1/tcp/${live.p2pPorts[peerIndex]}`],
         })),
       listen: [`/ip4/127.0.0.1/tcp/${live.p2pPorts[index]}`],
-      lockHash: cluster.lockHash,
+      scope: clusterScope(cluster.lockHash),
       validateGossip: () => "accept",
       clock: systemClock,
       logger: recordingLogger(),

@@ -3,7 +3,7 @@
  * absent the test is skipped and says so.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 
 const ROOT = join(import.meta.dirname, "../../../shared/vectors");
 
@@ -24,5 +24,13 @@ export function readVector(...parts: readonly string[]): Buffer {
 export function listVectors(folder: string, suffix: string): readonly string[] {
   return readdirSync(vectorPath(folder))
     .filter((name) => name.endsWith(suffix))
+    .sort();
+}
+
+/** Paths below a suite's folder, at any depth, whose file name matches; sorted. */
+export function findVectors(folder: string, name: RegExp): readonly string[] {
+  return readdirSync(vectorPath(folder), { recursive: true, encoding: "utf8" })
+    .filter((path) => name.test(basename(path)))
+    .map((path) => join(folder, path))
     .sort();
 }

@@ -50,8 +50,11 @@ export class Circuits {
 
   /** Keeps a reservation at every peer that may carry for us and is connected directly. */
   async run(connections: () => readonly Connection[], signal: AbortSignal): Promise<void> {
+    // The library's requests take no signal, and one that nobody answers never ends.
+    const stopped = untilAborted(signal);
     while (!signal.aborted) {
-      await Promise.all(this.#carriersAmong(connections()).map((peer) => this.#reserve(peer)));
+      const carriers = this.#carriersAmong(connections());
+      await Promise.race([Promise.all(carriers.map((peer) => this.#reserve(peer))), stopped]);
       await this.#parts.clock.sleep(CHECK_MS, signal).catch((error: unknown) => {
         if (!signal.aborted) throw error;
       });
@@ -96,6 +99,13 @@ export class Circuits {
       logger.debug("No reservation was made at a relay.", { relay: key, error });
     }
   }
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
 }
 
 /** The library's type hides what its class shows. */

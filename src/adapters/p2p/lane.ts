@@ -1,27 +1,27 @@
 /** The outbound half of one channel to one peer: a queue in front of a long-lived stream. */
 import type { Stream } from "@libp2p/interface";
 import { MAX_FRAME_BYTES, MAX_PEER_QUEUE_BYTES } from "../../domain/limits.ts";
-import type { Channel } from "../../ports/network.ts";
 import { assert } from "../../util/assert.ts";
 import { concatBytes } from "../../util/bytes.ts";
 import { LENGTH_BYTES, lengthPrefixOf } from "./frames.ts";
+import type { AnyChannel } from "./scope.ts";
 import type { Traffic } from "./traffic.ts";
 
 /** Below this a frame is copied next to its prefix: one packet is cheaper than two. */
 const MAX_COPIED_BYTES = 64 * 1024;
 
 /** Asked with each frame right before its bytes are handed to the stream. */
-export type MayLeave = (channel: Channel, frame: Uint8Array) => boolean;
+export type MayLeave<Name extends AnyChannel> = (channel: Name, frame: Uint8Array) => boolean;
 
-export class Lane {
-  readonly #channel: Channel;
+export class Lane<Name extends AnyChannel> {
+  readonly #channel: Name;
   readonly #traffic: Traffic;
-  readonly #mayLeave: MayLeave;
+  readonly #mayLeave: MayLeave<Name>;
   readonly #queue: Uint8Array[] = [];
   #queuedBytes = 0;
   #stream: Stream | null = null;
 
-  constructor(channel: Channel, traffic: Traffic, mayLeave: MayLeave) {
+  constructor(channel: Name, traffic: Traffic, mayLeave: MayLeave<Name>) {
     this.#channel = channel;
     this.#traffic = traffic;
     this.#mayLeave = mayLeave;
@@ -36,6 +36,10 @@ export class Lane {
       if (this.#stream === stream) this.#detach();
       onLost();
     });
+  }
+
+  get isOpen(): boolean {
+    return this.#stream !== null;
   }
 
   /** False when the queue is full; what waits in the stream's own buffer counts too. */

@@ -5,18 +5,12 @@
 import { TopicValidatorResult } from "@libp2p/gossipsub";
 import type { Connection, PeerId, Stream } from "@libp2p/interface";
 import type { Multiaddr } from "@multiformats/multiaddr";
-import type { PeerIndex, Root } from "../../domain/keys.ts";
+import type { PeerIndex } from "../../domain/keys.ts";
 import { MAX_GOSSIP_FRAME_BYTES } from "../../domain/limits.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Logger } from "../../ports/logger.ts";
 import type { Metrics } from "../../ports/metrics.ts";
-import {
-  CHANNELS,
-  type Channel,
-  type Inbound,
-  type Network,
-  type Path,
-} from "../../ports/network.ts";
+import type { Channel, Inbound, Network, Path } from "../../ports/network.ts";
 import { assert } from "../../util/assert.ts";
 import { Listeners } from "../../util/listeners.ts";
 import { Circuits } from "./circuits.ts";
@@ -30,6 +24,7 @@ import { PeerLink } from "./peerLink.ts";
 import { keepRelayConnected } from "./relayConnection.ts";
 import { type AskRelay, type RelaySource, relayIdOf } from "./relaySources.ts";
 import { Reputation } from "./reputation.ts";
+import type { AnyChannel, Scope } from "./scope.ts";
 import { Traffic } from "./traffic.ts";
 
 export type GossipVerdict = "accept" | "ignore" | "reject";
@@ -42,7 +37,7 @@ export type PeerOptions = {
   readonly addresses: readonly string[];
 };
 
-export type Libp2pNetworkOptions = {
+export type Libp2pNetworkOptions<Name extends AnyChannel = Channel> = {
   /** The identity key, 32 bytes. */
   readonly secretKey: Uint8Array;
   readonly self: PeerIndex;
@@ -55,16 +50,16 @@ export type Libp2pNetworkOptions = {
   readonly relays?: { readonly sources: readonly RelaySource[]; readonly ask: AskRelay };
   /** Whether this node carries circuits between other members; absent: no. */
   readonly carriesForMembers?: boolean;
-  readonly lockHash: Root;
+  readonly scope: Scope<Name>;
   /** Whether a frame that `from` gossiped may be delivered and forwarded: its seal decides. */
-  readonly validateGossip: (channel: Channel, bytes: Uint8Array, from: PeerIndex) => GossipVerdict;
+  readonly validateGossip: (channel: Name, bytes: Uint8Array, from: PeerIndex) => GossipVerdict;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Metrics;
 };
 
-export type Libp2pNetwork = {
-  readonly network: Network;
+export type Libp2pNetwork<Name extends AnyChannel = Channel> = {
+  readonly network: Network<Name>;
   /** Listens and dials; throws a UsageError when an address cannot be listened on. */
   start(): Promise<void>;
   stop(): Promise<void>;
@@ -74,7 +69,9 @@ export type Libp2pNetwork = {
 };
 
 /** A node's network; frames handed to it must not change afterwards. */
-export async function createLibp2pNetwork(options: Libp2pNetworkOptions): Promise<Libp2pNetwork> {
+export async function createLibp2pNetwork<Name extends AnyChannel>(
+  options: Libp2pNetworkOptions<Name>,
+): Promise<Libp2pNetwork<Name>> {
   const reputation = new Reputation(() => options.clock.monotonic());
   const members = new Map(
     options.peers.map(({ index, publicKey }) => [peerIdOf(publicKey).toString(), index]),
@@ -87,7 +84,7 @@ export async function createLibp2pNetwork(options: Libp2pNetworkOptions): Promis
     if (index === undefined || isBanned) traffic.refused(isBanned ? "banned" : "not_a_member");
     return index !== undefined && !isBanned;
   };
-  const topics = CHANNELS.map((channel) => topicOf(options.lockHash, channel));
+  const topics = options.scope.gossiped.map(options.scope.topicOf);
   const relayIds = new Set<string>();
   const isRelay = (peer: PeerId): boolean => relayIds.has(peer.toString());
   const circuits = new Circuits({
@@ -106,17 +103,8 @@ export async function createLibp2pNetwork(options: Libp2pNetworkOptions): Promis
   };
 }
 
-/** NET-1: names bind the cluster, so that frames never enter another one's protocol. */
-function protocolOf(lockHash: Root, channel: Channel): string {
-  return `/coterie/${lockHash.slice(2)}/${channel}/1`;
-}
-
-function topicOf(lockHash: Root, channel: Channel): string {
-  return `coterie/${lockHash.slice(2)}/${channel}/1`;
-}
-
-type Parts = {
-  readonly options: Libp2pNetworkOptions;
+type Parts<Name extends AnyChannel> = {
+  readonly options: Libp2pNetworkOptions<Name>;
   readonly host: Host;
   readonly members: ReadonlyMap<string, PeerIndex>;
   readonly reputation: Reputation;
@@ -126,8 +114,8 @@ type Parts = {
   readonly relayIds: Set<string>;
 };
 
-class Node implements Network {
-  readonly #options: Libp2pNetworkOptions;
+class Node<Name extends AnyChannel> implements Network<Name> {
+  readonly #options: Libp2pNetworkOptions<Name>;
   readonly #host: Host;
   readonly #members: ReadonlyMap<string, PeerIndex>;
   readonly #reputation: Reputation;
@@ -135,9 +123,9 @@ class Node implements Network {
   readonly #circuits: Circuits;
   readonly #relayIds: Set<string>;
   readonly #dialler: Dialler;
-  readonly #links: ReadonlyMap<PeerIndex, PeerLink>;
-  readonly #leaving = new Map<Channel, (frame: Uint8Array) => boolean>();
-  readonly #handlers = new Map<Channel, (frame: Inbound) => void>();
+  readonly #links: ReadonlyMap<PeerIndex, PeerLink<Name>>;
+  readonly #leaving = new Map<Name, (frame: Uint8Array) => boolean>();
+  readonly #handlers = new Map<Name, (frame: Inbound<Name>) => void>();
   readonly #budgets: ReadonlyMap<PeerIndex, FrameBudget>;
   readonly #pathListeners = new Listeners<[PeerIndex, Path]>();
   /** The stream that each peer sends a channel's frames on. */
@@ -145,7 +133,7 @@ class Node implements Network {
   readonly #stopping = new AbortController();
   #running: Promise<unknown> = Promise.resolve();
 
-  constructor(parts: Parts) {
+  constructor(parts: Parts<Name>) {
     this.#options = parts.options;
     this.#host = parts.host;
     this.#members = parts.members;
@@ -163,14 +151,14 @@ class Node implements Network {
     );
   }
 
-  send(peer: PeerIndex, channel: Channel, bytes: Uint8Array): boolean {
+  send(peer: PeerIndex, channel: Name, bytes: Uint8Array): boolean {
     return this.#link(peer).send(channel, bytes);
   }
 
-  gossip(channel: Channel, bytes: Uint8Array): void {
+  gossip(channel: Name, bytes: Uint8Array): void {
     assert(bytes.length <= MAX_GOSSIP_FRAME_BYTES, "a gossiped frame is within its limit");
     if (this.#host.status !== "started") return;
-    this.#host.services.gossip.publish(topicOf(this.#options.lockHash, channel), bytes).then(
+    this.#host.services.gossip.publish(this.#options.scope.topicOf(channel), bytes).then(
       ({ recipients }) =>
         this.#traffic.count(
           { channel, via: "gossip", direction: "out" },
@@ -180,15 +168,15 @@ class Node implements Network {
     );
   }
 
-  onLeaving(channel: Channel, mayLeave: (frame: Uint8Array) => boolean): void {
+  onLeaving(channel: Name, mayLeave: (frame: Uint8Array) => boolean): void {
     this.#leaving.set(channel, mayLeave);
   }
 
-  async settled(channel: Channel): Promise<void> {
+  async settled(channel: Name): Promise<void> {
     await Promise.all([...this.#links.values()].map((link) => link.settled(channel)));
   }
 
-  onFrame(channel: Channel, handler: (frame: Inbound) => void): void {
+  onFrame(channel: Name, handler: (frame: Inbound<Name>) => void): void {
     this.#handlers.set(channel, handler);
   }
 
@@ -208,10 +196,10 @@ class Node implements Network {
   }
 
   async start(): Promise<void> {
-    for (const channel of CHANNELS) {
+    for (const channel of this.#options.scope.channels) {
       // Two, for the old stream of a peer may still be closing when its new one arrives.
       await this.#host.handle(
-        protocolOf(this.#options.lockHash, channel),
+        this.#options.scope.protocolOf(channel),
         (stream, connection) => this.#accept(channel, stream, connection),
         { maxInboundStreams: 2, runOnLimitedConnection: true },
       );
@@ -251,13 +239,13 @@ class Node implements Network {
     await this.#host.stop();
   }
 
-  #createLink(peer: PeerIndex): PeerLink {
-    const { self, lockHash, clock, logger } = this.#options;
+  #createLink(peer: PeerIndex): PeerLink<Name> {
+    const { self, scope, clock, logger } = this.#options;
     const target = this.#targetOf(peer);
     return new PeerLink({
       peer,
       isFirstDialler: self < peer,
-      protocolOf: (channel) => protocolOf(lockHash, channel),
+      scope,
       dial: (signal) => {
         return this.#reputation.isBanned(peer) ? null : this.#dialler.dial(target, signal);
       },
@@ -279,7 +267,7 @@ class Node implements Network {
     return { id: peerIdOf(options.publicKey), addresses: options.addresses };
   }
 
-  #link(peer: PeerIndex): PeerLink {
+  #link(peer: PeerIndex): PeerLink<Name> {
     const link = this.#links.get(peer);
     assert(link !== undefined, `peer ${peer} is another operator of the cluster`);
     return link;
@@ -291,13 +279,13 @@ class Node implements Network {
     return budget;
   }
 
-  #linkOf(peerId: PeerId): PeerLink | undefined {
+  #linkOf(peerId: PeerId): PeerLink<Name> | undefined {
     const peer = this.#members.get(peerId.toString());
     return peer === undefined ? undefined : this.#link(peer);
   }
 
   /** NET-5: one inbound stream per peer and channel; the newest replaces the one before. */
-  #accept(channel: Channel, stream: Stream, connection: Connection): void {
+  #accept(channel: Name, stream: Stream, connection: Connection): void {
     const peer = this.#members.get(connection.remotePeer.toString());
     if (peer === undefined) {
       stream.abort(new Error("not a member of the cluster"));
@@ -331,9 +319,8 @@ class Node implements Network {
   /** NET-6: what does not validate is neither delivered nor forwarded. */
   #startGossip(): void {
     const { gossip } = this.#host.services;
-    const channels = new Map(
-      CHANNELS.map((channel) => [topicOf(this.#options.lockHash, channel), channel]),
-    );
+    const { scope } = this.#options;
+    const channels = new Map(scope.gossiped.map((channel) => [scope.topicOf(channel), channel]));
     for (const [topic, channel] of channels) {
       gossip.topicValidators.set(topic, (peerId, { data }) =>
         this.#verdictOn(channel, data, this.#members.get(peerId.toString())),
@@ -353,7 +340,7 @@ class Node implements Network {
     });
   }
 
-  #verdictOn(channel: Channel, bytes: Uint8Array, from?: PeerIndex): TopicValidatorResult {
+  #verdictOn(channel: Name, bytes: Uint8Array, from?: PeerIndex): TopicValidatorResult {
     if (from === undefined) return TopicValidatorResult.Ignore;
     if (!this.#budget(from).trySpend()) {
       this.#traffic.drop(channel, "over_budget");
@@ -375,7 +362,7 @@ class Node implements Network {
   }
 
   /** In a turn of its own, like path events: a bug in a handler ends the process, not a stream. */
-  #deliver(frame: Inbound): void {
+  #deliver(frame: Inbound<Name>): void {
     queueMicrotask(() => {
       const handler = this.#handlers.get(frame.channel);
       if (handler === undefined) this.#traffic.drop(frame.channel, "no_handler");

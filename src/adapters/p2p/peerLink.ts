@@ -13,9 +13,10 @@ import {
 import type { Millis } from "../../domain/units.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Logger } from "../../ports/logger.ts";
-import { CHANNELS, type Channel, type Path } from "../../ports/network.ts";
+import type { Path } from "../../ports/network.ts";
 import { Bug } from "../../util/assert.ts";
 import { Lane, type MayLeave } from "./lane.ts";
+import type { AnyChannel, Scope } from "./scope.ts";
 import type { Traffic } from "./traffic.ts";
 
 /** Connections opened within this time were dialled crosswise; a later one replaces them. */
@@ -33,10 +34,10 @@ const SETTLING_POLL_MS = 5;
 /** A peer that restarts is back before that; one that is away longer is worth a look. */
 const OUT_OF_REACH_MS = 60_000;
 
-export type PeerLinkOptions = {
+export type PeerLinkOptions<Name extends AnyChannel> = {
   readonly peer: PeerIndex;
   readonly isFirstDialler: boolean;
-  readonly protocolOf: (channel: Channel) => string;
+  readonly scope: Scope<Name>;
   /** Null when the peer has no address, or none that may be dialled now: wait for it to dial us. */
   readonly dial: (signal: AbortSignal) => Promise<Connection> | null;
   /** The same without relays, for a peer that is reached through one. */
@@ -45,12 +46,12 @@ export type PeerLinkOptions = {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly traffic: Traffic;
-  readonly mayLeave: MayLeave;
+  readonly mayLeave: MayLeave<Name>;
 };
 
-export class PeerLink {
-  readonly #options: PeerLinkOptions;
-  readonly #lanes: ReadonlyMap<Channel, Lane>;
+export class PeerLink<Name extends AnyChannel> {
+  readonly #options: PeerLinkOptions<Name>;
+  readonly #lanes: ReadonlyMap<Name, Lane<Name>>;
   /** Oldest first. */
   #connections: readonly Connection[] = [];
   #served: Connection | null = null;
@@ -63,10 +64,13 @@ export class PeerLink {
   /** How much of the outage was told: nothing, that it is, that it lasts. */
   #told: "nothing" | "down" | "lasting" = "nothing";
 
-  constructor(options: PeerLinkOptions) {
+  constructor(options: PeerLinkOptions<Name>) {
     this.#options = options;
     this.#lanes = new Map(
-      CHANNELS.map((name) => [name, new Lane(name, options.traffic, options.mayLeave)]),
+      options.scope.channels.map((name) => [
+        name,
+        new Lane(name, options.traffic, options.mayLeave),
+      ]),
     );
     this.#downSince = options.clock.monotonic();
   }
@@ -75,19 +79,20 @@ export class PeerLink {
     return this.#path;
   }
 
-  send(channel: Channel, frame: Uint8Array): boolean {
-    if (this.#path === "none") {
+  send(channel: Name, frame: Uint8Array): boolean {
+    const lane = this.#lanes.get(channel);
+    if (this.#path === "none" || lane?.isOpen !== true) {
       this.#options.traffic.drop(channel, "no_path");
       return false;
     }
-    return this.#lanes.get(channel)?.push(frame) ?? false;
+    return lane.push(frame);
   }
 
   /**
    * Resolves once nothing of the channel waits in this process. A peer that does not take what
    * waits is cut off: what it has not taken by then, it never gets.
    */
-  async settled(channel: Channel): Promise<void> {
+  async settled(channel: Name): Promise<void> {
     const { clock } = this.#options;
     const giveUpAt = clock.monotonic() + MAX_SETTLING_MS;
     while ((this.#lanes.get(channel)?.waitingBytes ?? 0) > 0) {
@@ -234,11 +239,8 @@ export class PeerLink {
     const timeout = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_TIMEOUT_MS)]);
     this.#served = connection;
     const openings = [...this.#lanes].map(async ([channel, lane]) => {
-      const protocol = this.#options.protocolOf(channel);
-      const stream: Stream = await connection.newStream(protocol, {
-        signal: timeout,
-        runOnLimitedConnection: true,
-      });
+      const stream = await this.#openStream(connection, channel, timeout);
+      if (stream === null) return;
       // Nothing is ever read from an outbound stream.
       stream.maxReadBufferLength = 0;
       lane.attach(stream, () => lost.abort());
@@ -247,6 +249,23 @@ export class PeerLink {
     const failed = (await Promise.allSettled(openings)).find(({ status }) => status === "rejected");
     if (failed?.status === "rejected") throw failed.reason;
     return lost.signal;
+  }
+
+  /** Null where the peer does not speak a channel that a link can do without. */
+  async #openStream(
+    connection: Connection,
+    channel: Name,
+    signal: AbortSignal,
+  ): Promise<Stream | null> {
+    const { scope } = this.#options;
+    try {
+      const options = { signal, runOnLimitedConnection: true };
+      return await connection.newStream(scope.protocolOf(channel), options);
+    } catch (error) {
+      const isUnspoken = error instanceof Error && error.name === "UnsupportedProtocolError";
+      if (scope.isOptional(channel) && isUnspoken) return null;
+      throw error;
+    }
   }
 
   #unserve(): void {

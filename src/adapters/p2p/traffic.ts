@@ -1,11 +1,12 @@
 /** What goes over the wire, counted where it is handed to and taken from the streams (NET-7). */
 import type { PeerIndex } from "../../domain/keys.ts";
 import type { Metrics } from "../../ports/metrics.ts";
-import { CHANNELS, type Channel, type Inbound, type Path } from "../../ports/network.ts";
+import { CEREMONY_CHANNELS, CHANNELS, type Inbound, type Path } from "../../ports/network.ts";
+import type { AnyChannel } from "./scope.ts";
 
 export type Direction = "in" | "out";
 export type Flow = {
-  readonly channel: Channel;
+  readonly channel: AnyChannel;
   readonly via: Inbound["via"];
   readonly direction: Direction;
 };
@@ -78,7 +79,7 @@ export class Traffic {
     this.#bytes.add(volume.bytes, flow);
   }
 
-  drop(channel: Channel, reason: DropReason, frames = 1): void {
+  drop(channel: AnyChannel, reason: DropReason, frames = 1): void {
     if (frames > 0) this.#dropped.add(frames, { channel, reason });
   }
 
@@ -105,7 +106,7 @@ export class Traffic {
 
   /** All channels and both ways together. */
   total(direction: Direction): Volume {
-    const flows = CHANNELS.flatMap((channel) =>
+    const flows = [...CHANNELS, ...CEREMONY_CHANNELS].flatMap((channel) =>
       (["direct", "gossip"] as const).map((via) => this.volume({ channel, via, direction })),
     );
     return {

@@ -107,8 +107,8 @@ async function writeSynced(file: FileToWrite): Promise<void> {
   }
 }
 
-/** Makes the file's name durable too. */
-async function syncFolder(path: string): Promise<void> {
+/** Makes the names of files in the folder durable. */
+export async function syncFolder(path: string): Promise<void> {
   const handle = await open(path, "r");
   try {
     await handle.sync();

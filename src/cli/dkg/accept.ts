@@ -5,6 +5,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
+import { z } from "zod";
 import { MODE_PUBLIC_FINAL, readTextFile, writeFileAtomic } from "../../adapters/system/files.ts";
 import type { ClusterDefinition } from "../../cluster/definition.ts";
 import { fieldBytes } from "../../cluster/fields.ts";
@@ -20,13 +21,15 @@ import type { DefinitionFile } from "./definitionFile.ts";
 import { describeDefinition } from "./review.ts";
 
 const ACCEPTANCE_FILE = "dkg-acceptance.json";
+const MAX_ACCEPTANCE_BYTES = 4 * 1024;
 
-type Acceptance = {
-  readonly definition_hash: Root;
-  readonly accepted_at: string;
+const acceptanceSchema = z.object({
+  definition_hash: z.string().regex(/^0x[0-9a-f]{64}$/),
+  accepted_at: z.string(),
   /** Attempts at this definition that came before the acceptance. */
-  readonly attempts_before: number;
-};
+  attempts_before: z.int().min(0),
+});
+export type Acceptance = z.infer<typeof acceptanceSchema>;
 
 /** The reader's position among the operators; null without an identity, or with another's. */
 export async function positionIn(
@@ -79,6 +82,27 @@ export async function acceptDefinition(options: {
     overwrite: true,
   });
   process.stdout.write(`accepted as operator ${self}; next: coterie dkg\n`);
+}
+
+/** The acceptance of this very definition; throws UsageError where there is none. */
+export async function readAcceptance(dataDir: string, definitionHash: Root): Promise<Acceptance> {
+  const path = join(dataDir, ACCEPTANCE_FILE);
+  const fix = `read it with coterie dkg review, then: coterie dkg accept ${DEFINITION_FILE}`;
+  const text = await readTextFile(path, { maxBytes: MAX_ACCEPTANCE_BYTES, missingFix: fix });
+  const acceptance = parseAcceptance(text);
+  if (acceptance === null) throw new UsageError(`${path} is damaged`, { fix });
+  if (acceptance.definition_hash === definitionHash) return acceptance;
+  throw new UsageError("this operator accepted another definition", { fix });
+}
+
+function parseAcceptance(text: string): Acceptance | null {
+  try {
+    const parsed = acceptanceSchema.safeParse(JSON.parse(text));
+    return parsed.success ? parsed.data : null;
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
 }
 
 async function confirm(given: string | null, root: Root): Promise<void> {

@@ -12,12 +12,10 @@ import {
 import { CONTRACT_WALLETS, parseContractWallets } from "../config.ts";
 import { EXIT_CODES } from "../exitCodes.ts";
 import { addOptions, type OptionSpec, type RawOptions, resolveOptions } from "../options.ts";
+import { readPeersFile } from "../p2pOptions.ts";
+import { runVerifyFiles, VERIFY_OPTIONS } from "../verifyCommands.ts";
+import { DKG_OPTIONS, EXECUTION_CLIENT, parseDkgOptions } from "./dkgOptions.ts";
 
-const EXECUTION_CLIENT = {
-  name: "execution-client-rpc-endpoint",
-  value: "url",
-  help: "asked whether contract wallets (Safe) made their approvals",
-} as const satisfies OptionSpec;
 const FINGERPRINT = {
   name: "fingerprint",
   value: "words",
@@ -28,7 +26,16 @@ const REVIEW_OPTIONS = [DATA_DIR, ...WALLETS, JSON_OUTPUT] as const;
 const ACCEPT_OPTIONS = [DATA_DIR, FINGERPRINT, ...WALLETS] as const;
 
 export function addDkg(program: Command, withAction: WithAction): void {
-  const dkg = program.command("dkg").description("make a cluster's keys together");
+  const dkg = program
+    .command("dkg")
+    .description("make a cluster's keys together with the other operators")
+    // What follows `review` and `accept` is theirs.
+    .enablePositionalOptions();
+  withAction(addOptions(dkg, DKG_OPTIONS), async () => {
+    const options = await parseDkgOptions(optionsOf(dkg, DKG_OPTIONS), readPeersFile);
+    const { dkg: hold } = await import("./dkg.ts");
+    return hold(options);
+  });
   const review = dkg
     .command("review")
     .description("check a definition and show what it says")
@@ -51,9 +58,17 @@ export function addDkg(program: Command, withAction: WithAction): void {
     const { acceptDefinition } = await import("./accept.ts");
     const file = await readDefinition(path, raw);
     const fingerprint = raw[FINGERPRINT.name] ?? null;
-    await acceptDefinition({ dataDir: dataDirOf(accept), file, fingerprint, attemptsBefore: 0 });
+    const { attemptsMade } = await import("./ceremonyDisk.ts");
+    const dataDir = dataDirOf(accept);
+    const attemptsBefore = await attemptsMade(dataDir);
+    await acceptDefinition({ dataDir, file, fingerprint, attemptsBefore });
     return EXIT_CODES.ok;
   });
+  const verify = dkg
+    .command("verify")
+    .description("check the files of a ceremony, offline, by anybody")
+    .argument("<paths...>", "a data directory, or files: lock, deposits, transcript, blame");
+  withAction(addOptions(verify, VERIFY_OPTIONS), (_, ...paths) => runVerifyFiles(verify, paths));
 }
 
 async function readDefinition(path: string, raw: RawOptions) {

@@ -26,6 +26,21 @@ import { temporaryFolder } from "../../support/temporary.ts";
 
 useSplitKeys();
 
+// KEYS-1
+test("split: the command of that name demands the history and prints the checklist", async (t) => {
+  const dir = join(temporaryFolder(t), "squad");
+  const keys = ["--split-keys-dir", OLD_KEYS, "--insecure-keys", "--cluster-dir", dir];
+  const command = ["split", ...keys, ...PRIVATE_CHAIN, ...ADDRESSES];
+  const refused = await runCommand(command);
+  assert.equal(refused.code, 64);
+  assert.match(refused.stderr, /slashing history is missing.*\nfix: stop what signs with the keys/);
+  assert(!existsSync(join(dir, "node0")));
+  const done = await runCommand([...command, "--slashing-history", HISTORY, ...CHAIN_ROOT]);
+  assert.equal(done.code, 0, done.stderr);
+  assert.match(done.stdout, /1\. Stop what signed with these keys until now/);
+  assert(existsSync(join(dir, "node0", "key-origin.json")));
+});
+
 // KEYS-2
 test("split: the cluster's validators are the old keys, in the order of their keystores", () => {
   const lock = JSON.parse(readFileSync(join(SQUAD, "node0/cluster-lock.json"), "utf8"));

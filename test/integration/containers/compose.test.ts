@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { type TestContext, test } from "node:test";
 import { parseDockerfile } from "../../../scripts/image/dockerfile.ts";
+import { CLIENT_HABITS } from "../../../sim/devchain/vc/scriptedVc.ts";
 import { parseRunOptions, RUN_OPTIONS } from "../../../src/cli/config.ts";
 import { environmentName, type OptionSpec } from "../../../src/cli/options.ts";
 import { MAIN, runCommand } from "../../support/command.ts";
@@ -98,9 +99,26 @@ test("the four nodes know their own data, every peer by its number, the chain", 
     assert.deepEqual(options.p2pListen, ["/ip4/0.0.0.0/tcp/3610"]);
     assert.deepEqual(options.beaconNodeEndpoints, ["http://devchain:5052"]);
     assert.equal(options.monitoringAddress.port, 3620);
-    assert.equal(options.validatorKeysDir, `${options.dataDir}/validator_keys`);
+    assert.equal(options.validatorKeysDir, null, "a client holds the key shares");
+    assert.equal(options.validatorApi.port, 3600);
   }
   assert.equal(directories.size, NODES.length);
+});
+
+test("each node has a client of its own, with its own shares and the chain's slots", async () => {
+  const chain = LAPTOP.services.get("devchain")?.command ?? [];
+  for (const [index, node] of NODES.entries()) {
+    const client = LAPTOP.services.get(`client${index}`);
+    const { dataDir } = await runOptionsOf(node);
+    const [url, keys, slotMs, habits = ""] = client?.command ?? [];
+    assert.equal(url, `http://node${index}:3600`);
+    assert.equal(keys, `${dataDir}/validator_keys`);
+    assert(chain.includes(`--slot-ms=${slotMs}`));
+    assert(Object.hasOwn(CLIENT_HABITS, habits), habits);
+    const script = client?.entrypoint?.at(-1) ?? "";
+    assert(existsSync(join(ROOT, script)), script);
+    assert.match(JSON.stringify(STAGES.get("devchain")?.instructions), new RegExp(script));
+  }
 });
 
 test("Prometheus asks every node", () => {

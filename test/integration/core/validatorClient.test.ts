@@ -127,16 +127,39 @@ describe("what a validator client signs", () => {
     await cluster.clock.runUntil(cluster.chain.slotStart(SLOT));
     for (const { beacon } of cluster.members) beacon.faults.isOffline = true;
     const early = apiOf(0).attestationData(SLOT, 0, never);
-    // A quarter of the slot is when the most impatient client hangs up.
-    await cluster.clock.runUntil(cluster.chain.slotStart(SLOT) + 2_999);
+    // Due after 4 s, and a quarter of the slot is when the most impatient client hangs up.
+    await cluster.clock.runUntil(cluster.chain.slotStart(SLOT) + 6_999);
     const answer = await early;
     assert.ok(!answer.ok);
     assert.equal(answer.error.code, "undecided");
-    assert.match(answer.error.detail, /9\/attester: it has not started on this node/);
+    assert.match(answer.error.detail, /^9\/attester: /);
     for (const { beacon } of cluster.members) beacon.faults.isOffline = false;
     const waiting = apiOf(0).attestationData(SLOT, 0, never);
-    await cluster.clock.runUntil(cluster.chain.slotStart(SLOT) + 5_000);
+    await cluster.clock.runUntil(cluster.chain.slotStart(SLOT) + 9_000);
     assert.ok((await waiting).ok, "decided while it waited");
+  });
+
+  const askAtTheHead = async (patches: readonly Patch[] = []): Promise<readonly string[]> => {
+    await start({ patches });
+    // Node 3 leads the first round of slot 9: (9 + 1 + 1) mod 4.
+    cluster.crash(3);
+    await cluster.clock.runUntil(cluster.chain.slotStart(SLOT) + 1_200);
+    for (const { beacon } of cluster.members) beacon.emitHead(SLOT);
+    const asked = [0, 1, 2].map((self) => apiOf(self).attestationData(SLOT, 0, never));
+    await cluster.clock.runUntil(cluster.chain.slotStart(SLOT) + 7_000);
+    return (await Promise.all(asked)).map((answer) => (answer.ok ? "data" : answer.error.code));
+  };
+
+  test("VC-2: who asks at an early head is served by the second round", async () => {
+    assert.deepEqual(await askAtTheHead(), ["data", "data", "data"]);
+  });
+
+  test("VC-2: without the wait from the due time nobody would be", async () => {
+    const find = "const from = Math.max(clock.now(), kindOf(duty).dueAt(chain, duty.slot));";
+    const replace = "const from = clock.now(); void kindOf;";
+    const file = "src/core/validatorApi.ts";
+    const answers = await askAtTheHead([{ file, find, replace }]);
+    assert.deepEqual(answers, ["undecided", "undecided", "undecided"]);
   });
 
   test("VC-2: a client that hangs up leaves nothing waiting", async () => {

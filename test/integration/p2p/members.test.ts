@@ -8,6 +8,7 @@ import {
   type Libp2pNetwork,
   type Libp2pNetworkOptions,
 } from "../../../src/adapters/p2p/libp2pNetwork.ts";
+import { clusterScope } from "../../../src/adapters/p2p/scope.ts";
 import { UsageError } from "../../../src/domain/errors.ts";
 import { publicKeyOf, secretKeyOf } from "../../support/identities.ts";
 import {
@@ -89,7 +90,10 @@ describe("who gets in", () => {
     const lines: LogLine[] = [];
     const logger = collectingLogger(lines);
     const node = await startNode(test, { ...nodeOptions(0, ports), logger });
-    const other = await startNode(test, { ...nodeOptions(1, ports), lockHash: filledRoot(8) });
+    const other = await startNode(test, {
+      ...nodeOptions(1, ports),
+      scope: clusterScope(filledRoot(8)),
+    });
     const failed = () =>
       lines.some(({ message }) => message.startsWith("A peer cannot be reached"));
     await until("no stream came about", failed);
@@ -102,17 +106,14 @@ describe("who gets in", () => {
 
   it("NET-1: a mutant whose names bind no lock exchanges them", async (test) => {
     const ports = await freePorts(2);
-    const { createLibp2pNetwork: create } = await loadMutant<P2p>(
-      "src/adapters/p2p/libp2pNetwork.ts",
-      [
-        {
-          find: "function protocolOf(lockHash: Root, channel: Channel)",
-          replace: 'function protocolOf(_: Root, channel: Channel, lockHash = "0x")',
-        },
-      ],
-    );
-    const node = await startNode(test, nodeOptions(0, ports), create);
-    await startNode(test, { ...nodeOptions(1, ports), lockHash: filledRoot(8) }, create);
+    const { clusterScope: unbound } = await loadMutant<
+      typeof import("../../../src/adapters/p2p/scope.ts")
+    >("src/adapters/p2p/scope.ts", [
+      { find: "`coterie/${lockHash.slice(2)}/${channel}/1`", replace: "`coterie/${channel}/1`" },
+    ]);
+    const scopes = [7, 8].map((fill) => ({ scope: unbound(filledRoot(fill)) }));
+    const node = await startNode(test, { ...nodeOptions(0, ports), ...scopes[0] });
+    await startNode(test, { ...nodeOptions(1, ports), ...scopes[1] });
     await until("frames of two locks mix", () => node.network.path(1) === "direct");
   });
 

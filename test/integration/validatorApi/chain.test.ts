@@ -4,7 +4,8 @@ import "../../support/minimalPreset.ts";
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { CLIENT_HABITS, type ScriptedVc } from "../../../sim/devchain/vc/scriptedVc.ts";
-import { KeyShare, randaoRoot } from "../../../sim/devchain/vc/signing.ts";
+import { signBlock } from "../../../sim/devchain/vc/signedBlock.ts";
+import { blockRoot, KeyShare, randaoRoot } from "../../../sim/devchain/vc/signing.ts";
 import { toHex } from "../../../src/util/bytes.ts";
 import { BeaconApiSchema } from "../../support/openApi.ts";
 import { VcCluster } from "../../support/vcCluster.ts";
@@ -160,11 +161,56 @@ class RouteChecker {
       // The specification gives single errors one shape and those of batches another.
       if (path !== pool) this.#schema.check({ method, path }, answer);
     }
+    await this.#checkRefusals();
     const items = { body: [{}], headers: { "eth-consensus-version": "fulu" } };
     const batch = await send(`${this.#url}${pool}`, items);
     assert.equal(batch.status, 400);
     this.#schema.check({ method: "post", path: pool }, batch);
     t.diagnostic(`${cases.length + 1} errors`);
+  }
+
+  /** Media types that are not served, and a submission of nothing. */
+  async #checkRefusals(): Promise<void> {
+    const slot = 1;
+    const pool = "/eth/v2/beacon/pool/attestations";
+    for (const [path, values] of [
+      ["/eth/v1/validator/attestation_data", `?slot=${slot}&committee_index=0`],
+      ["/eth/v3/validator/blocks/{slot}", `${slot}?randao_reveal=0x${"00".repeat(96)}`],
+    ] as const) {
+      const answer = await send(this.#urlOf(path, values), { headers: { accept: "text/html" } });
+      assert.equal(answer.status, 406, path);
+      this.#schema.check({ method: "get", path }, answer);
+    }
+    for (const path of [pool, "/eth/v2/beacon/blocks", "/eth/v2/beacon/blinded_blocks"]) {
+      const headers = { "content-type": "text/plain", "eth-consensus-version": "fulu" };
+      const answer = await send(this.#urlOf(path, ""), { body: [], headers });
+      assert.equal(answer.status, 415, path);
+      this.#schema.check({ method: "post", path }, answer);
+    }
+    const headers = { "eth-consensus-version": "fulu" };
+    const empty = await send(this.#urlOf(pool, ""), { body: [], headers });
+    assert.equal(empty.status, 200);
+    this.#schema.check({ method: "post", path: pool }, empty);
+  }
+
+  /** The block once more, as SSZ, and signed: handed in again in both encodings. */
+  async #checkBlock(url: string, slot: number, share: KeyShare): Promise<void> {
+    const response = await fetch(url, { headers: { accept: "application/octet-stream" } });
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    const { status, headers } = response;
+    assert.equal(headers.get("content-type"), "application/octet-stream");
+    const { config } = this.#cluster.devchain.chain;
+    const signed = signBlock({ status, headers, bytes }, (root) =>
+      share.sign(blockRoot(config, slot, root)),
+    );
+    const path = "/eth/v2/beacon/blocks";
+    const version = headers.get("eth-consensus-version") ?? "";
+    for (const body of [signed.ssz(), signed.json()]) {
+      const handedIn = { body, headers: { "eth-consensus-version": version } };
+      const answer = await send(this.#urlOf(path, ""), handedIn);
+      assert.equal(answer.status, 200, JSON.stringify(answer.body));
+      this.#schema.check({ method: "post", path }, answer);
+    }
   }
 
   /** What the slot's duties were answered, asked for once more at its end. */
@@ -192,6 +238,7 @@ class RouteChecker {
     ] as const) {
       assert.equal(answer.headers.get(header), String(body[member]), header);
     }
+    await this.#checkBlock(this.#urlOf(path, `${slot}?randao_reveal=${reveal}`), slot, share);
     this.hasProposed = true;
   }
 
@@ -205,9 +252,13 @@ class RouteChecker {
 
   /** `values` fill the path's parameters in their order, with the query after the last. */
   #ask(path: string, values: string, body?: unknown): ReturnType<typeof send> {
+    return send(this.#urlOf(path, values), { body });
+  }
+
+  #urlOf(path: string, values: string): string {
     const [filled = "", query] = values.split("?");
     const parts = filled.split(" ").values();
     const url = path.replaceAll(/\{\w+\}/g, () => parts.next().value ?? "");
-    return send(`${this.#url}${url}${query === undefined ? "" : `?${query}`}`, { body });
+    return `${this.#url}${url}${query === undefined ? "" : `?${query}`}`;
   }
 }

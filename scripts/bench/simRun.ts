@@ -1,0 +1,52 @@
+/** One measured simulation in a process of its own; prints {@link SimFigures} as JSON. */
+import type { BlsChoice } from "../../sim/world.ts";
+
+export type SimRequest = {
+  readonly bls: BlsChoice;
+  readonly validators: number;
+  readonly epochs: number;
+  /** Probability that a slot's block is the cluster's. */
+  readonly proposals: number;
+};
+export type SimFigures = {
+  /** Of one core, from the start of the process until the world stands. */
+  readonly startSeconds: number;
+  readonly virtualSeconds: number;
+  /** Of one core, for the run alone. */
+  readonly cpuSeconds: number;
+  readonly violations: number;
+  /** Live heap after a tenth of the run, and at its end. */
+  readonly earlyHeapBytes: number;
+  readonly lateHeapBytes: number;
+};
+
+const { CALM } = await import("../../sim/scenario.ts");
+const { createWorld, slotsPerEpoch } = await import("../../sim/world.ts");
+
+const { bls, validators, epochs, proposals }: SimRequest = JSON.parse(process.argv[2] ?? "{}");
+const slots = epochs * slotsPerEpoch();
+const heapAt = new Map<number, number>();
+const early = Math.floor(slots / 10);
+const onSlot = (slot: number): void => {
+  if (slot === early || slot === slots) heapAt.set(slot, liveHeap());
+};
+const scenario = { ...CALM, validators, slots, proposals };
+const world = createWorld({ seed: "bench", scenario, bls, onSlot });
+const before = process.cpuUsage();
+const startSeconds = (before.user + before.system) / 1_000_000;
+const { virtualMs, violations } = await world.run();
+const { user, system } = process.cpuUsage(before);
+const figures: SimFigures = {
+  startSeconds,
+  virtualSeconds: virtualMs / 1_000,
+  cpuSeconds: (user + system) / 1_000_000,
+  violations: violations.length,
+  earlyHeapBytes: heapAt.get(early) ?? 0,
+  lateHeapBytes: heapAt.get(slots) ?? 0,
+};
+process.stdout.write(`${JSON.stringify(figures)}\n`);
+
+function liveHeap(): number {
+  globalThis.gc?.();
+  return process.memoryUsage().heapUsed;
+}

@@ -1,0 +1,416 @@
+/**
+ * A key ceremony from the lobby to the confirmed outputs (LOBBY-2 to LOBBY-5, JOURNAL-1, OUT-2): it
+ * drives the pure machine over the ports. One thing happens at a time, in the order of arrival, so
+ * that what a record promises is on disk before the next frame is looked at.
+ */
+import type { ClusterDefinition } from "../cluster/definition.ts";
+import type { VerifiedLock } from "../cluster/verify.ts";
+import { ERRORS, type RejectionReason, UsageError } from "../domain/errors.ts";
+import type { PeerIndex } from "../domain/keys.ts";
+import type { Millis } from "../domain/units.ts";
+import type { Clock, Timer } from "../ports/clock.ts";
+import type { Identity } from "../ports/identity.ts";
+import type { CeremonyChannel, Inbound, Network } from "../ports/network.ts";
+import type { Random } from "../ports/random.ts";
+import { CEREMONY_PROTOCOL, type CeremonyPhase, decodeCeremonyFrame } from "../wire/ceremony.ts";
+import { Ceremony } from "./ceremony.ts";
+import { ceremonyFacts } from "./facts.ts";
+import { decodeJournalEntry, encodeJournalEntry, SEED_BYTES } from "./journal.ts";
+import { Lobby, type Seat } from "./lobby.ts";
+import type {
+  CeremonyAbort,
+  CeremonyEffect,
+  CeremonyEvent,
+  CeremonyOutcome,
+  CeremonyProgress,
+  JournalEntry,
+} from "./messages.ts";
+import { outputFiles } from "./outputs.ts";
+import type { CeremonyStorage } from "./storage.ts";
+import { writeTranscript } from "./transcript.ts";
+
+export type CeremonyRun = {
+  /** Verified, and its terms are those of a ceremony. */
+  readonly definition: ClusterDefinition;
+  readonly self: PeerIndex;
+  /** Of the program, for the other operators to read. */
+  readonly version: string;
+  /** Attempts beyond need a new acceptance. */
+  readonly maxAttempt: number;
+  readonly phaseTimeoutMs: (phase: CeremonyPhase) => Millis;
+  /** How long a finished node waits for those who have not confirmed. */
+  readonly lingerMs: Millis;
+  readonly contractWallets: ReadonlySet<string>;
+};
+
+export type CeremonyPorts = {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly identity: Identity;
+  readonly network: Network<CeremonyChannel>;
+  readonly storage: CeremonyStorage;
+  readonly report: (report: CeremonyReport) => void;
+};
+
+/** What the operator is shown. */
+export type CeremonyReport =
+  | { readonly kind: "lobby"; readonly seats: readonly Seat[] }
+  | { readonly kind: "attempt"; readonly attempt: number; readonly isResumed: boolean }
+  | { readonly kind: "progress"; readonly progress: CeremonyProgress }
+  | {
+      readonly kind: "rejected";
+      readonly from: PeerIndex;
+      readonly code: string;
+      readonly detail: string;
+    }
+  | { readonly kind: "ended"; readonly attempt: number; readonly abort: CeremonyAbort }
+  | { readonly kind: "published"; readonly lock: VerifiedLock }
+  | { readonly kind: "confirmed"; readonly peers: readonly PeerIndex[] };
+
+export type CeremonyEnd =
+  | { readonly kind: "finished"; readonly lock: VerifiedLock }
+  /** Everything is written; these operators did not say that they wrote it too. */
+  | {
+      readonly kind: "unconfirmed";
+      readonly lock: VerifiedLock;
+      readonly missing: readonly PeerIndex[];
+    }
+  /** An operator is proved guilty. */
+  | { readonly kind: "aborted"; readonly abort: CeremonyAbort };
+
+const HELLO_MS: Millis = 2_000;
+const NUDGE_MS: Millis = 5_000;
+/** What a frame on its way may take when everybody has confirmed. */
+const FAREWELL_MS: Millis = 1_000;
+
+/** Resolves when the ceremony is over; rejects with `signal.reason` when the signal aborts. */
+export function runCeremony(
+  run: CeremonyRun,
+  ports: CeremonyPorts,
+  signal: AbortSignal,
+): Promise<CeremonyEnd> {
+  return new Runner(run, ports).run(signal);
+}
+
+const GIVEN_UP = "the other operators went on to another attempt";
+const SILENT_END = { culprit: null, blame: null, missing: [], groupKeys: [], keepsShares: false };
+
+class Runner {
+  readonly #run: CeremonyRun;
+  readonly #ports: CeremonyPorts;
+  readonly #lobby: Lobby;
+  readonly #over = Promise.withResolvers<CeremonyEnd>();
+  readonly #timers = new Map<"hello" | "nudge" | "phase" | "linger", Timer>();
+  #tasks: Promise<void> = Promise.resolve();
+  #isOver = false;
+  #machine: Ceremony | null = null;
+  #phase: CeremonyPhase = "agree";
+  #lock: VerifiedLock | null = null;
+
+  constructor(run: CeremonyRun, ports: CeremonyPorts) {
+    this.#run = run;
+    this.#ports = ports;
+    const { definition, self, version } = run;
+    const now = ports.clock.now();
+    this.#lobby = new Lobby({ definition, self, version, protocol: CEREMONY_PROTOCOL, now });
+  }
+
+  async run(signal: AbortSignal): Promise<CeremonyEnd> {
+    const { network, storage } = this.#ports;
+    const onAbort = (): void => this.#over.reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    if (signal.aborted) onAbort();
+    this.#lobby.standing = {
+      ended: Math.max(0, ...storage.ended().map(({ attempt }) => attempt)),
+      current: storage.current(),
+      state: "waiting",
+      heard: new Set(),
+    };
+    network.onPath((peer) => this.#enqueue(() => this.#onPath(peer)));
+    network.onFrame("lobby", (frame) => this.#enqueue(() => this.#onHello(frame)));
+    network.onFrame("ceremony", (frame) => this.#enqueue(() => this.#onFrame(frame)));
+    this.#enqueue(async () => {
+      for (const peer of this.#lobby.peers()) await this.#onPath(peer);
+      this.#repeat("hello", HELLO_MS, () => this.#greet());
+      this.#repeat("nudge", NUDGE_MS, () => this.#step({ kind: "nudge" }));
+      if (storage.current() > 0) await this.#enter(storage.current());
+    });
+    try {
+      return await this.#over.promise;
+    } finally {
+      this.#isOver = true;
+      signal.removeEventListener("abort", onAbort);
+      for (const timer of this.#timers.values()) timer.cancel();
+      await this.#tasks;
+    }
+  }
+
+  /** What fails here ends the ceremony's run: its journal is whole, and the next run goes on. */
+  #enqueue(task: () => Promise<void>): void {
+    this.#tasks = this.#tasks.then(async () => {
+      if (this.#isOver) return;
+      try {
+        await task();
+      } catch (error) {
+        this.#over.reject(error);
+        this.#isOver = true;
+      }
+    });
+  }
+
+  #repeat(name: "hello" | "nudge", everyMs: Millis, task: () => Promise<void>): void {
+    this.#after(name, everyMs, async () => {
+      await task();
+      this.#repeat(name, everyMs, task);
+    });
+  }
+
+  #after(
+    name: "hello" | "nudge" | "phase" | "linger",
+    delayMs: Millis,
+    task: () => Promise<void>,
+  ): void {
+    const { clock } = this.#ports;
+    this.#timers.get(name)?.cancel();
+    this.#timers.set(
+      name,
+      clock.at(clock.now() + delayMs, () => this.#enqueue(task)),
+    );
+  }
+
+  async #onPath(peer: PeerIndex): Promise<void> {
+    const { clock, network } = this.#ports;
+    const path = network.path(peer);
+    this.#lobby.setPath(peer, path, clock.now());
+    if (path !== "none") {
+      this.#greetOne(peer);
+      await this.#step({ kind: "connected", peer });
+    }
+    this.#showLobby();
+  }
+
+  async #onHello({ from, bytes }: Inbound<CeremonyChannel>): Promise<void> {
+    const { clock } = this.#ports;
+    const wasIn = this.#lobby.isComplete;
+    const hello = this.#lobby.receive(from, bytes, clock.now());
+    if (!hello.ok) return this.#reject(from, hello.error);
+    // A peer that heard nothing of us yet is answered at once, so that nobody waits for a beat.
+    if (hello.value.echo === null || this.#lobby.isComplete !== wasIn) this.#greetOne(from);
+    this.#showLobby();
+    await this.#consider();
+  }
+
+  async #onFrame({ from, bytes }: Inbound<CeremonyChannel>): Promise<void> {
+    await this.#step({ kind: "receive", from, frame: bytes });
+  }
+
+  async #greet(): Promise<void> {
+    for (const peer of this.#lobby.peers()) this.#greetOne(peer);
+    this.#showLobby();
+    await this.#consider();
+  }
+
+  #greetOne(peer: PeerIndex): void {
+    const { clock, network } = this.#ports;
+    if (network.path(peer) === "none") return;
+    network.send(peer, "lobby", this.#lobby.helloFor(peer, clock.now()));
+  }
+
+  #showLobby(): void {
+    this.#ports.report({ kind: "lobby", seats: this.#lobby.seats() });
+  }
+
+  /** LOBBY-3: which attempt it is, and whether it can begin. */
+  async #consider(): Promise<void> {
+    const { standing } = this.#lobby;
+    if (this.#lock !== null) return this.#considerFarewell();
+    const finished = this.#lobby.finished();
+    if (finished > 0 && finished !== standing.current) return this.#reopen(finished);
+    const attempt = finished > 0 ? finished : this.#lobby.attempt();
+    if (standing.current > 0 && attempt > standing.current) await this.#giveUp(attempt);
+    if (this.#machine !== null || !this.#lobby.isComplete) return;
+    await this.#enter(attempt);
+  }
+
+  /** LOBBY-4: a cluster that exists for one operator is completed, not made anew. */
+  async #reopen(attempt: number): Promise<void> {
+    if (this.#lobby.standing.current > 0) await this.#giveUp(Number.POSITIVE_INFINITY);
+    if (!(await this.#ports.storage.reopen(attempt))) {
+      throw new UsageError(`another operator finished attempt ${attempt}, and this one cannot`, {
+        fix: "this node's share of it is lost: restore the data directory from your backup",
+      });
+    }
+    await this.#enter(attempt);
+  }
+
+  async #enter(attempt: number): Promise<void> {
+    const { random, storage, report } = this.#ports;
+    const { maxAttempt, definition, self, version, contractWallets } = this.#run;
+    const isResumed = storage.current() === attempt;
+    if (attempt > maxAttempt && !isResumed) {
+      throw new UsageError(`attempt ${attempt} needs this operator's acceptance again`, {
+        fix: "find out why the attempts before failed, then run coterie dkg accept once more",
+      });
+    }
+    const facts = ceremonyFacts(definition, attempt, contractWallets);
+    if (!facts.ok) throw new UsageError(`${facts.error.path} ${facts.error.reason}`);
+    const records = await storage.open(attempt);
+    const entries = records.map(entryOf);
+    this.#lobby.standing = {
+      ...this.#lobby.standing,
+      current: attempt,
+      state: "running",
+      heard: new Set(entries.flatMap((entry) => this.#authorOf(entry))),
+    };
+    report({ kind: "attempt", attempt, isResumed });
+    const sign = (digest: Uint8Array): Uint8Array => this.#ports.identity.sign(digest);
+    this.#machine = new Ceremony({ facts: facts.value, self, version, sign });
+    if (entries.length === 0) {
+      await this.#step({ kind: "entropy", seed: random.bytes(SEED_BYTES) });
+    } else {
+      const effects = this.#machine.resume(entries);
+      const aborted = entries.find((entry) => entry.kind === "aborted");
+      // A crash came between the journal's last word and its end.
+      if (aborted !== undefined)
+        return this.#end({ ...SILENT_END, ...aborted, phase: this.#phase });
+      await this.#perform(effects);
+    }
+    for (const peer of this.#lobby.peers()) {
+      this.#greetOne(peer);
+      if (this.#ports.network.path(peer) !== "none") await this.#step({ kind: "connected", peer });
+    }
+  }
+
+  async #step(event: CeremonyEvent): Promise<void> {
+    if (this.#machine !== null) await this.#perform(this.#machine.step(event));
+  }
+
+  async #perform(effects: readonly CeremonyEffect[]): Promise<void> {
+    for (const effect of effects) await this.#performOne(effect);
+  }
+
+  async #performOne(effect: CeremonyEffect): Promise<void> {
+    const { network, storage, report } = this.#ports;
+    switch (effect.kind) {
+      case "persist":
+        await storage.append(encodeJournalEntry(effect.entry));
+        return this.#remember(effect.entry);
+      case "send":
+        network.send(effect.peer, "ceremony", effect.frame);
+        return;
+      case "broadcast":
+        for (const peer of this.#lobby.peers()) network.send(peer, "ceremony", effect.frame);
+        return;
+      case "storeShares":
+        return this.#step({
+          kind: "sharesStored",
+          secrets: await storage.storeShares(effect.shares),
+        });
+      case "setTimer":
+        this.#phase = effect.phase;
+        return this.#after("phase", this.#run.phaseTimeoutMs(effect.phase), () =>
+          this.#step({ kind: "deadline", phase: effect.phase }),
+        );
+      case "progress":
+        report({ kind: "progress", progress: effect.progress });
+        return;
+      case "reject":
+        return this.#reject(effect.from, effect.reason);
+      case "abort":
+        return this.#end(effect.abort);
+      case "finish":
+        return this.#finish(effect.outcome);
+    }
+  }
+
+  #reject(from: PeerIndex, { code, detail }: RejectionReason): void {
+    this.#ports.report({ kind: "rejected", from, code, detail: detail ?? "" });
+    if (ERRORS[code].penalty === "reject") this.#ports.network.penalise(from, code);
+  }
+
+  #remember(entry: JournalEntry): void {
+    const { standing } = this.#lobby;
+    const authors = this.#authorOf(entry);
+    if (authors.every((author) => standing.heard.has(author))) return;
+    this.#lobby.standing = { ...standing, heard: new Set([...standing.heard, ...authors]) };
+  }
+
+  #authorOf(entry: JournalEntry): readonly PeerIndex[] {
+    if (entry.kind !== "frame") return [];
+    const frame = decodeCeremonyFrame(entry.frame, this.#run.definition.operators.length);
+    if (!frame.ok || frame.value.content.kind !== "message") return [];
+    return [frame.value.content.message.author];
+  }
+
+  /** The others gave the attempt up, or went on to a later one. */
+  async #giveUp(next: number): Promise<void> {
+    await this.#step({ kind: "deadline", phase: this.#phase });
+    const { current } = this.#lobby.standing;
+    if (current === 0 || current >= next) return;
+    // Its shares are kept, for somebody may hold what completes them.
+    await this.#close({ ...SILENT_END, reason: GIVEN_UP, phase: this.#phase, keepsShares: true });
+  }
+
+  /** JOURNAL-4: where shares are to be kept, the attempt waits for all to come back. */
+  async #end(abort: CeremonyAbort): Promise<void> {
+    this.#timers.get("phase")?.cancel();
+    this.#machine?.erase();
+    this.#machine = null;
+    const { current: attempt } = this.#lobby.standing;
+    if (abort.culprit !== null || !abort.keepsShares) await this.#close(abort);
+    else this.#lobby.standing = { ...this.#lobby.standing, state: "waiting" };
+    this.#ports.report({ kind: "ended", attempt, abort });
+    if (abort.culprit !== null) this.#over.resolve({ kind: "aborted", abort });
+    for (const peer of this.#lobby.peers()) this.#greetOne(peer);
+  }
+
+  async #close({ blame, ...ended }: CeremonyAbort): Promise<void> {
+    const attempt = this.#lobby.standing.current;
+    await this.#ports.storage.end({ ...ended, attempt }, blame);
+    this.#lobby.standing = { ended: attempt, current: 0, state: "waiting", heard: new Set() };
+  }
+
+  async #finish(outcome: CeremonyOutcome): Promise<void> {
+    const { storage, report } = this.#ports;
+    const { lock, deposits, transcript } = outcome;
+    this.#timers.get("phase")?.cancel();
+    await storage.publish(outputFiles({ lock, deposits, transcript: writeTranscript(transcript) }));
+    this.#lock = lock;
+    this.#lobby.standing = { ...this.#lobby.standing, state: "done" };
+    report({ kind: "published", lock });
+    for (const peer of this.#lobby.peers()) this.#greetOne(peer);
+    this.#after("linger", this.#run.lingerMs, async () => {
+      this.#over.resolve({ kind: "unconfirmed", lock, missing: this.#unconfirmed() });
+    });
+    await this.#considerFarewell();
+  }
+
+  /** OUT-4: the journal goes once nobody can need it any more. */
+  async #considerFarewell(): Promise<void> {
+    const lock = this.#lock;
+    const { current } = this.#lobby.standing;
+    if (lock === null || current === 0) return;
+    const missing = this.#unconfirmed();
+    const confirmed = this.#lobby.peers().filter((peer) => !missing.includes(peer));
+    this.#ports.report({ kind: "confirmed", peers: confirmed });
+    if (missing.length > 0) return;
+    await this.#ports.storage.erase();
+    this.#machine?.erase();
+    for (const peer of this.#lobby.peers()) this.#greetOne(peer);
+    this.#lobby.standing = { ...this.#lobby.standing, current: 0 };
+    this.#after("linger", FAREWELL_MS, async () => this.#over.resolve({ kind: "finished", lock }));
+  }
+
+  #unconfirmed(): readonly PeerIndex[] {
+    const done = this.#lobby.done(this.#lobby.standing.current);
+    return this.#lobby.peers().filter((peer) => !done.includes(peer));
+  }
+}
+
+function entryOf(record: Uint8Array): JournalEntry {
+  const entry = decodeJournalEntry(record);
+  if (entry.ok) return entry.value;
+  throw new UsageError(`the ceremony's journal is of another version: ${entry.error}`, {
+    fix: "run the version of the program that began this attempt",
+  });
+}

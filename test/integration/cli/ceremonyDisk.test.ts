@@ -1,0 +1,227 @@
+import assert from "node:assert/strict";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { createKeymanagerClient } from "../../../src/adapters/http/keymanagerClient.ts";
+import { attemptsMade, openCeremonyDisk } from "../../../src/cli/dkg/ceremonyDisk.ts";
+import { verifyFiles } from "../../../src/cli/dkg/verifyFiles.ts";
+import { pubKeyOf, rootOf } from "../../../src/domain/keys.ts";
+import { CeremonyTable } from "../../support/ceremonyTable.ts";
+import { temporaryFolder } from "../../support/temporary.ts";
+
+const HASH = rootOf(new Uint8Array(32).fill(5));
+const SECRETS = [3, 4].map((i) => new Uint8Array(32).fill(i));
+const SHARES = { secrets: SECRETS, groupKeys: [], pubShares: [] };
+const FILES = [
+  { name: "deposit-data.json", text: "[]" },
+  { name: "cluster-lock.json", text: "{}" },
+];
+const ENDED = {
+  attempt: 1,
+  phase: "reveal",
+  reason: "operator 2 said nothing in the reveal phase",
+  culprit: null,
+  missing: [2],
+  groupKeys: [pubKeyOf(new Uint8Array(48).fill(1))],
+  keepsShares: false,
+} as const;
+
+const open = (dataDir: string) =>
+  openCeremonyDisk({
+    dataDir,
+    definitionHash: HASH,
+    secretKey: new Uint8Array(32).fill(7),
+    kdf: "weak",
+  });
+const modeOf = (path: string): string => (statSync(path).mode & 0o777).toString(8);
+
+test("OUT-2 shares are read back from their files, whichever crash came before", async (t) => {
+  const dataDir = temporaryFolder(t);
+  const disk = await open(dataDir);
+  assert.deepEqual(await disk.open(1), []);
+  await disk.append(Uint8Array.of(1, 2));
+  assert.deepEqual(await disk.storeShares(SHARES), SECRETS);
+  const kept = join(dataDir, "dkg/attempt-1/validator_keys");
+  assert.equal(modeOf(join(kept, "keystore-insecure-1.json")), "444");
+  assert.equal(modeOf(join(kept, "keystore-insecure-1.txt")), "400");
+
+  // Killed while the shares were built: what lies there is half of them.
+  renameSync(kept, `${kept}.tmp`);
+  const again = await open(dataDir);
+  assert.equal(again.current(), 1);
+  assert.deepEqual(await again.open(1), [Uint8Array.of(1, 2)]);
+  assert.deepEqual(await again.storeShares(SHARES), SECRETS);
+  // Killed after it: they are there already, and stay as they are.
+  const before = readFileSync(join(kept, "keystore-insecure-0.json"), "utf8");
+  assert.deepEqual(await again.storeShares(SHARES), SECRETS);
+  assert.equal(readFileSync(join(kept, "keystore-insecure-0.json"), "utf8"), before);
+});
+
+test("OUT-2 outputs appear whole, the lock last, however often it is done", async (t) => {
+  const dataDir = temporaryFolder(t);
+  const disk = await open(dataDir);
+  await disk.open(1);
+  await disk.storeShares(SHARES);
+  await disk.publish(FILES);
+  await disk.publish(FILES);
+  const restarted = await open(dataDir);
+  assert.equal(restarted.isPublished(), true);
+  await restarted.open(1);
+  assert.deepEqual(await restarted.storeShares(SHARES), SECRETS, "found where they were put");
+  await restarted.publish(FILES);
+  await restarted.erase();
+  assert.deepEqual(readdirSync(dataDir).sort(), [
+    "cluster-lock.json",
+    "deposit-data.json",
+    "dkg",
+    "validator_keys",
+  ]);
+  assert.deepEqual(readdirSync(join(dataDir, "dkg")), []);
+  assert.equal(readdirSync(join(dataDir, "validator_keys")).length, 4);
+});
+
+test("OUT-3 a ceremony does not begin where a cluster is", async (t) => {
+  for (const name of ["cluster-lock.json", "validator_keys"]) {
+    const dataDir = temporaryFolder(t);
+    if (name.endsWith(".json")) writeFileSync(join(dataDir, name), "{}");
+    else mkdirSync(join(dataDir, name));
+    await assert.rejects(open(dataDir), /exists already: this node has a cluster/);
+  }
+});
+
+test("JOURNAL-4 what ends is on record, and is erased unless shares are to be kept", async (t) => {
+  const dataDir = temporaryFolder(t);
+  const disk = await open(dataDir);
+  await disk.open(1);
+  await disk.append(Uint8Array.of(1));
+  await disk.end(ENDED, null);
+  assert.ok(!existsSync(join(dataDir, "dkg/attempt-1")));
+  await disk.open(2);
+  await disk.storeShares(SHARES);
+  await disk.end({ ...ENDED, attempt: 2, keepsShares: true }, Uint8Array.of(9));
+  const restarted = await open(dataDir);
+  assert.deepEqual(
+    restarted
+      .ended()
+      .map(({ attempt, keepsShares, missing }) => ({ attempt, keepsShares, missing })),
+    [
+      { attempt: 1, keepsShares: false, missing: [2] },
+      { attempt: 2, keepsShares: true, missing: [2] },
+    ],
+  );
+  assert.equal(restarted.current(), 0);
+  assert.equal(await attemptsMade(dataDir), 2);
+  assert.ok(existsSync(join(dataDir, "dkg/attempt-2/validator_keys")));
+  assert.match(readFileSync(join(dataDir, "blame.json"), "utf8"), /"evidence": "0x09"/);
+  assert.equal(await restarted.reopen(1), false);
+  assert.equal(await restarted.reopen(2), true);
+  assert.equal((await open(dataDir)).current(), 2);
+});
+
+/** The files of a real ceremony, and which of them hold what. */
+async function ceremonyFolder(t: TestContext) {
+  const table = new CeremonyTable({ validators: 2 });
+  t.after(() => table.stop());
+  for (const node of [0, 1, 2, 3]) table.start(node);
+  await table.runToEnd();
+  const folder = temporaryFolder(t);
+  const files = table.disks[0]?.files ?? [];
+  for (const { name, text } of files) writeFileSync(join(folder, name), text);
+  return { folder, files, table };
+}
+const verify = (...paths: readonly string[]) =>
+  verifyFiles({ paths, contractWallets: new Set(), json: true });
+
+test("OUT-1 every operator gets the same files, one deposit file per amount", async (t) => {
+  const { files, table } = await ceremonyFolder(t);
+  assert.deepEqual(files.map(({ name }) => name).sort(), [
+    "builder-registrations.json",
+    "cluster-lock.json",
+    "deposit-data-1eth.json",
+    "deposit-data-31eth.json",
+    "transcript.json",
+  ]);
+  for (const disk of table.disks) assert.deepEqual(disk.files, files);
+});
+
+test("PROVE-1 a folder verifies; with a byte changed or a deposit less it does not", async (t) => {
+  const { folder } = await ceremonyFolder(t);
+  const whole = await verify(folder);
+  assert.ok(whole.isValid, whole.text);
+  const report = JSON.parse(whole.text);
+  assert.equal(report.deposits.length, 4);
+  assert.deepEqual(report.withdrawalAddresses, ["0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"]);
+
+  const path = (name: string): string => join(folder, name);
+  const refused = async (name: string, change: (text: string) => string, place: RegExp) => {
+    const text = readFileSync(path(name), "utf8");
+    writeFileSync(path(name), change(text));
+    const changed = await verify(folder);
+    assert.ok(!changed.isValid, `${name} may not be changed`);
+    const faults = JSON.parse(changed.text).faults.map(
+      (fault: { file: string; path: string }) => `${fault.file.split("/").at(-1)} ${fault.path}`,
+    );
+    assert.ok(
+      faults.some((fault: string) => place.test(fault)),
+      `${name}: ${faults.join("; ")}`,
+    );
+    writeFileSync(path(name), text);
+  };
+  const flipLast = (text: string): string =>
+    text.replace(/([0-9a-f])"\n/, (_, digit) => `${digit === "0" ? "1" : "0"}"\n`);
+  await refused("transcript.json", flipLast, /transcript\.json (definition|lock)_hash|messages/);
+  await refused("transcript.json", (text) => text.replace("{", "{ "), /transcript\.json/);
+  await refused(
+    "deposit-data-1eth.json",
+    (text) => text.replace("1000000000", "2000000000"),
+    /root/,
+  );
+  await refused("cluster-lock.json", (text) => text.replace("squad", "squat"), /config_hash/);
+  const amounts = readFileSync(path("deposit-data-31eth.json"), "utf8");
+  const [, second] = JSON.parse(amounts);
+  await refused("deposit-data-31eth.json", () => JSON.stringify([second]), /deposit-data/);
+  const alone = await verify(path("transcript.json"));
+  assert.match(alone.text, /cannot be checked without the cluster lock/);
+  assert.ok((await verify(path("deposit-data-1eth.json"))).isValid, "a deposit file by itself");
+});
+
+test("OUT-5 keystores go to a keymanager with its token, by https or locally", async (t) => {
+  const requests: { authorization: string | undefined; body: string }[] = [];
+  let statuses = ["imported", "duplicate"];
+  const server = createServer((request, response) => {
+    let body = "";
+    request.on("data", (chunk) => {
+      body += chunk;
+    });
+    request.on("end", () => {
+      requests.push({ authorization: request.headers.authorization, body });
+      response.end(JSON.stringify({ data: statuses.map((status) => ({ status })) }));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const client = createKeymanagerClient(`http://127.0.0.1:${port}`, "api-token-0x1");
+  t.after(() => client.close());
+  await client.check();
+  const keystores = ["a", "b"].map((keystore) => ({ keystore, password: `of ${keystore}` }));
+  await client.push(keystores);
+  assert.equal(requests[1]?.authorization, "Bearer api-token-0x1");
+  assert.deepEqual(JSON.parse(requests[1]?.body ?? ""), {
+    keystores: ["a", "b"],
+    passwords: ["of a", "of b"],
+  });
+  statuses = ["imported", "error"];
+  await assert.rejects(client.push(keystores), /keystore 1: error/);
+  assert.throws(() => createKeymanagerClient("http://vc.example", "t"), /by https only/);
+});
