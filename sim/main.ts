@@ -82,7 +82,7 @@ export async function main(argv: readonly string[]): Promise<number> {
       const { diffTraces } = await load("minimal", () => import("./commands/diff.ts"));
       exitCode = await diffTraces([left, right], surroundings().print);
     });
-  addChaosPeer(program, argv);
+  addChaosPeer(program, argv, process.env);
   addSweep(program, (code) => {
     exitCode = code;
   });

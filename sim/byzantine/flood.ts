@@ -21,8 +21,8 @@ type Subject = { readonly duty: Duty; readonly frame: Uint8Array; readonly value
 
 /**
  * Every tenth of a second, to everybody: duplicates, new statements of every type and round with
- * valid signatures, also about duties that nobody has, pulls, values nobody asked for, and bytes that
- * are nothing. Option `framesPerSecond`, to each peer.
+ * valid signatures, also about duties that nobody has, pulls, values that nobody asked for, and
+ * bytes that are nothing. Option `framesPerSecond`, to each peer.
  */
 export function flood(operator: Operator): Behaviour {
   const { clock } = operator;

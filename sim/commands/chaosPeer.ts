@@ -31,14 +31,19 @@ const SEED = {
   help: "where its random choices come from",
 } as const satisfies OptionSpec;
 
-export function addChaosPeer(program: Command, argv: readonly string[]): void {
+/** `environment` is the process's own: options may come from there too (CLI-2). */
+export function addChaosPeer(
+  program: Command,
+  argv: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+): void {
   const command = program
     .command("chaos-peer")
     .description("run an operator of a live test cluster that misbehaves");
   const own = [BEHAVIOUR, SEED];
   addOptions(command, [CONFIG, ...RUN_OPTIONS, ...own]).action(async () => {
     refuseSecretsIn(argv);
-    const raw = resolveOptions(command, own, { environment: process.env, file: {} });
+    const raw = resolveOptions(command, own, { environment, file: {} });
     const options = await prepareRun(command);
     // What it says is checked before the preset's types load, and the rest after.
     const attacks = parseAttacks(raw[BEHAVIOUR.name] ?? "");

@@ -51,7 +51,7 @@ export async function run(options: RunOptions, decorate = straight): Promise<voi
   }
 }
 
-/** Puts something between the node and its network: the chaos peer's way in (DESIGN principle 2). */
+/** Puts something between the node and its network: the chaos peer's way in. */
 export type NetworkDecorator = (
   ports: Ports,
   cluster: Cluster,

@@ -67,6 +67,13 @@ export function testBls(name: string, scheme: KeyScheme): void {
     ];
     assert.equal(await bls.verifyBatch(swapped), false);
   });
+  testShares(name, scheme);
+}
+
+function testShares(name: string, scheme: KeyScheme): void {
+  const { bls } = scheme;
+  const { publicKey, signature, shares } = keysOf(scheme);
+  const good: SignatureCheck = { publicKey, signingRoot: ROOT, signature };
 
   test(`${name}: any t shares make the group signature, and fewer do not`, async () => {
     for (let left = 0; left < shares.length; left++) {

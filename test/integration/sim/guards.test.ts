@@ -102,18 +102,6 @@ const GUARDS: readonly Guard[] = [
     harm: (events) => !isPenalised("conflicting_root", events),
   },
   {
-    guard: "duties that cannot be are not opened (FLOW-4)",
-    patch: {
-      file: "src/core/dutyGater.ts",
-      find: "const { chain, clock, deadlines, scheduler } = this.#parts;",
-      replace:
-        "const { chain, clock, deadlines, scheduler } = this.#parts;\n    if (chain) return null;",
-    },
-    scenario: "flood",
-    faults: [{ kind: "byzantine", behaviour: "flood", nodes: [LIAR], at: 2, for: 3 }],
-    harm: "bounds",
-  },
-  {
     guard: "pulls of one peer are limited",
     patch: {
       file: "src/core/consensusInstance.ts",

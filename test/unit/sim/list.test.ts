@@ -4,7 +4,7 @@ import { it } from "node:test";
 
 const { behaviourList, listed, scenarioList } = await import("../../../sim/commands/list.ts");
 
-it("scenarios and behaviours are listed with what they show, for people and for programs", async () => {
+it("scenarios and behaviours are listed, for people and for programs", async () => {
   for (const entries of [await scenarioList(), behaviourList()]) {
     const lines = listed(entries, false).trimEnd().split("\n");
     assert.equal(lines.length, entries.length);
