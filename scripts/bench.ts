@@ -16,6 +16,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   sim: async () => (await import("./bench/sim.ts")).benchSim,
   "vc-api": async () => (await import("./bench/vcApi.ts")).benchVcApi,
   attester: async () => (await import("./bench/attester.ts")).benchAttester,
+  dkg: async () => (await import("./bench/dkg.ts")).benchDkg,
 };
 const EXIT_USAGE = 64;
 

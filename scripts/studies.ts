@@ -1,5 +1,5 @@
 /**
- * `npm run studies [-- --runs 4]`: runs the studies of sim/studies/ and writes their figures to
+ * `npm run studies [-- --runs 5]`: runs the studies of sim/studies/ and writes their figures to
  * docs/figures/ and what they say to docs/studies.md. The same runs give the same figures.
  */
 import { mkdir, writeFile } from "node:fs/promises";
@@ -13,7 +13,7 @@ const { leaderCrash } = await import("../sim/studies/leaderCrash.ts");
 const { margin } = await import("../sim/studies/margin.ts");
 const { roundDeadlines } = await import("../sim/studies/roundDeadlines.ts");
 
-const { values } = parseArgs({ options: { runs: { type: "string", default: "4" } } });
+const { values } = parseArgs({ options: { runs: { type: "string", default: "5" } } });
 const runs = Number(values.runs);
 const figures = join(ROOT, "docs/figures");
 await mkdir(figures, { recursive: true });

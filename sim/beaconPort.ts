@@ -126,7 +126,11 @@ export class BeaconPort implements BeaconNode {
 
   async attestationData(slot: Slot, signal: AbortSignal) {
     await this.#answer(signal);
-    return this.#options.view.attestationData(slot);
+    const { view } = this.#options;
+    if (slot > view.currentSlot + 1) {
+      throw new FaultError("beacon_bad_response", `slot ${slot} is in the future`);
+    }
+    return view.attestationData(slot);
   }
 
   async blockSlot(root: `0x${string}`, signal: AbortSignal): Promise<Slot | null> {

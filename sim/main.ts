@@ -18,7 +18,6 @@ type Flags = {
   readonly epochs?: string;
   readonly slotMs?: string;
   readonly bls: string;
-  readonly chain: string;
   readonly preset: string;
   readonly faults?: string;
   readonly trace?: string;
@@ -150,11 +149,6 @@ function addRunOptions(command: Command): Command {
         .default("transparent"),
     )
     .addOption(
-      new Option("--chain <kind>", "real: the dev chain's state transition")
-        .choices(["virtual", "real"])
-        .default("virtual"),
-    )
-    .addOption(
       new Option("--preset <name>", "slots of an epoch: 8 or 32")
         .choices(PRESETS)
         .default("minimal"),
@@ -172,11 +166,6 @@ async function load<T>(preset: string, importer: () => Promise<T>): Promise<T> {
 
 async function requestOf(flags: Flags): Promise<RunRequest> {
   const { trace = null, report = null, json = false } = flags;
-  if (flags.chain === "real") {
-    throw new UsageError("--chain real is not part of this build", {
-      fix: "leave the flag out: the virtual chain is the default",
-    });
-  }
   const spec = specOf(flags);
   const scenario = await scenarioOf(flags.scenario);
   return { spec, scenario, traceFile: trace, reportFile: report, isJson: json };

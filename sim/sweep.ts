@@ -6,7 +6,7 @@ import { UsageError } from "../src/domain/errors.ts";
 import { quorum } from "../src/domain/quorum.ts";
 import type { Millis } from "../src/domain/units.ts";
 import type { Profile } from "../src/wire/profile.ts";
-import { RunReader } from "./report/runModel.ts";
+import { RunReader, type SlotSummary } from "./report/runModel.ts";
 import { quantile } from "./report/scale.ts";
 import { CALM, type Scenario } from "./scenario.ts";
 import { createWorld } from "./world.ts";
@@ -23,7 +23,7 @@ export type SweepRun = {
   readonly durations: readonly Millis[];
   /** Milliseconds from the slot's start to a node's submission. */
   readonly submittedAt: readonly Millis[];
-  /** Duties of the cluster that reached the chain. */
+  /** Attestations of the run's own slots that reached the chain. */
   readonly included: number;
   readonly p50: Millis;
   readonly p99: Millis;
@@ -147,8 +147,12 @@ export async function measure(
   const onTrace = (line: string): void => reader.takeLine(line);
   const world = createWorld({ seed, scenario, onTrace, ...(profile && { profile }) });
   const { violations } = await world.run();
-  const { slots, durations, totals, included } = reader.model();
-  const duties = slots.flatMap((slot) => slot.duties.get("attester") ?? []);
+  const { slots, durations, totals } = reader.model();
+  const attester = (of: readonly SlotSummary[]) =>
+    of.flatMap((s) => s.duties.get("attester") ?? []);
+  const duties = attester(slots);
+  // A run goes on a little after its last slot; what is on chain by then is not the run's.
+  const own = attester(slots.filter(({ slot }) => slot < scenario.slots));
   const samples = durations.get("attester") ?? [];
   return {
     point,
@@ -157,7 +161,7 @@ export async function measure(
     missed: duties.reduce((sum, { missed }) => sum + missed, 0),
     durations: samples,
     submittedAt: totals.get("attester") ?? [],
-    included,
+    included: own.reduce((sum, duty) => sum + duty.included, 0),
     p50: quantile(samples, 0.5),
     p99: quantile(samples, 0.99),
     rounds: Math.max(...duties.map(({ rounds }) => rounds), 0),

@@ -98,6 +98,11 @@ export class VirtualBeaconNode {
     this.#announce();
   }
 
+  /** By its own clock, which is right. */
+  get currentSlot(): Slot {
+    return this.options.chain.chain.slotAt(this.options.loop.now);
+  }
+
   subscribe(listener: (event: HeadEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

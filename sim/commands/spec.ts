@@ -31,7 +31,7 @@ export function exitCodeOf({ violations }: Pick<RunResult, "violations">): SimEx
   return has("liveness") ? EXIT_CODES.liveness : EXIT_CODES.ok;
 }
 
-/** The one line that reproduces the run. */
+/** The one line that reproduces the run (SIM-6). */
 export function commandOf(spec: RunSpec): string {
   const flags: readonly (readonly [string, unknown])[] = [
     ["nodes", spec.nodes],

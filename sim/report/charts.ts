@@ -17,6 +17,7 @@ const LEFT = 92;
 const RIGHT = 24;
 const TOP = 48;
 const BOTTOM = 66;
+const ROW = 27;
 const MAX_CDF_POINTS = 200;
 /** A colour is dark enough for white letters from here on. */
 const DARK = 0.5;
@@ -165,16 +166,19 @@ class="faint">${x.format(tick)}</text>`,
 y2="${HEIGHT - BOTTOM}" stroke="${FAINT}"/>`;
 }
 
-function names(series: readonly { readonly name: string }[]): Markup {
-  let x = LEFT;
+/** The names of the lines below the chart, in as many rows as they need. */
+function names(series: readonly { readonly name: string }[]): Below {
+  let [x, row] = [LEFT, 0];
   const entries = series.map(({ name }, index) => {
-    const at = x;
-    x += 40 + name.length * 8.4;
-    return html`<rect x="${at}" y="${HEIGHT + 2}" width="16" height="16" rx="4"
+    const width = 44 + name.length * 8.2;
+    if (x > LEFT && x + width > WIDTH) [x, row] = [LEFT, row + 1];
+    const [left, top] = [x, HEIGHT + 2 + row * ROW];
+    x += width;
+    return html`<rect x="${left}" y="${top}" width="16" height="16" rx="4"
 fill="${SERIES[index % SERIES.length]}"/>
-<text x="${at + 23}" y="${HEIGHT + 15}">${name}</text>`;
+<text x="${left + 23}" y="${top + 13}">${name}</text>`;
   });
-  return html`${entries}`;
+  return { drawing: html`${entries}`, height: (row + 1) * ROW };
 }
 
 function axisNames(x: string, y: string): Markup {
@@ -185,14 +189,16 @@ class="strong">${x}</text>
 transform="rotate(-90 20 ${middle})">${y}</text>`;
 }
 
-function frame(title: string, drawing: Markup, below: Markup | null = null): Markup {
-  const height = HEIGHT + (below === null ? 0 : 28);
+type Below = { readonly drawing: Markup; readonly height: number };
+
+function frame(title: string, drawing: Markup, below: Below | null = null): Markup {
+  const height = HEIGHT + (below?.height ?? 0);
   return html`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}"
 width="${WIDTH}" height="${height}" role="img" aria-label="${title}"
 font-family="system-ui, 'Segoe UI', 'Helvetica Neue', 'DejaVu Sans', sans-serif" font-size="15"
 fill="${INK}"><rect width="${WIDTH}" height="${height}" fill="#fff"/>
 <text x="${LEFT - 70}" y="26" class="strong" style="font-size:18px"
-font-weight="600">${title}</text>${drawing}${below}</svg>`;
+font-weight="600">${title}</text>${drawing}${below?.drawing}</svg>`;
 }
 
 /** A CDF has as many steps as samples; a page needs no more than it can show. */

@@ -33,10 +33,11 @@ export type SlotDetail = {
   readonly at: Millis;
   readonly duties: Map<DutyId, DutyDetail>;
 };
-/** Per duty of a slot: nodes that did their part, that missed it, and the highest round. */
+/** Nodes that did their part of a duty, that missed it, and duties that are on chain. */
+type DutySummary = { done: number; missed: number; included: number; rounds: Round };
 export type SlotSummary = {
   readonly slot: Slot;
-  readonly duties: Map<string, { done: number; missed: number; rounds: Round; lastAt: Millis }>;
+  readonly duties: Map<string, DutySummary>;
 };
 export type Band = {
   readonly label: string;
@@ -131,6 +132,7 @@ export class RunReader {
         return;
       case "included":
         this.#included++;
+        this.#summaryOf(event.duty).included++;
         return;
       default:
         this.#takeRare(event);
@@ -212,7 +214,6 @@ export class RunReader {
     if (step !== "broadcast") return;
     const summary = this.#summaryOf(duty);
     summary.done++;
-    summary.lastAt = Math.max(summary.lastAt, at);
     const start = this.#starts.get(slot);
     if (start !== undefined) push(this.#totals, type, at - start);
     push(this.#durations, type, at - Math.min(...steps.values()));
@@ -255,11 +256,11 @@ export class RunReader {
     if (band !== undefined) band.to = at;
   }
 
-  #summaryOf(duty: DutyId): { done: number; missed: number; rounds: Round; lastAt: Millis } {
+  #summaryOf(duty: DutyId): DutySummary {
     const { slot, type } = partsOf(duty);
     const summary = this.#slots.get(slot) ?? { slot, duties: new Map() };
     this.#slots.set(slot, summary);
-    const known = summary.duties.get(type) ?? { done: 0, missed: 0, rounds: 0, lastAt: 0 };
+    const known = summary.duties.get(type) ?? { done: 0, missed: 0, included: 0, rounds: 0 };
     summary.duties.set(type, known);
     return known;
   }

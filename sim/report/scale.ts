@@ -9,14 +9,22 @@ export type Scale = {
 };
 
 const GAP_WIDTH = 54;
+/** Silences that may as well be drawn as long as they are. */
+const SHORT_MS = 60;
+
+/** Drawing units between two marks: numbers stand side by side, or one above the other. */
+const TICK_WIDTH = 110;
+const TICK_HEIGHT = 56;
 
 export function linear(
   [from, to]: readonly [number, number],
-  [left, right]: readonly [number, number],
+  [start, end]: readonly [number, number],
 ): Scale {
   const span = to - from || 1;
-  const at = (value: number): number => left + ((value - from) / span) * (right - left);
-  return { at, ticks: roundValues(from, to, Math.abs(right - left) / 110), gaps: [] };
+  const at = (value: number): number => start + ((value - from) / span) * (end - start);
+  // Upwards is towards smaller numbers.
+  const apart = end < start ? TICK_HEIGHT : TICK_WIDTH;
+  return { at, ticks: roundValues(from, to, Math.abs(end - start) / apart), gaps: [] };
 }
 
 /**
@@ -31,7 +39,7 @@ export function compressed(
   const [first = 0] = sorted;
   const last = sorted.at(-1) ?? first;
   const steps = sorted.slice(1).map((time, index) => time - (sorted[index] ?? 0));
-  const longest = Math.max((last - first) / 30, 4 * median(steps), 1);
+  const longest = Math.max((last - first) / 30, 4 * median(steps), SHORT_MS);
   const pieces: { from: number; to: number; isGap: boolean }[] = [];
   let start = first;
   for (const [index, step] of steps.entries()) {

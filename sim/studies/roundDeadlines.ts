@@ -12,34 +12,42 @@ import type { Scenario } from "../scenario.ts";
 import { measure, SWEEP_BASE, type SweepRun } from "../sweep.ts";
 import { type Study, submitted, timelyShare } from "./study.ts";
 
-/** Basis points of the slot for each round of an attester duty. */
-const LENGTHS = [300, 500, 800, 1_200];
-const RELEASED = 800;
+/** When rounds end after the due time of an attester duty, in basis points of the slot. */
+const CANDIDATES: Readonly<Record<string, (round: Round) => number>> = {
+  "300 each": (round) => 300 * round,
+  "500 each": (round) => 500 * round,
+  "800 each (profile 1)": (round) => nativeProfile.roundEnd("attester", round),
+  "1200 each": (round) => 1_200 * round,
+  /** 600, 800, 1000 and so on: six rounds are over after 66 % of the slot. */
+  "600 and growing by 200": (round) => 500 * round + 100 * round * round,
+};
+const NAMES = Object.keys(CANDIDATES);
 const LATENCIES = [50, 150, 300, 500];
 
 export const roundDeadlines: Study = async ({ runs, onRun }) => {
   const results = new Map<string, SweepRun[]>();
-  for (const length of LENGTHS) {
+  for (const [name, roundEnd] of Object.entries(CANDIDATES)) {
     for (const latency of LATENCIES) {
       const own: SweepRun[] = [];
       for (let index = 0; index < runs; index++) {
         const seed = `round-deadlines/${index}`;
-        const profile = withRounds(length);
-        own.push(await measure(scenarioAt(latency), { point: { length, latency }, seed, profile }));
+        const profile = withRounds(roundEnd);
+        own.push(await measure(scenarioAt(latency), { point: { latency }, seed, profile }));
         onRun();
       }
-      results.set(`${length}/${latency}`, own);
+      results.set(`${name}/${latency}`, own);
     }
   }
-  const at = (length: number, latency: number): readonly SweepRun[] =>
-    results.get(`${length}/${latency}`) ?? [];
+  const at = (name: string, latency: number): readonly SweepRun[] =>
+    results.get(`${name}/${latency}`) ?? [];
   const x = { name: "one-way latency in ms", format: (value: number) => String(value) };
   const series = (of: (own: readonly SweepRun[]) => number) =>
-    LENGTHS.map((length) => ({
-      name: `${length} bp${length === RELEASED ? " (profile 1)" : ""}`,
-      points: LATENCIES.map((latency) => [latency, of(at(length, latency))] as const),
+    NAMES.map((name) => ({
+      name,
+      points: LATENCIES.map((latency) => [latency, of(at(name, latency))] as const).filter(
+        ([, value]) => !Number.isNaN(value),
+      ),
     }));
-  const share = (length: number, latency: number): number => timelyShare(at(length, latency));
   return {
     name: "roundDeadlines",
     question: "How long should a round be?",
@@ -47,7 +55,7 @@ export const roundDeadlines: Study = async ({ runs, onRun }) => {
       {
         file: "round-deadlines-time.svg",
         drawing: lineChart({
-          title: "95th percentile with one node of four down",
+          title: "95th percentile of what is submitted, one of four down",
           x,
           y: { name: "submitted", format: milliseconds },
           series: series((own) => submitted(own, 0.95)),
@@ -56,22 +64,22 @@ export const roundDeadlines: Study = async ({ runs, onRun }) => {
       {
         file: "round-deadlines-share.svg",
         drawing: lineChart({
-          title: "Submitted before aggregators are due",
+          title: "Submitted before aggregators are due, one of four down",
           x,
           y: { name: "share", format: percent },
           series: series(timelyShare),
         }),
       },
     ],
-    findings: LENGTHS.map((length) => {
-      const [near, far] = [50, 300].map((latency) =>
-        milliseconds(submitted(at(length, latency), 0.95)),
+    findings: NAMES.map((name) => {
+      const [near, far] = [50, 150].map((latency) =>
+        milliseconds(submitted(at(name, latency), 0.95)),
       );
-      const [some, most, few] = [50, 300, 500].map((latency) => percent(share(length, latency)));
-      return (
-        `${length} bp: 95 % submitted by ${near} at 50 ms and by ${far} at 300 ms one way; ` +
-        `in time ${some} and ${most}, at 500 ms ${few}.`
-      );
+      const shares = LATENCIES.map((latency) => {
+        return `${percent(timelyShare(at(name, latency)))} at ${latency} ms`;
+      });
+      const times = `95 % by ${near} at 50 ms and by ${far} at 150 ms`;
+      return `${name}: ${times}; in time ${shares.join(", ")}.`;
     }),
   };
 };
@@ -93,10 +101,10 @@ function scenarioAt(latency: number): Scenario {
   };
 }
 
-function withRounds(length: number): Profile {
+function withRounds(roundEnd: (round: Round) => number): Profile {
   return {
     ...nativeProfile,
     roundEnd: (type: DutyType, round: Round) =>
-      type === "attester" ? length * round : nativeProfile.roundEnd(type, round),
+      type === "attester" ? roundEnd(round) : nativeProfile.roundEnd(type, round),
   };
 }

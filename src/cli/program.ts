@@ -29,7 +29,7 @@ import { addOptions, type OptionSpec, resolveOptions } from "./options.ts";
 import { readPeersFile } from "./p2pOptions.ts";
 import { askPreset, usePreset } from "./preset.ts";
 import { parseRelayOptions, RELAY_OPTIONS } from "./relayOptions.ts";
-import { addFreezes, addSlashing } from "./safety/commands.ts";
+import { addAudit, addFreezes, addSlashing } from "./safety/commands.ts";
 import { refuseSecretsIn } from "./secretGuard.ts";
 import { addSplit } from "./splitCommand.ts";
 import { addVerify } from "./verifyCommands.ts";
@@ -109,6 +109,7 @@ function buildProgram(finish: (outcome: ExitCode) => void): Command {
   addCombine(program, withAction);
   addFreezes(program, withAction);
   addSlashing(program, withAction);
+  addAudit(program, withAction);
   addInspection(program, withAction);
   return program;
 }

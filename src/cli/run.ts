@@ -10,6 +10,7 @@ import { startMonitoring } from "../adapters/http/monitoring.ts";
 import type { ValidatorApiServer } from "../adapters/http/validatorApiServer.ts";
 import type { Libp2pNetwork } from "../adapters/p2p/libp2pNetwork.ts";
 import { clusterScope } from "../adapters/p2p/scope.ts";
+import { openAuditFiles } from "../adapters/storage/auditFiles.ts";
 import { acquireInstanceLock } from "../adapters/storage/instanceLock.ts";
 import { openLevel } from "../adapters/storage/level.ts";
 import { systemClock } from "../adapters/system/clock.ts";
@@ -20,6 +21,7 @@ import { createBls } from "../crypto/bls.ts";
 import { createBuiltinSigner } from "../crypto/builtinSigner.ts";
 import { Cancelled, FaultError } from "../domain/errors.ts";
 import { createNode, type Node } from "../node/node.ts";
+import type { AuditFile } from "../ports/auditFile.ts";
 import type { InstanceLock } from "../ports/instanceLock.ts";
 import type { KeyValueStore } from "../ports/keyValueStore.ts";
 import type { Logger } from "../ports/logger.ts";
@@ -78,7 +80,8 @@ async function runNode({ options, logger, stopping, decorate }: Run): Promise<vo
   const { cluster, identity } = dataDir;
   requireKnownPeers(options, cluster.nodes);
   await using closing = new AsyncDisposableStack();
-  const { lock, store } = await claimDataDir({ options, dataDir, logger, stopping, closing });
+  const owned = await claimDataDir({ options, dataDir, logger, stopping, closing });
+  const { store } = owned;
   announce(logger, dataDir);
   const metrics = metricsOf(dataDir);
   let node: Node | null = null;
@@ -126,7 +129,7 @@ async function runNode({ options, logger, stopping, decorate }: Run): Promise<vo
   });
 
   const { network } = p2p;
-  const ports = { ...SYSTEM, network, identity, beacon, store, lock, logger, metrics, signer };
+  const ports = { ...SYSTEM, network, identity, beacon, ...owned, logger, metrics, signer };
   node = await createNode(
     { cluster, version: versionInfo().version, onWaiting, standingFreeze: admin.standingFreeze },
     { ...ports, network: await decorate(ports, cluster, signal) },
@@ -169,6 +172,7 @@ type Claim = {
 async function claimDataDir(claim: Claim): Promise<{
   readonly lock: InstanceLock;
   readonly store: KeyValueStore;
+  readonly auditFile: AuditFile;
 }> {
   const { options, dataDir, logger, stopping, closing } = claim;
   const { cluster, identityPath } = dataDir;
@@ -194,7 +198,9 @@ async function claimDataDir(claim: Claim): Promise<{
   closing.defer(() => charonLock.release());
   const store = await openLevel(join(options.dataDir, "db"));
   closing.defer(() => store.close());
-  return { lock, store };
+  const auditFile = openAuditFiles({ directory: join(options.dataDir, "audit") });
+  closing.defer(() => auditFile.close());
+  return { lock, store, auditFile };
 }
 
 type Parts = {

@@ -23,11 +23,6 @@ export type SharedPointClaim = {
   readonly sharedPoint: Uint8Array;
 };
 
-/** secret·publicKey, compressed; both must be keys. */
-export function sharedPointOf(secretKey: Uint8Array, publicKey: Uint8Array): Uint8Array {
-  return secp256k1.getSharedSecret(secretKey, publicKey, true);
-}
-
 /** Challenge and response, 64 bytes. Deterministic: a claim has one proof. */
 export function proveSharedPoint(claim: SharedPointClaim, secretKey: Uint8Array): Uint8Array {
   const nonceBytes = seededRandom(secretKey, transcriptOf(claim)).bytes(48);

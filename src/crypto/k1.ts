@@ -27,6 +27,8 @@ export interface K1Backend {
   readonly name: "native" | "portable";
   publicKey(secretKey: Uint8Array): Uint8Array;
   sign(digest: Uint8Array, secretKey: Uint8Array): Uint8Array;
+  /** secretKey·publicKey, compressed; in constant time. */
+  sharedPoint(secretKey: Uint8Array, publicKey: Uint8Array): Uint8Array;
   /** The compressed key under which R ‖ S over the digest verifies; null when there is none. */
   recover(digest: Uint8Array, compact: Uint8Array, recoveryId: 0 | 1): Uint8Array | null;
 }
@@ -38,6 +40,7 @@ export const portableBackend: K1Backend = {
     const out = secp256k1.sign(digest, secretKey, { prehash: false, format: "recovered" });
     return join(out.subarray(1), out[0] ?? 0);
   },
+  sharedPoint: (secretKey, publicKey) => secp256k1.getSharedSecret(secretKey, publicKey, true),
   recover: (digest, compact, recoveryId) => {
     const recovered = new Uint8Array([recoveryId, ...compact]);
     return orNull(() => secp256k1.recoverPublicKey(recovered, digest, { prehash: false }));
@@ -82,6 +85,13 @@ export function k1Recover(digest: Uint8Array, signature: Uint8Array): Uint8Array
   const recoveryId = v >= WALLET_V ? v - WALLET_V : v;
   if (recoveryId !== 0 && recoveryId !== 1) return null;
   return k1Backend.recover(digest, signature.subarray(0, COMPACT_BYTES), recoveryId);
+}
+
+/** The point that two keys share, secret·public, compressed: 33 bytes. */
+export function k1SharedPoint(secretKey: Uint8Array, publicKey: Uint8Array): Uint8Array {
+  assert(isK1SecretKey(secretKey), "a secp256k1 secret key lies in 1…n−1");
+  assert(isK1PublicKey(publicKey), "the other key was checked to be one");
+  return k1Backend.sharedPoint(secretKey, publicKey);
 }
 
 /**
@@ -144,9 +154,20 @@ function nativeBackend(native: Native): K1Backend {
       const { signature, recid } = native.ecdsaSign(digest, secretKey);
       return join(signature, recid);
     },
+    sharedPoint: (secretKey, publicKey) =>
+      native.ecdh(
+        publicKey,
+        secretKey,
+        { hashfn: compressedPoint },
+        new Uint8Array(K1_PUBLIC_KEY_BYTES),
+      ),
     recover: (digest, compact, recoveryId) =>
       orNull(() => native.ecdsaRecover(compact, recoveryId, digest)),
   };
+}
+
+function compressedPoint(x: Uint8Array, y: Uint8Array): Uint8Array {
+  return Uint8Array.of(2 + ((y.at(-1) ?? 0) & 1), ...x);
 }
 
 function reproduces(reference: K1Backend, candidate: K1Backend): boolean {
@@ -154,9 +175,12 @@ function reproduces(reference: K1Backend, candidate: K1Backend): boolean {
   const digest = new Uint8Array(DIGEST_BYTES).fill(2);
   const expected = reference.sign(digest, secretKey);
   if (!equalBytes(candidate.sign(digest, secretKey), expected)) return false;
+  const publicKey = reference.publicKey(secretKey);
+  const shared = reference.sharedPoint(secretKey, publicKey);
+  if (!equalBytes(candidate.sharedPoint(secretKey, publicKey), shared)) return false;
   const recoveryId = expected[COMPACT_BYTES] === 1 ? 1 : 0;
   const signer = candidate.recover(digest, expected.subarray(0, COMPACT_BYTES), recoveryId);
-  return signer !== null && equalBytes(signer, reference.publicKey(secretKey));
+  return signer !== null && equalBytes(signer, publicKey);
 }
 
 function join(compact: Uint8Array, recoveryId: number): Uint8Array {

@@ -4,9 +4,8 @@
  * and is never made differently for one session (DKG-12).
  */
 
-import { sharedPointOf } from "../crypto/dleq.ts";
 import { type Commitments, commitTo, encodeCommitments } from "../crypto/feldman.ts";
-import { generateK1SecretKey, k1PublicKey, k1Sign } from "../crypto/k1.ts";
+import { generateK1SecretKey, k1PublicKey, k1SharedPoint, k1Sign } from "../crypto/k1.ts";
 import { parseSecretKey } from "../crypto/points.ts";
 import { sealBytes } from "../crypto/sealing.ts";
 import { seededRandom } from "../crypto/seededRandom.ts";
@@ -115,7 +114,7 @@ function seal(
 ): { readonly ephemeral: Uint8Array; readonly sealedShares: Uint8Array } {
   const secret = generateK1SecretKey(random);
   const ephemeral = k1PublicKey(secret);
-  const sharedPoint = sharedPointOf(secret, input.receivingKey);
+  const sharedPoint = k1SharedPoint(secret, input.receivingKey);
   const context = sealingContext({ ...input, ephemeral });
   const sealedShares = sealBytes({ sharedPoint, context }, input.plaintext);
   for (const erased of [secret, sharedPoint, input.plaintext]) erased.fill(0);

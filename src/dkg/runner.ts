@@ -92,6 +92,8 @@ export function runCeremony(
   return new Runner(run, ports).run(signal);
 }
 
+/** How long an accusation may take after the news that its author left. */
+const PROOF_MS = 2_000;
 const GIVEN_UP = "the other operators went on to another attempt";
 const SILENT_END = { culprit: null, blame: null, missing: [], groupKeys: [], keepsShares: false };
 
@@ -106,6 +108,8 @@ class Runner {
   #machine: Ceremony | null = null;
   #phase: CeremonyPhase = "agree";
   #lock: VerifiedLock | null = null;
+  /** When this node first heard that others left its attempt. */
+  #leftAt: Millis | null = null;
 
   constructor(run: CeremonyRun, ports: CeremonyPorts) {
     this.#run = run;
@@ -227,7 +231,8 @@ class Runner {
     const finished = this.#lobby.finished();
     if (finished > 0 && finished !== standing.current) return this.#reopen(finished);
     const attempt = finished > 0 ? finished : this.#lobby.attempt();
-    if (standing.current > 0 && attempt > standing.current) await this.#giveUp(attempt);
+    const isLeft = standing.current > 0 && attempt > standing.current;
+    if (isLeft && this.#hasWaitedForProof()) await this.#giveUp(attempt);
     if (this.#machine !== null || !this.#lobby.isComplete) return;
     await this.#enter(attempt);
   }
@@ -347,15 +352,29 @@ class Runner {
     await this.#step({ kind: "deadline", phase: this.#phase });
     const { current } = this.#lobby.standing;
     if (current === 0 || current >= next) return;
+    this.#dropMachine();
     // Its shares are kept, for somebody may hold what completes them.
     await this.#close({ ...SILENT_END, reason: GIVEN_UP, phase: this.#phase, keepsShares: true });
   }
 
-  /** JOURNAL-4: where shares are to be kept, the attempt waits for all to come back. */
-  async #end(abort: CeremonyAbort): Promise<void> {
+  /** That others left may arrive before what they accuse somebody of: this node hears that too. */
+  #hasWaitedForProof(): boolean {
+    const now = this.#ports.clock.monotonic();
+    if (this.#machine === null) return true;
+    this.#leftAt ??= now;
+    return now - this.#leftAt >= PROOF_MS;
+  }
+
+  #dropMachine(): void {
     this.#timers.get("phase")?.cancel();
     this.#machine?.erase();
     this.#machine = null;
+    this.#leftAt = null;
+  }
+
+  /** JOURNAL-4: where shares are to be kept, the attempt waits for all to come back. */
+  async #end(abort: CeremonyAbort): Promise<void> {
+    this.#dropMachine();
     const { current: attempt } = this.#lobby.standing;
     if (abort.culprit !== null || !abort.keepsShares) await this.#close(abort);
     else this.#lobby.standing = { ...this.#lobby.standing, state: "waiting" };

@@ -1,6 +1,7 @@
 /** One operator's shares as they come: sealed, opened, found right or complained about (DKG-8). */
-import { proveSharedPoint, sharedPointOf } from "../crypto/dleq.ts";
+import { proveSharedPoint } from "../crypto/dleq.ts";
 import { verifyShares } from "../crypto/feldman.ts";
+import { k1SharedPoint } from "../crypto/k1.ts";
 import { addScalars } from "../crypto/shamir.ts";
 import { type PeerIndex, shareIndexOf } from "../domain/keys.ts";
 import { assert } from "../util/assert.ts";
@@ -102,7 +103,7 @@ export class ShareInbox {
     const attempt = this.#record.context("agree");
     assert(attempt !== null, "the first context needs nothing");
     const secret = receivingSecret(seed, attempt);
-    const sharedPoint = sharedPointOf(secret, ephemeralOf(dealing));
+    const sharedPoint = k1SharedPoint(secret, ephemeralOf(dealing));
     const shares = openShares(dealing, { sealedShares, sharedPoint });
     const random = checkingRandom(seed, dealing.session, dealing.dealer);
     const claims = dealing.dealt.points.flatMap((commitments, validator) => {

@@ -59,6 +59,7 @@ export class CeremonyState {
   readonly #resends = new Map<string, number>();
   #dealing: Dealing | null = null;
   #shares: CeremonyShares | null = null;
+  #keys: readonly SigningKey[] = [];
   #outcome: CeremonyOutcome["lock"] | null = null;
 
   constructor(config: CeremonyConfig) {
@@ -113,11 +114,11 @@ export class CeremonyState {
     const { groupKeys, pubShares } = this.record.certainKeys();
     this.inbox.keepOwn(this.#dealt().ownShares);
     const secrets = this.inbox.sums();
-    for (const [validator, secret] of secrets.entries()) {
+    this.#keys = secrets.map(signingKey);
+    for (const [validator, { publicKey }] of this.#keys.entries()) {
       const expected = pubShares[validator]?.[this.config.self];
-      const own = signingKey(secret).publicKey;
       assert(
-        expected !== undefined && equalBytes(own, bytesOf(expected)),
+        expected !== undefined && equalBytes(publicKey, bytesOf(expected)),
         "right shares add up to the share of the public share",
       );
     }
@@ -243,6 +244,7 @@ export class CeremonyState {
     for (const secret of this.#shares?.secrets ?? []) secret.fill(0);
     this.#dealing = null;
     this.#shares = null;
+    this.#keys = [];
   }
 
   #say(phase: CeremonyPhase): { readonly body: Bodies[CeremonyPhase]; readonly bytes: Uint8Array } {
@@ -273,16 +275,17 @@ export class CeremonyState {
       }
       case "deposits": {
         const roots = this.record.signings().map((signing) => preSignedRoots(signing).map(bytesOf));
-        const keys = this.shares().secrets.map(signingKey);
         const body = {
-          signatures: keys.map((key, v) => (roots[v] ?? []).map((root) => key.sign(root))),
+          signatures: this.#shareKeys().map((key, v) =>
+            (roots[v] ?? []).map((root) => key.sign(root)),
+          ),
         };
         return { body, bytes: encodeDeposits(body) };
       }
       case "lock": {
         const lockHash = bytesOf(this.record.lockRoot());
-        const keys = this.shares().secrets.map(signingKey);
-        const body = { lockHash, signatures: keys.map((key) => key.sign(lockHash)) };
+        const signatures = this.#shareKeys().map((key) => key.sign(lockHash));
+        const body = { lockHash, signatures };
         return { body, bytes: encodeLock(body) };
       }
       case "nodes": {
@@ -290,6 +293,11 @@ export class CeremonyState {
         return { body, bytes: encodeNodes(body) };
       }
     }
+  }
+
+  #shareKeys(): readonly SigningKey[] {
+    assert(this.shares().secrets.length === this.#keys.length, "a key for each share");
+    return this.#keys;
   }
 
   #dealt(): Dealing {

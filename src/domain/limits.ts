@@ -126,6 +126,14 @@ export const SLASHING_PRUNE_BATCH = 64;
  * state is kept (an attestation's, for an epoch and a slot), and as much again.
  */
 export const SIGNING_LIMIT_SLOTS = 66;
+/** How often what was audited is made visible in the audit file, in milliseconds. */
+export const AUDIT_PROJECTION_MS = 1_000;
+/** Such rounds between two syncs of the file, after which the store forgets its copies. */
+export const AUDIT_SYNC_ROUNDS = 10;
+/** One audit file, in bytes: 40,000 entries, a hundred validators' day. */
+export const MAX_AUDIT_FILE_BYTES = 16 * 1024 * 1024;
+/** Audit files that are kept: a gigabyte. */
+export const MAX_AUDIT_FILES = 64;
 /** Characters of the reason that is kept with a freeze. */
 export const MAX_FREEZE_REASON = 500;
 /** Time between two signs of life of the process that holds a data directory, in milliseconds. */

@@ -121,6 +121,7 @@ export async function createNode(
   });
   heads.start(stopping.signal);
   sync.start();
+  background.run(() => safety.projector.run(stopping.signal), failure.resolve);
   startProposerPreparer({ ...common, cluster, signal: stopping.signal });
   components.scheduler.start();
   return {

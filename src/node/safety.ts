@@ -14,8 +14,9 @@ import { Precursors } from "../safety/precursors.ts";
 import type { SlashingStore } from "../safety/slashingStore.ts";
 import { assert } from "../util/assert.ts";
 import { openAudit } from "./audit.ts";
+import { AuditProjector } from "./auditProjector.ts";
 
-export type SafetyParts = Pick<Ports, "lock" | "clock" | "metrics"> & {
+export type SafetyParts = Pick<Ports, "lock" | "clock" | "metrics" | "logger" | "auditFile"> & {
   readonly store: KeyValueStore;
   readonly genesisValidatorsRoot: Root;
   readonly cluster: Cluster;
@@ -30,6 +31,9 @@ export type Safety = {
   readonly precursors: Precursors;
   readonly audit: AuditChain;
   readonly gate: SafetyGate;
+  readonly projector: AuditProjector;
+  /** Why the records look older than they were; null where nothing says so. */
+  readonly setBack: string | null;
 };
 
 /** Throws UsageError where what is on the disk cannot be relied on. */
@@ -40,6 +44,8 @@ export async function openSafety(parts: SafetyParts): Promise<Safety> {
   freezes.followFile(parts.standingFreeze());
   const precursors = new Precursors(parts.metrics);
   const audit = await openAudit(parts, slashing);
+  const projector = new AuditProjector({ ...parts, audit, precursors });
+  const ahead = await projector.open();
   // GATE-8: the migration wait first, then foreign signers.
   const guards: readonly GateGuard[] = [];
   const safetyOf = (duty: Duty) => kindOf(duty).safety;
@@ -50,5 +56,9 @@ export async function openSafety(parts: SafetyParts): Promise<Safety> {
   };
   const common = { slashing, lock, freezes, audit, precursors };
   const gate = createSafetyGate({ ...common, guards, safetyOf, pubKeyOf });
-  return { slashing, freezes, precursors, audit, gate };
+  const setBack =
+    ahead === null
+      ? null
+      : `the audit log goes on to entry ${ahead.file}, the database ends at ${ahead.records}`;
+  return { slashing, freezes, precursors, audit, gate, projector, setBack };
 }

@@ -17,6 +17,7 @@ import {
 } from "../safety/interchange.ts";
 import type { SlashingStore } from "../safety/slashingStore.ts";
 import type { Result } from "../util/result.ts";
+import type { AuditProjector } from "./auditProjector.ts";
 
 export interface SafetyControl {
   /** Resolves once it holds after a restart and nothing that it stops leaves any more. */
@@ -30,13 +31,15 @@ export interface SafetyControl {
   exportHistory(): Interchange;
   /** All of the file or nothing; an error names the field of the file that is wrong. */
   importHistory(text: string, by: string): Promise<Result<ImportSummary, string>>;
-  readonly auditHead: AuditHead;
+  /** Makes everything audited until now visible in the audit file; the last line of it. */
+  projectAudit(): Promise<AuditHead>;
 }
 
 type ControlParts = {
   readonly cluster: Cluster;
   readonly freezes: Freezes;
   readonly audit: AuditLog;
+  readonly projector: Pick<AuditProjector, "project">;
   readonly slashing: SlashingStore;
   readonly admission: Pick<Admission, "resume">;
   readonly exchange: Pick<PartialSignatureExchange, "settled">;
@@ -50,7 +53,8 @@ export class NodeSafetyControl implements SafetyControl {
     this.#parts = parts;
   }
 
-  get auditHead(): AuditHead {
+  async projectAudit(): Promise<AuditHead> {
+    await this.#parts.projector.project();
     return this.#parts.audit.head;
   }
 

@@ -1,3 +1,4 @@
+import type { AuditFile } from "./auditFile.ts";
 import type { BeaconNode } from "./beaconNode.ts";
 import type { Bls } from "./bls.ts";
 import type { Clock } from "./clock.ts";
@@ -18,6 +19,8 @@ export type Ports = {
   readonly identity: Identity;
   readonly beacon: BeaconNode;
   readonly store: KeyValueStore;
+  /** Absent where nobody reads the audit log without the node. */
+  readonly auditFile?: AuditFile;
   /** Held for the data directory that `store` lies in. */
   readonly lock: InstanceLock;
   readonly bls: Bls;

@@ -7,16 +7,15 @@
 import { bytesOf, ROOT_BYTES, type Root, rootOf } from "../domain/keys.ts";
 import type { Millis } from "../domain/units.ts";
 import type { KeyValueStore, StoreOperation } from "../ports/keyValueStore.ts";
+import { assert } from "../util/assert.ts";
 import { err, ok, type Result } from "../util/result.ts";
-import type { AuditEvent, AuditHead, AuditLog } from "./auditLog.ts";
+import { type AuditEvent, type AuditHead, type AuditLog, NO_ENTRIES } from "./auditLog.ts";
 import type { BatchMember } from "./slashingStore.ts";
 
 const ENTRIES = "audit/entries/";
 const ENTRIES_RANGE = { gte: ENTRIES, lt: "audit/entries0" };
 const HEAD_KEY = "audit/head";
 const HEAD_TEXT = /^(\d{1,16}) (0x[0-9a-f]{64})$/;
-
-export const NO_ENTRIES: AuditHead = { sequence: 0, hash: rootOf(new Uint8Array(ROOT_BYTES)) };
 
 export type Sha256 = (...parts: readonly Uint8Array[]) => Uint8Array;
 export type AuditLine = AuditHead & { readonly text: string };
@@ -102,6 +101,15 @@ export class AuditChain implements AuditLog, BatchMember {
   /** Whether anything waits for a batch. */
   get isPending(): boolean {
     return this.#pending.length > 0;
+  }
+
+  /**
+   * AUDIT-4: goes on after a line that only the file knows, so that what follows has numbers of its
+   * own and the file stays one chain.
+   */
+  adopt(tip: AuditHead): void {
+    assert(tip.sequence > this.#tip.sequence, "only a later line is gone on from");
+    this.#tip = tip;
   }
 
   /** Durable lines that the file lacks, in order. */

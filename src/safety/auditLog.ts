@@ -5,7 +5,7 @@
  */
 import type { Duty } from "../domain/duty.ts";
 import type { RefusalCode } from "../domain/errors.ts";
-import type { LockIndex, PubKey, Root } from "../domain/keys.ts";
+import { type LockIndex, type PubKey, ROOT_BYTES, type Root, rootOf } from "../domain/keys.ts";
 
 /** A signing decision about one validator's message. */
 export type SigningDecision = {
@@ -41,6 +41,9 @@ export type AuditHead = {
   /** SHA-256 over the entry and the hash before it. */
   readonly hash: Root;
 };
+
+/** The head of a log without entries. */
+export const NO_ENTRIES: AuditHead = { sequence: 0, hash: rootOf(new Uint8Array(ROOT_BYTES)) };
 
 export interface AuditLog {
   /** Adds an entry; it becomes durable with the next synced batch, or by {@link flush}. */

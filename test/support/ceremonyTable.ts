@@ -122,6 +122,8 @@ export type TableOptions = {
   readonly threshold?: number;
   readonly validators?: number;
   readonly lingerMs?: number;
+  /** A mutant in the place of the runner. */
+  readonly run?: typeof runCeremony;
 };
 
 export class CeremonyTable {
@@ -135,9 +137,12 @@ export class CeremonyTable {
   readonly secretKeys: readonly Uint8Array[];
   readonly #random = seededRandom("ceremony");
   readonly #lingerMs: number;
+  readonly #runCeremony: typeof runCeremony;
   readonly #running = new Map<number, { abort: AbortController; done: Promise<void> }>();
 
-  constructor({ nodes = 4, threshold = 3, validators = 1, lingerMs = 600_000 }: TableOptions = {}) {
+  constructor(options: TableOptions = {}) {
+    const { nodes = 4, threshold = 3, validators = 1, lingerMs = 600_000 } = options;
+    this.#runCeremony = options.run ?? runCeremony;
     this.hub = new MemoryHub({ nodes, turn: "macrotask" });
     this.#lingerMs = lingerMs;
     this.disks = Array.from({ length: nodes }, () => new MemoryDisk());
@@ -155,7 +160,7 @@ export class CeremonyTable {
     assert(identity !== null);
     const abort = new AbortController();
     disk.onCrash = () => this.hub.stop(node);
-    const done = runCeremony(
+    const done = this.#runCeremony(
       {
         definition: this.definition,
         self: node,

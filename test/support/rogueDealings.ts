@@ -1,8 +1,8 @@
 /** Dealings and complaints that are wrong in one way each, for operators who keep to no rule. */
 import assert from "node:assert/strict";
 import type { RogueView } from "../../sim/ceremony/rogueOperator.ts";
-import { proveSharedPoint, sharedPointOf } from "../../src/crypto/dleq.ts";
-import { generateK1SecretKey, k1PublicKey } from "../../src/crypto/k1.ts";
+import { proveSharedPoint } from "../../src/crypto/dleq.ts";
+import { generateK1SecretKey, k1PublicKey, k1SharedPoint } from "../../src/crypto/k1.ts";
 import { sealBytes } from "../../src/crypto/sealing.ts";
 import { seededRandom } from "../../src/crypto/seededRandom.ts";
 import { sha256 } from "../../src/crypto/sha256.ts";
@@ -33,7 +33,7 @@ export function resealed(
     receivingKey,
   });
   const sealedShares = sealBytes(
-    { sharedPoint: sharedPointOf(secret, receivingKey), context },
+    { sharedPoint: k1SharedPoint(secret, receivingKey), context },
     plaintext,
   );
   const column = columnFor(config.self, receiver);
@@ -60,7 +60,7 @@ export function complaintAbout(
   assert(attempt !== null, "the attempt has a context");
   const secret = receivingSecret(config.seed, attempt);
   const dealing = dealingFor(view, dealer);
-  const sharedPoint = sharedPointOf(secret, ephemeralOf(dealing));
+  const sharedPoint = k1SharedPoint(secret, ephemeralOf(dealing));
   const proof = proveSharedPoint(sharedPointClaim(dealing, sharedPoint), secret);
   return { dealer, sealedShares, sharedPoint, proof };
 }

@@ -79,7 +79,11 @@ export function adminRoutes(
         throw new UsageError(imported.error, { fix: "nothing was imported; correct the file" });
       },
     },
-    { method: "GET", path: "/admin/v1/audit/head", handle: async () => running().auditHead },
+    {
+      method: "POST",
+      path: "/admin/v1/audit/project",
+      handle: () => running().projectAudit(),
+    },
   ];
 }
 

@@ -59,6 +59,11 @@ const EXPORT_OPTIONS = [
   },
   JSON_OUTPUT,
 ] as const satisfies readonly OptionSpec[];
+const TAIL_OPTIONS = [
+  DATA_DIR,
+  { name: "lines", value: "number", default: "20", help: "how many" },
+  JSON_OUTPUT,
+] as const satisfies readonly OptionSpec[];
 const FILE_OPTIONS = [DATA_DIR, ROOT, JSON_OUTPUT] as const;
 const UNFREEZE_OPTIONS = [DATA_DIR, SCOPE, VALIDATOR, JSON_OUTPUT] as const;
 const FREEZE_OPTIONS = [...UNFREEZE_OPTIONS, REASON] as const;
@@ -157,4 +162,28 @@ function exportOptions<V extends string>(command: Command, views: readonly V[]) 
 function wholeNumber(name: string, text: string): number {
   if (/^\d{1,15}$/.test(text)) return Number(text);
   throw new UsageError(`--${name}: "${text}" is no whole number`);
+}
+
+export function addAudit(program: Command, withAction: WithAction): void {
+  const audit = program
+    .command("audit")
+    .description("the log of what this node signed and refused, and why");
+  const tail = audit.command("tail").description("the last entries");
+  withAction(addOptions(tail, TAIL_OPTIONS), async () => {
+    const command = await import("./audit.ts");
+    const options = { dataDir: dataDirOf(tail), json: isOn(tail, JSON_OUTPUT) };
+    const lines = wholeNumber("lines", rawOptions(tail, TAIL_OPTIONS)["lines"] ?? "");
+    process.stdout.write(await command.tailAudit(options, lines));
+    return EXIT_CODES.ok;
+  });
+  const verify = audit
+    .command("verify")
+    .description("check the chain, and name what was changed, moved or cut off");
+  withAction(addOptions(verify, [DATA_DIR, JSON_OUTPUT]), async () => {
+    const command = await import("./audit.ts");
+    const options = { dataDir: dataDirOf(verify), json: isOn(verify, JSON_OUTPUT) };
+    const { isValid, text } = await command.verifyAudit(options);
+    process.stdout.write(text);
+    return isValid ? EXIT_CODES.ok : EXIT_CODES.invalid;
+  });
 }

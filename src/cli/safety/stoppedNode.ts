@@ -4,6 +4,7 @@
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { openAuditFiles } from "../../adapters/storage/auditFiles.ts";
 import { acquireInstanceLock } from "../../adapters/storage/instanceLock.ts";
 import { openLevel } from "../../adapters/storage/level.ts";
 import { systemClock } from "../../adapters/system/clock.ts";
@@ -11,7 +12,9 @@ import { systemRandom } from "../../adapters/system/random.ts";
 import { FaultError, UsageError } from "../../domain/errors.ts";
 import type { Root } from "../../domain/keys.ts";
 import { openAudit } from "../../node/audit.ts";
+import { AuditProjector } from "../../node/auditProjector.ts";
 import type { KeyValueStore } from "../../ports/keyValueStore.ts";
+import type { Logger } from "../../ports/logger.ts";
 import type { AuditLog } from "../../safety/auditLog.ts";
 import { type Freezes, openFreezes } from "../../safety/freezes.ts";
 import { openSlashingStore } from "../../safety/openSlashingStore.ts";
@@ -19,10 +22,22 @@ import { decodeHead, HEAD_KEY } from "../../safety/records.ts";
 import type { SlashingStore } from "../../safety/slashingStore.ts";
 import { versionInfo } from "../version.ts";
 
+/** A command says what it has to say itself. */
+const SILENT: Logger = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: (message) => process.stderr.write(`warning: ${message}\n`),
+  error: (message) => process.stderr.write(`warning: ${message}\n`),
+  child: () => SILENT,
+};
+const QUIET = { clock: systemClock, logger: SILENT, precursors: { count: () => undefined } };
+
 export type StoppedNode = {
   readonly slashing: SlashingStore;
   readonly freezes: Freezes;
   readonly audit: AuditLog;
+  /** Makes what was audited visible in the audit file. */
+  readonly project: () => Promise<void>;
 };
 
 /**
@@ -55,8 +70,13 @@ export async function withStoppedNode<T>(
   const freezes = await openFreezes(level);
   const { version } = versionInfo();
   const audit = await openAudit({ store: level, clock: systemClock, version }, slashing);
-  const result = await use({ slashing, freezes, audit });
-  await audit.flush();
+  const auditFile = openAuditFiles({ directory: join(dataDir, "audit") });
+  closing.defer(() => auditFile.close());
+  const projector = new AuditProjector({ audit, auditFile, ...QUIET });
+  await projector.open();
+  const project = (): Promise<void> => projector.project();
+  const result = await use({ slashing, freezes, audit, project });
+  await project();
   if (lost !== null) throw new FaultError("data_dir_lost", lost);
   return result;
 }

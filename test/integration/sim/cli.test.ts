@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { promisify } from "node:util";
 import { type Finished, runCommand } from "../../support/command.ts";
 import { temporaryFolder } from "../../support/temporary.ts";
 
@@ -36,6 +38,16 @@ describe("coterie sim", () => {
     assert.equal((await simulate("replay", changed)).code, 1);
   });
 
+  const otherNode = process.env["COTERIE_OTHER_NODE"];
+  const skip = otherNode === undefined && "COTERIE_OTHER_NODE names no second Node binary";
+  it("SIM-3: another Node gives the same trace", { skip }, async () => {
+    const words = ["src/main.ts", "sim", "--scenario", "swarm", "--seed", "77"];
+    const other = await promisify(execFile)(String(otherNode), words);
+    const own = await promisify(execFile)(process.execPath, words);
+    assert.equal(hashIn(other.stdout), hashIn(own.stdout));
+    assert.notEqual(hashIn(own.stdout), "none");
+  });
+
   it("prints one JSON object per line when it is told to", async () => {
     const { stdout, code } = await simulate("--seed", "2", ...SMALL, "--json");
     assert.equal(code, 0);
@@ -44,6 +56,41 @@ describe("coterie sim", () => {
       .split("\n")
       .map((line): unknown => JSON.parse(line).kind);
     assert.deepEqual(kinds, ["run", "result"]);
+  });
+
+  it("REPORT-1: the page of a run and the page of its trace are the same", async (test) => {
+    const folder = temporaryFolder(test);
+    const [traceFile, page, again] = ["a.jsonl", "a.html", "b.html"].map((name) =>
+      join(folder, name),
+    );
+    const run = await simulate(...TRACED, "--trace", `${traceFile}`, "--report", `${page}`);
+    assert.equal(run.code, 0, run.stderr);
+    const report = await simulate("report", `${traceFile}`, "--output", `${again}`);
+    assert.equal(report.code, 0, report.stderr);
+    const text = readFileSync(`${page}`, "utf8");
+    assert.match(text, /^<!doctype html>[\s\S]*agreement[\s\S]*node 3/);
+    assert.equal(readFileSync(`${again}`, "utf8"), text);
+    writeFileSync(`${traceFile}`, "no trace\n");
+    const broken = await simulate("report", `${traceFile}`);
+    assert.equal(broken.code, 64);
+    assert.match(broken.stderr, /line 1 is not an event[\s\S]*fix: /);
+  });
+
+  it("SWEEP-1: a sweep prints a line for each run and writes its page", async (test) => {
+    const page = join(temporaryFolder(test), "sweep.html");
+    const grid = ["--param", "latency=10,100", "--param", "nodes=4", "--runs", "1", "--slots", "3"];
+    const { code, stdout, stderr } = await simulate("sweep", ...grid, "--csv", "--report", page);
+    assert.equal(code, 0, stderr);
+    const lines = stdout.trim().split("\n");
+    assert.equal(lines[0], "latency,nodes,seed,done,missed,p50_ms,p99_ms,rounds,violations");
+    assert.deepEqual(
+      lines.slice(1).map((line) => line.split(",").slice(0, 3).join()),
+      ["10,4,1/0", "100,4,1/0"],
+    );
+    assert.match(readFileSync(page, "utf8"), /latency and nodes/);
+    const wrong = await simulate("sweep", "--param", "speed=1");
+    assert.equal(wrong.code, 64);
+    assert.match(wrong.stderr, /there is no parameter "speed"[\s\S]*fix: sweep one of latency/);
   });
 
   it("names the fix for what cannot be simulated", async () => {

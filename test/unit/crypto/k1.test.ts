@@ -50,7 +50,12 @@ test("ID-2 the backend in use gives the portable one's results", () => {
           );
         }
       }
-      assert.deepEqual(k1Backend.publicKey(secret), portableBackend.publicKey(secret));
+      const publicKey = portableBackend.publicKey(secret);
+      assert.deepEqual(k1Backend.publicKey(secret), publicKey);
+      assert.deepEqual(
+        k1Backend.sharedPoint(secret, publicKey),
+        portableBackend.sharedPoint(secret, publicKey),
+      );
     }),
     { numRuns: 25 },
   );

@@ -7,10 +7,10 @@ import type { Root } from "../../../src/domain/keys.ts";
 import {
   AuditChain,
   chainHash,
-  NO_ENTRIES,
   parseLine,
   readStoredChain,
 } from "../../../src/safety/auditChain.ts";
+import { NO_ENTRIES } from "../../../src/safety/auditLog.ts";
 import { createSafetyGate } from "../../../src/safety/gate.ts";
 import { openSlashingStore } from "../../../src/safety/openSlashingStore.ts";
 import { CHAIN, OPEN, request, root, task, vote } from "../../support/slashing.ts";

@@ -34,7 +34,7 @@ describe("what a run ends with", () => {
     assert.equal(ending("crash", "liveness", "correctness"), EXIT_CODES.correctness);
   });
 
-  it("is reproduced by one line", () => {
+  it("SIM-6: is reproduced by one line", () => {
     const spec = { seed: 7, scenario: "swarm", preset: "minimal" };
     assert.equal(commandOf(spec), "coterie sim --seed 7 --scenario swarm");
     assert.equal(

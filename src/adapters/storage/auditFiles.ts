@@ -1,0 +1,140 @@
+/**
+ * The audit log's files: `audit/<first entry>.jsonl`, a new one whenever the last has grown large,
+ * and the oldest removed when there are too many. What was removed stays named, with its last
+ * hash, in `audit/removed.json`, so that the rest can still be checked from its first line on
+ * (AUDIT-3).
+ */
+import { mkdirSync, readdirSync, rmSync, statSync, truncateSync } from "node:fs";
+import { type FileHandle, open, readFile, rename } from "node:fs/promises";
+import { join } from "node:path";
+import { FaultError } from "../../domain/errors.ts";
+import { MAX_AUDIT_FILE_BYTES, MAX_AUDIT_FILES } from "../../domain/limits.ts";
+import type { AuditFile, AuditFileLine, RemovedLines } from "../../ports/auditFile.ts";
+
+const NAME = /^\d{16}\.jsonl$/;
+const REMOVED = "removed.json";
+const MODE = 0o600;
+
+export type AuditFilesOptions = {
+  /** `audit/` of the data directory; made if need be. */
+  readonly directory: string;
+  readonly maxFileBytes?: number;
+  readonly maxFiles?: number;
+};
+
+export function openAuditFiles(options: AuditFilesOptions): AuditFile & { close(): Promise<void> } {
+  return new AuditFiles(options);
+}
+
+/** Paths of the files, oldest first. */
+export function listAuditFiles(directory: string): readonly string[] {
+  return readdirSync(directory)
+    .filter((name) => NAME.test(name))
+    .sort()
+    .map((name) => join(directory, name));
+}
+
+/** Null while nothing was removed. Throws where the file is not readable. */
+export async function readRemoved(directory: string): Promise<RemovedLines | null> {
+  if (!readdirSync(directory).includes(REMOVED)) return null;
+  return JSON.parse(await readFile(join(directory, REMOVED), "utf8")) as RemovedLines;
+}
+
+class AuditFiles implements AuditFile {
+  readonly #directory: string;
+  readonly #maxFileBytes: number;
+  readonly #maxFiles: number;
+  #handle: FileHandle | null = null;
+  #bytes = 0;
+
+  constructor({ directory, maxFileBytes, maxFiles }: AuditFilesOptions) {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    this.#directory = directory;
+    this.#maxFileBytes = maxFileBytes ?? MAX_AUDIT_FILE_BYTES;
+    this.#maxFiles = maxFiles ?? MAX_AUDIT_FILES;
+  }
+
+  async last(): Promise<string | null> {
+    for (const path of listAuditFiles(this.#directory).toReversed()) {
+      const text = await readFile(path, "utf8");
+      const end = text.lastIndexOf("\n");
+      if (end + 1 < text.length) truncateSync(path, Buffer.byteLength(text.slice(0, end + 1)));
+      if (end > 0) return text.slice(text.lastIndexOf("\n", end - 1) + 1, end);
+    }
+    return null;
+  }
+
+  async append(lines: readonly AuditFileLine[]): Promise<void> {
+    const [first] = lines;
+    if (first === undefined) return;
+    try {
+      const handle = await this.#fileFor(first.sequence);
+      const data = Buffer.from(lines.map(({ text }) => `${text}\n`).join(""));
+      await handle.appendFile(data);
+      this.#bytes += data.length;
+    } catch (error) {
+      throw this.#fault(error);
+    }
+  }
+
+  async sync(): Promise<void> {
+    try {
+      await this.#handle?.datasync();
+    } catch (error) {
+      throw this.#fault(error);
+    }
+  }
+
+  removed(): Promise<RemovedLines | null> {
+    return readRemoved(this.#directory);
+  }
+
+  async close(): Promise<void> {
+    await this.#handle?.close();
+    this.#handle = null;
+  }
+
+  async #fileFor(sequence: number): Promise<FileHandle> {
+    if (this.#handle !== null && this.#bytes < this.#maxFileBytes) return this.#handle;
+    const newest = this.#handle === null ? listAuditFiles(this.#directory).at(-1) : undefined;
+    const isUsable = newest !== undefined && statSync(newest).size < this.#maxFileBytes;
+    const name = `${sequence.toString().padStart(16, "0")}.jsonl`;
+    const path = isUsable ? newest : join(this.#directory, name);
+    await this.sync();
+    await this.#handle?.close();
+    this.#handle = await open(path, "a", MODE);
+    this.#bytes = statSync(path).size;
+    await this.#retain();
+    return this.#handle;
+  }
+
+  /** The note comes first: a file that is gone without one would look like tampering. */
+  async #retain(): Promise<void> {
+    const files = listAuditFiles(this.#directory);
+    const excess = files.slice(0, Math.max(0, files.length - this.#maxFiles));
+    const newest = excess.at(-1);
+    if (newest === undefined) return;
+    const lines = (await readFile(newest, "utf8")).trimEnd().split("\n");
+    const { hash, entry } = JSON.parse(lines.at(-1) ?? "{}");
+    const data = `${JSON.stringify({ sequence: entry.sequence, hash })}\n`;
+    await replaceFile(join(this.#directory, REMOVED), data);
+    for (const file of excess) rmSync(file);
+  }
+
+  #fault(error: unknown): FaultError {
+    return new FaultError("disk_failed", `${this.#directory}: ${String(error)}`, { cause: error });
+  }
+}
+
+/** The old content or the new one, whenever the power goes. */
+async function replaceFile(path: string, data: string): Promise<void> {
+  const temporary = `${path}.new`;
+  const handle = await open(temporary, "w", MODE);
+  try {
+    await handle.writeFile(data);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(temporary, path);
+}
