@@ -61,6 +61,7 @@ export function gossipOpener(scope: Scope, nodes: number): OpenGossip {
 
 function consensusSummary(frame: ConsensusFrame): FrameSummary {
   const duty = dutyId(frame.duty);
+  if (frame.kind === "decision") return { type: "decision", duty };
   if (frame.kind === "pull") return { type: "pull", duty, value: shortRoot(frame.value) };
   if (frame.kind === "value") {
     return { type: "value", duty, value: shortRoot(nativeProfile.valueRoot(frame.value)) };

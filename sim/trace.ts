@@ -35,6 +35,8 @@ export type FrameSummary =
       readonly justification: number;
     }
   | { readonly type: "pull" | "value"; readonly duty: DutyId; readonly value: ShortRoot }
+  /** A restarted node asks what was decided. */
+  | { readonly type: "decision"; readonly duty: DutyId }
   | {
       readonly type: "partials";
       readonly duty: DutyId;

@@ -43,6 +43,20 @@ export class VirtualDisk {
     return new VirtualStore(this);
   }
 
+  /** A disk with what is on the platter now: a backup, or a copied directory. */
+  copy(): VirtualDisk {
+    const disk = new VirtualDisk(this.#wait);
+    disk.restore(this);
+    return disk;
+  }
+
+  /** Sets the disk to what is on another one: a backup that is put back. */
+  restore(earlier: VirtualDisk): void {
+    this.platter.clear();
+    this.#sorted = null;
+    for (const [key, value] of earlier.platter) this.platter.set(key, value.slice());
+  }
+
   /** Keys in order. */
   get keys(): readonly string[] {
     if (this.#sorted === null || this.#sorted.length !== this.platter.size) {

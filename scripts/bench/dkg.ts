@@ -1,7 +1,7 @@
 /**
- * The cryptography of a ceremony, all operators in this process and nothing between them: CPU time
- * of one operator beside the sum of the primitives that the protocol cannot do without, each
- * measured in the same run.
+ * A ceremony in three parts. The cryptography, all operators in this process and nothing between
+ * them: CPU time of one operator beside the sum of the primitives that the protocol cannot do
+ * without, each measured in the same run. Then network and keystores (`dkgShell.ts`).
  */
 import {
   aggregatePublicKeys,
@@ -14,6 +14,7 @@ import {
 import { combineSignatures } from "../../src/crypto/threshold.ts";
 import { assert } from "../../src/util/assert.ts";
 import { CeremonyNetwork } from "../../test/support/ceremonyNetwork.ts";
+import { benchKeystores, benchNetwork } from "./dkgShell.ts";
 import type { BenchRow } from "./row.ts";
 import { median } from "./statistics.ts";
 
@@ -77,7 +78,11 @@ export async function benchDkg(progress: (text: string) => void): Promise<readon
       limit: `below ${MAX_MEGABYTES}`,
       pass: megabytes < MAX_MEGABYTES,
     });
+    progress(`ceremony network, ${validators} validators`);
+    rows.push(...(await benchNetwork(size, floor)));
   }
+  progress("ceremony keystores");
+  rows.push(await benchKeystores());
   return rows;
 }
 

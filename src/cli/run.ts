@@ -72,9 +72,7 @@ type Run = {
 
 async function runNode({ options, logger, stopping, decorate }: Run): Promise<void> {
   const { signal } = stopping;
-  const reading = readDataDir(options, (done, total) =>
-    logger.info("Key shares are being decrypted.", { done, total }),
-  );
+  const reading = readDataDir(options, (done, total) => tellProgress(logger, done, total));
   // A thousand keystores take minutes, and a signal does not wait for them.
   const dataDir = await Promise.race([reading, rejectOnAbort(signal)]);
   const { cluster, identity } = dataDir;
@@ -131,7 +129,7 @@ async function runNode({ options, logger, stopping, decorate }: Run): Promise<vo
   const { network } = p2p;
   const ports = { ...SYSTEM, network, identity, beacon, ...owned, logger, metrics, signer };
   node = await createNode(
-    { cluster, version: versionInfo().version, onWaiting, standingFreeze: admin.standingFreeze },
+    { ...versionInfo(), cluster, onWaiting, skipWait: options.skipWait, ...admin },
     { ...ports, network: await decorate(ports, cluster, signal) },
     signal,
   );
@@ -144,6 +142,10 @@ async function runNode({ options, logger, stopping, decorate }: Run): Promise<vo
 const SYSTEM = { clock: systemClock, random: systemRandom, bls: createBls() } as const;
 
 /** Said only by the process that owns the directory: one that waits for it does not start yet. */
+function tellProgress(logger: Logger, done: number, total: number): void {
+  logger.info("Key shares are being decrypted.", { done, total });
+}
+
 function announce(logger: Logger, { cluster, identity, warnings }: DataDir): void {
   for (const warning of warnings) logger.warn(warning);
   logger.info("The node is starting.", {

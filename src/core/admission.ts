@@ -12,6 +12,7 @@ import type { Counter, Metrics } from "../ports/metrics.ts";
 import type { Refused, SafetyGate } from "../safety/gate.ts";
 import { Listeners } from "../util/listeners.ts";
 import type { Background } from "./background.ts";
+import type { Deadlines } from "./deadlines.ts";
 import type { Admission, AdmissionOutcome, Signed, Tracker } from "./interfaces.ts";
 import type { SignatureVerifier } from "./signatureVerifier.ts";
 import { tasksByValidator } from "./tasks.ts";
@@ -19,6 +20,9 @@ import { tasksByValidator } from "./tasks.ts";
 type AdmissionParts = {
   readonly gate: SafetyGate;
   readonly verifier: SignatureVerifier;
+  readonly deadlines: Pick<Deadlines, "signalOf">;
+  /** Resolves once this node may sign at all after its start. */
+  readonly untilWitnessed: (signal: AbortSignal) => Promise<void>;
   readonly background: Background;
   readonly tracker: Tracker;
   readonly logger: Logger;
@@ -53,7 +57,11 @@ export class GateAdmission implements Admission {
   admit(signed: Signed): void {
     const { background, tracker } = this.#parts;
     background.run(
-      async () => void (await this.submit(signed)),
+      async () => {
+        // WITNESS-3: a duty that was decided just after a start waits for the peers' answers.
+        await this.#parts.untilWitnessed(this.#parts.deadlines.signalOf(signed.set.duty));
+        await this.submit(signed);
+      },
       (fault) => tracker.noted(signed.set.duty, fault.code),
     );
   }

@@ -7,7 +7,7 @@ import type { Duty, DutyId } from "../domain/duty.ts";
 import { dutyId } from "../domain/duty.ts";
 import type { RejectionCode } from "../domain/errors.ts";
 import type { PeerIndex } from "../domain/keys.ts";
-import { MAX_GOSSIP_PAYLOAD_BYTES, MAX_INSTANCES } from "../domain/limits.ts";
+import { DECISION_PULL_BPS, MAX_GOSSIP_PAYLOAD_BYTES, MAX_INSTANCES } from "../domain/limits.ts";
 import type { BasisPoints, Millis, Round } from "../domain/units.ts";
 import { BASIS_POINTS } from "../domain/units.ts";
 import type { AgreedDuty, DutyKind } from "../duties/kind.ts";
@@ -15,16 +15,18 @@ import type { Chain } from "../eth2/chain.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Identity } from "../ports/identity.ts";
 import type { Counter, Histogram, Metrics } from "../ports/metrics.ts";
+import type { Network } from "../ports/network.ts";
 import type { SignedStatement, Statement } from "../qbft/messages.ts";
 import { assert } from "../util/assert.ts";
 import { toHex } from "../util/bytes.ts";
 import { Listeners } from "../util/listeners.ts";
 import type { ConsensusFrame, Profile, Scope } from "../wire/profile.ts";
 import type { Background } from "./background.ts";
-import { ConsensusInstance } from "./consensusInstance.ts";
+import { ConsensusInstance, type DecisionProof } from "./consensusInstance.ts";
 import type { Courier } from "./courier.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { DecidedArchive } from "./decidedArchive.ts";
+import { DecisionPulls } from "./decisionPulls.ts";
 import type { DutyGater } from "./dutyGater.ts";
 import type { Evidence } from "./evidence.ts";
 import type { Consensus, Tracker } from "./interfaces.ts";
@@ -37,6 +39,7 @@ type ConsensusParts = {
   readonly chain: Chain;
   readonly clock: Clock;
   readonly identity: Identity;
+  readonly network: Network;
   readonly courier: Courier;
   readonly deadlines: Deadlines;
   readonly gater: DutyGater;
@@ -53,9 +56,11 @@ type ConsensusParts = {
 export class QbftConsensus implements Consensus {
   readonly #parts: ConsensusParts;
   readonly #decided = new Listeners<[UnsignedData]>();
+  readonly #proved = new Listeners<[UnsignedData, DecisionProof]>();
   readonly #instances = new Map<DutyId, ConsensusInstance>();
   /** Signatures that were checked, per duty: justifications repeat what came before. */
   readonly #checked = new Map<DutyId, Set<string>>();
+  readonly #decisions: DecisionPulls;
   readonly #rounds: Histogram;
   readonly #refusals: Counter;
 
@@ -72,12 +77,23 @@ export class QbftConsensus implements Consensus {
       help: "Proposed values that this node refused to prepare",
       labels: ["duty"],
     });
+    this.#decisions = new DecisionPulls({
+      ...parts,
+      patienceMs: this.#partOfSlot(DECISION_PULL_BPS),
+      askAll: (duty) => this.#askPeers(duty),
+      ask: (peer, duty) => this.#askPeer(peer, duty),
+    });
     parts.deadlines.onExpired((duty) => this.#drop(duty));
     parts.courier.onFrame("consensus", (from, bytes) => this.#onFrame(from, bytes));
   }
 
   onDecided(handler: (data: UnsignedData) => void): void {
     this.#decided.add(handler);
+  }
+
+  /** Every decision that consensus made here, with the votes that prove it. */
+  onProved(handler: (data: UnsignedData, proof: DecisionProof) => void): void {
+    this.#proved.add(handler);
   }
 
   participate(duty: Duty): void {
@@ -88,6 +104,7 @@ export class QbftConsensus implements Consensus {
     if (decided === null) {
       // The disk syncs while the value is fetched: the first vote finds the slot recorded.
       if (this.#parts.votes.maySend(duty.slot)) this.#whenRecorded(duty, () => undefined);
+      else this.#askWhatWasDecided(duty);
       return;
     }
     // FLOW-10: it goes on from the decision of its former life, and serves its bytes to peers.
@@ -100,7 +117,14 @@ export class QbftConsensus implements Consensus {
     else this.#instanceOf(data.duty)?.propose(data);
   }
 
+  /** CERT-3: in a slot of its former life a node does not vote, but it can still sign. */
+  #askWhatWasDecided(duty: Duty): void {
+    this.#parts.tracker.noted(duty, "this node was restarted in this slot and did not vote in it");
+    this.#decisions.want(duty);
+  }
+
   stop(): void {
+    this.#decisions.stop();
     for (const instance of this.#instances.values()) instance.stop();
     this.#instances.clear();
     this.#checked.clear();
@@ -158,9 +182,11 @@ export class QbftConsensus implements Consensus {
       onRound: (round) => {
         if (round > 1) tracker.noted(duty, `round ${round - 1} ended without a decision`);
       },
-      onDecided: (data, round) => {
-        this.#rounds.observe(round, labels);
+      onDecided: (data, proof) => {
+        this.#rounds.observe(proof.round, labels);
         this.#keep(kind, data);
+        this.#proved.emit(data, proof);
+        this.#decisions.settle(duty);
         this.#decided.emit(data);
       },
     });
@@ -230,6 +256,9 @@ export class QbftConsensus implements Consensus {
       case "pull":
         instance.servePull(from, frame.value);
         return null;
+      case "decision":
+        instance.serveDecision(from);
+        return null;
       case "value":
         return instance.receiveValue(this.#dataOf(frame.duty, frame.value)) ? null : "duplicate";
     }
@@ -270,7 +299,18 @@ export class QbftConsensus implements Consensus {
     this.#parts.courier.reject("consensus", peer, code);
   }
 
+  #askPeer(peer: PeerIndex, duty: Duty): void {
+    const { courier, profile } = this.#parts;
+    courier.send(peer, "consensus", profile.encodeConsensus({ kind: "decision", duty }));
+  }
+
+  #askPeers(duty: Duty): void {
+    const { nodes, self } = this.#parts.identity;
+    for (let peer = 0; peer < nodes; peer++) if (peer !== self) this.#askPeer(peer, duty);
+  }
+
   #drop(duty: Duty): void {
+    this.#decisions.settle(duty);
     this.#instances.get(dutyId(duty))?.stop();
     this.#instances.delete(dutyId(duty));
     this.#checked.delete(dutyId(duty));

@@ -45,10 +45,16 @@ export type InstanceParts = {
   /** `from` handed the message over; null for what this node made itself. */
   readonly onRejected: (effect: RejectEffect, from: PeerIndex | null) => void;
   readonly onRound: (round: Round) => void;
-  readonly onDecided: (data: UnsignedData, round: Round) => void;
+  readonly onDecided: (data: UnsignedData, proof: DecisionProof) => void;
+};
+/** A quorum of COMMITs of one round. */
+export type DecisionProof = {
+  readonly round: Round;
+  readonly commits: readonly SignedStatement[];
 };
 type MessageFrame = ConsensusFrame & { readonly kind: "message" };
 type RejectEffect = QbftEffect & { readonly kind: "reject" };
+type DecideEffect = QbftEffect & { readonly kind: "decide" };
 /** A message on its way into the machine, with who brought it and what came along. */
 type Delivery = {
   readonly message: Message;
@@ -69,7 +75,8 @@ export class ConsensusInstance {
   #isStepping = false;
   #isStopped = false;
   #timer: Timer | null = null;
-  #undelivered: { readonly value: Root; readonly round: Round } | null = null;
+  #undelivered: DecideEffect | null = null;
+  #decision: DecideEffect | null = null;
 
   constructor(parts: InstanceParts) {
     this.#parts = parts;
@@ -118,6 +125,24 @@ export class ConsensusInstance {
     const message = [...this.#proposals.values()].find((m) => m.value === value);
     if (message === undefined) sendTo(peer, { kind: "value", duty, value: data.value });
     else sendTo(peer, { kind: "message", duty, message, value: data.value });
+  }
+
+  /** Answers a restarted peer's question what was decided, within the limit of its pulls. */
+  serveDecision(peer: PeerIndex): void {
+    const served = this.#served.get(peer) ?? 0;
+    const data = this.#decision === null ? undefined : this.#values.get(this.#decision.value);
+    if (this.#decision === null || data === undefined || served >= MAX_PULLS_PER_PEER) return;
+    this.#served.set(peer, served + 1);
+    const { value, round, certificate } = this.#decision;
+    const statement: Statement = {
+      type: "DECIDED",
+      round,
+      value,
+      preparedRound: 0,
+      preparedValue: null,
+    };
+    const message: Message = { ...this.#parts.sign(statement), justification: certificate };
+    this.#parts.sendTo(peer, this.#frameOf(message, data.value));
   }
 
   stop(): void {
@@ -196,7 +221,8 @@ export class ConsensusInstance {
         this.#validate(effect.value, effect.round, effect.certified);
         return;
       case "decide":
-        this.#undelivered = { value: effect.value, round: effect.round };
+        this.#decision = effect;
+        this.#undelivered = effect;
         this.#timer?.cancel();
         this.#deliver();
         return;
@@ -245,8 +271,8 @@ export class ConsensusInstance {
     if (this.#undelivered === null) return;
     const data = this.#values.get(this.#undelivered.value);
     if (data === undefined) return;
-    const { round } = this.#undelivered;
+    const { round, certificate } = this.#undelivered;
     this.#undelivered = null;
-    this.#parts.onDecided(data, round);
+    this.#parts.onDecided(data, { round, commits: certificate });
   }
 }

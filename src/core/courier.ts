@@ -11,8 +11,15 @@ import type { Counter, Metrics } from "../ports/metrics.ts";
 import type { Channel, Inbound, Network } from "../ports/network.ts";
 import type { Profile, Scope } from "../wire/profile.ts";
 
-/** Takes a frame of an authenticated author; the code says why it was not accepted. */
-export type FrameHandler = (author: PeerIndex, bytes: Uint8Array) => RejectionCode | null;
+/**
+ * Takes a frame of an authenticated author; the code says why it was not accepted. A frame that
+ * came by gossip has no direct way back.
+ */
+export type FrameHandler = (
+  author: PeerIndex,
+  bytes: Uint8Array,
+  reply: Inbound["reply"],
+) => RejectionCode | null;
 
 type CourierParts = {
   readonly network: Network;
@@ -42,26 +49,32 @@ export class Courier {
     bytes: Uint8Array,
     gossipPayloads: () => readonly Uint8Array[],
   ): void {
-    const { network, identity, profile, scope } = this.#parts;
+    const { network, identity } = this.#parts;
     let isCutOff = false;
     for (let peer = 0; peer < identity.nodes; peer++) {
       if (peer !== identity.self && !network.send(peer, channel, bytes)) isCutOff = true;
     }
     if (!isCutOff) return;
-    for (const payload of gossipPayloads()) {
-      network.gossip(channel, profile.sealGossip(scope, { channel, payload }, identity));
-    }
+    for (const payload of gossipPayloads()) this.gossip(channel, payload);
   }
 
-  /** To one peer; lost when it has no path, as any frame may be. */
-  send(peer: PeerIndex, channel: Channel, bytes: Uint8Array): void {
-    this.#parts.network.send(peer, channel, bytes);
+  /** To one peer; lost when it has no path, as any frame may be: false then. */
+  send(peer: PeerIndex, channel: Channel, bytes: Uint8Array): boolean {
+    return this.#parts.network.send(peer, channel, bytes);
+  }
+
+  /** Sealed, to everybody that gossip reaches. */
+  gossip(channel: Channel, payload: Uint8Array): void {
+    const { network, identity, profile, scope } = this.#parts;
+    network.gossip(channel, profile.sealGossip(scope, { channel, payload }, identity));
   }
 
   onFrame(channel: Channel, handler: FrameHandler): void {
     this.#parts.network.onFrame(channel, (frame) => {
       const isDirect = frame.via === "direct";
-      const code = isDirect ? handler(frame.from, frame.bytes) : this.#openGossip(frame, handler);
+      const code = isDirect
+        ? handler(frame.from, frame.bytes, frame.reply ?? this.#wayBack(frame))
+        : this.#openGossip(frame, handler);
       if (code !== null) this.reject(channel, frame.from, code);
     });
   }
@@ -86,6 +99,11 @@ export class Courier {
     if (ERRORS[code].penalty === "reject") this.#parts.network.penalise(peer, code);
   }
 
+  /** Where a transport cannot answer on the stream itself. */
+  #wayBack({ from, channel }: Inbound): (bytes: Uint8Array) => boolean {
+    return (bytes) => this.send(from, channel, bytes);
+  }
+
   #openGossip(frame: Inbound, handler: FrameHandler): RejectionCode | null {
     const { profile, scope, identity } = this.#parts;
     const opened = profile.openGossip(scope, frame.bytes, identity);
@@ -94,7 +112,7 @@ export class Courier {
     if (channel !== frame.channel) return "malformed";
     if (author === identity.self) return null;
     // Whoever forwarded it is honest: what the author signed is the author's to answer for.
-    const code = handler(author, payload);
+    const code = handler(author, payload, undefined);
     if (code !== null) this.reject(channel, author, code);
     return null;
   }

@@ -30,6 +30,10 @@ export class DecidedDutyStore implements DutyStore {
     this.#stored.emit(data);
   }
 
+  decided(): readonly UnsignedData[] {
+    return this.#decided.values();
+  }
+
   awaitData(duty: Duty, signal: AbortSignal): Promise<UnsignedData> {
     return this.#decided.wait(dutyId(duty), signal);
   }

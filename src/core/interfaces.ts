@@ -50,6 +50,8 @@ export interface Consensus {
 export interface DutyStore {
   store(data: UnsignedData): void;
   onStored(handler: (data: UnsignedData) => void): void;
+  /** What is decided and not past its deadline. */
+  decided(): readonly UnsignedData[];
   /** Resolves once the duty is decided; rejects with the signal's reason. */
   awaitData(duty: Duty, signal: AbortSignal): Promise<UnsignedData>;
 }

@@ -57,6 +57,21 @@ export class SignatureVerifier {
     return { duty, signatures: valid } as Verified<AggregatedSet>;
   }
 
+  /**
+   * Partial signatures of peers that verify under their PubShares: evidence of what those signed,
+   * never a set for the exchange.
+   */
+  validWitnesses(
+    partials: readonly (PartialSignature & { readonly share: ShareIndex })[],
+    taskOf: TaskOf,
+  ): Promise<readonly (PartialSignature & { readonly share: ShareIndex })[]> {
+    return this.#valid(partials, ({ share, validator, signature }) => ({
+      publicKey: this.#pubShareOf(validator, share),
+      signingRoot: taskOf(validator).signingRoot,
+      signature,
+    }));
+  }
+
   /** Those of one validator's shares that do not verify. */
   async invalidShares(
     task: SigningTask,

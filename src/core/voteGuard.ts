@@ -4,7 +4,9 @@
  * is synced to disk, and after a restart the node sends no consensus message for slots up to the
  * highest recorded one or the slot of the start, whichever is later (DESIGN §6, Restart).
  */
+import type { Duty } from "../domain/duty.ts";
 import { FaultError } from "../domain/errors.ts";
+import { RESUMED_SLOTS } from "../domain/limits.ts";
 import type { Slot } from "../domain/units.ts";
 import type { KeyValueStore } from "../ports/keyValueStore.ts";
 
@@ -14,12 +16,14 @@ export class VoteGuard {
   readonly #store: KeyValueStore;
   /** Last slot of a former life: nothing is sent for it or before it. */
   readonly quarantinedUntil: Slot;
+  readonly #bootSlot: Slot;
   #recorded: Slot;
   #writing: Promise<void> = Promise.resolve();
 
   private constructor(store: KeyValueStore, recorded: Slot, bootSlot: Slot) {
     this.#store = store;
     this.#recorded = recorded;
+    this.#bootSlot = bootSlot;
     this.quarantinedUntil = Math.max(recorded, bootSlot);
   }
 
@@ -32,6 +36,17 @@ export class VoteGuard {
     }
     const slot = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0));
     return new VoteGuard(store, slot, bootSlot);
+  }
+
+  /**
+   * CERT-3: duties of the last slots of a former life, which may have been decided without this
+   * node's signature.
+   */
+  interruptedDuties(): readonly Duty[] {
+    if (this.#recorded < 0) return [];
+    const from = Math.max(0, this.#bootSlot - RESUMED_SLOTS);
+    const slots = Array.from({ length: Math.max(0, this.#bootSlot - from) }, (_, i) => from + i);
+    return slots.map((slot) => ({ slot, type: "attester" }));
   }
 
   maySend(slot: Slot): boolean {

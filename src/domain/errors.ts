@@ -73,6 +73,11 @@ export const ERRORS = {
     penalty: "reject",
     message: "the share signed a second root for one duty; both are kept as evidence",
   },
+  bad_witness: {
+    kind: "rejection",
+    penalty: "reject",
+    message: "a statement about what this node signed is not proved by its own signature",
+  },
   // What a validator client sent.
   undecided: {
     kind: "rejection",
@@ -158,6 +163,21 @@ export const ERRORS = {
     httpStatus: 412,
     message: "another process took over this data directory",
   },
+  waiting: {
+    kind: "refusal",
+    httpStatus: 412,
+    message: "this node waits two epochs before it signs, since its keys may have been in use",
+  },
+  unwitnessed: {
+    kind: "refusal",
+    httpStatus: 412,
+    message: "too few peers have told since the start what this node signed before it",
+  },
+  identity_in_use: {
+    kind: "refusal",
+    httpStatus: 412,
+    message: "another live process signs with this operator's identity and is ahead of this one",
+  },
   store_failed: {
     kind: "refusal",
     httpStatus: 412,
@@ -215,6 +235,11 @@ export const ERRORS = {
     kind: "fault",
     retryable: false,
     message: "this process lost its data directory to another program and signs nothing any more",
+  },
+  twin_alive: {
+    kind: "fault",
+    retryable: false,
+    message: "this operator's identity is in use twice, and the other process is ahead of this one",
   },
   node_unreachable: {
     kind: "fault",

@@ -82,6 +82,10 @@ export const MAX_INSTANCES = 256;
 export const MAX_MESSAGES_PER_PEER = 6 * MAX_ROUND;
 /** Votes that justify one message: a quorum of ROUND-CHANGE and a quorum of PREPARE. */
 export const MAX_JUSTIFICATIONS = 2 * MAX_NODES;
+/** Pause between two questions for what was decided, in basis points of the slot (DESIGN §5). */
+export const DECISION_PULL_BPS = 420;
+/** Slots before a start whose duties are taken up again, if the cluster decided them. */
+export const RESUMED_SLOTS = 3;
 /** Value pulls that one peer may ask for within one instance. */
 export const MAX_PULLS_PER_PEER = 2 * MAX_ROUND;
 
@@ -89,6 +93,29 @@ export const MAX_PULLS_PER_PEER = 2 * MAX_ROUND;
 export const MAX_PARTIALS_PER_FRAME = MAX_VALIDATORS;
 /** Distinct message roots in one partial-signature frame. */
 export const MAX_ROOTS_PER_FRAME = MAX_VALIDATORS;
+
+/** Pause between two heartbeats of a node, in milliseconds. */
+export const HEARTBEAT_MS = 1_000;
+/** A session that is not heard of for this long is over: three heartbeats may be lost. */
+export const SESSION_SILENCE_MS = 3_500;
+/** One encoded heartbeat: about 150 bytes. */
+export const MAX_HEARTBEAT_BYTES = 256;
+/** Characters of a release's name in a heartbeat. */
+export const MAX_VERSION_LENGTH = 32;
+/** One frame of the status channel: always gossipable. */
+export const MAX_STATUS_FRAME_BYTES = MAX_GOSSIP_PAYLOAD_BYTES;
+/** Answers that wait in one stream for a slow peer: all statements about 10,000 validators. */
+export const MAX_REPLY_BUFFER_BYTES = 4 * 1024 * 1024;
+/** Parts of one witness answer: two statements of each validator, some 70 in a part. */
+export const MAX_WITNESS_PARTS = 2_048;
+
+/**
+ * How long partial signatures wait before they are checked as witnesses, in basis points of the
+ * slot: the duty's own work comes first.
+ */
+export const WITNESS_DELAY_BPS = 1_000;
+/** Epochs without a signature before a data directory signs that may have a rival (DESIGN §7). */
+export const MIGRATION_WAIT_EPOCHS = 2;
 
 /** Slots for which a share that lied is verified before it is used (DESIGN §5). */
 export const SUSPECT_SLOTS = 32;

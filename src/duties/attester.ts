@@ -18,13 +18,41 @@ import { attesterDomain, computeSigningRoot } from "../eth2/signing.ts";
 import type { AttestationData, SignedAttestation } from "../eth2/types.ts";
 import { assert } from "../util/assert.ts";
 import { err, ok } from "../util/result.ts";
-import type { AgreedDuty, JudgeContext, Judgement, OwnView } from "./kind.ts";
+import type { AgreedDuty, CompactForm, JudgeContext, Judgement, OwnView } from "./kind.ts";
 
 const ACCEPT: Judgement = { kind: "accept" };
+
+const compact: CompactForm<AttesterDefinition> = {
+  agreed: ({ value }) => value,
+
+  signed({ duty, value }, definition, chain) {
+    return encodeAttestationData(signedBy(decoded(value), definition, forkOf(duty, chain)));
+  },
+
+  read(bytes, chain) {
+    const data = decodeAttestationData(bytes);
+    if (data === null) return null;
+    const { slot, source, target } = data;
+    const messageRoot = attestationDataRoot(data);
+    const signingRoot = computeSigningRoot(messageRoot, attesterDomain(chain, target.epoch));
+    const slashing = { kind: "attestation", source: source.epoch, target: target.epoch } as const;
+    return { slot, messageRoot, signingRoot, slashing };
+  },
+
+  /** ATT-7: before EIP-7549 each validator filled its own committee in. */
+  explains(agreed, signed, chain) {
+    const [ours, seen] = [decodeAttestationData(agreed), decodeAttestationData(signed)];
+    if (ours === null || seen === null) return false;
+    const { signsCommittee } = chain.forkAt(chain.epochOf(ours.slot)).fork.attestationIndex;
+    const index = signsCommittee ? seen.index : ours.index;
+    return attestationDataRoot({ ...ours, index }) === attestationDataRoot(seen);
+  },
+};
 
 export const attester: AgreedDuty<AttesterDefinition> = {
   type: "attester",
   consensus: "agree",
+  compact,
   safety: { scope: "attest", messagesPerValidator: 1 },
   isDurable: false,
   pullPatienceBps: 100,

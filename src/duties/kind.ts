@@ -6,6 +6,7 @@ import type {
   AggregatedSignature,
   DutyDefinition,
   SigningTask,
+  SlashingInput,
   UnsignedData,
 } from "../domain/data.ts";
 import type { Duty, DutyType } from "../domain/duty.ts";
@@ -71,9 +72,31 @@ interface AnyDuty<D extends DutyDefinition> {
   tasks(data: UnsignedData, definitions: readonly D[], chain: Chain): readonly SigningTask[];
 }
 
+/** A signed message in the short form that is kept of it, and what it means. */
+export type CompactMessage = {
+  readonly slot: Slot;
+  readonly messageRoot: Root;
+  readonly signingRoot: Root;
+  readonly slashing: SlashingInput;
+};
+
+/** How messages that can be slashed are kept: bytes that show what a signature covers. */
+export interface CompactForm<D extends DutyDefinition = DutyDefinition> {
+  /** Of the value as the cluster agreed on it. */
+  agreed(data: UnsignedData, chain: Chain): Uint8Array;
+  /** Of the message that this validator signs. */
+  signed(data: UnsignedData, definition: D, chain: Chain): Uint8Array;
+  /** Null when the bytes are none of this form. */
+  read(bytes: Uint8Array, chain: Chain): CompactMessage | null;
+  /** Whether a decision explains a message: some validator may have signed just that. */
+  explains(agreed: Uint8Array, signed: Uint8Array, chain: Chain): boolean;
+}
+
 /** A duty whose value the cluster agrees on, and whose signatures the beacon node is handed. */
 export interface AgreedDuty<D extends DutyDefinition = DutyDefinition> extends AnyDuty<D> {
   readonly consensus: "agree";
+  /** Absent where a signature can never be slashed. */
+  readonly compact?: CompactForm<D>;
   /** Whether a decided value is kept on disk, so that it survives a restart (FLOW-10). */
   readonly isDurable: boolean;
   /** VALUE-3: how long a missing value is given to arrive by itself before a peer is asked. */

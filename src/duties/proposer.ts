@@ -5,22 +5,41 @@
 import type { ProposerDefinition } from "../domain/data.ts";
 import type { Duty } from "../domain/duty.ts";
 import { FaultError } from "../domain/errors.ts";
+import { blockHeaderRoot, decodeBlockHeader } from "../eth2/blockHeader.ts";
 import { decodeProposal, encodeProposal, type Proposal } from "../eth2/blocks.ts";
 import type { Chain } from "../eth2/chain.ts";
 import type { Fork } from "../eth2/forks.ts";
 import { computeSigningRoot, epochRoot, proposerDomain, randaoDomain } from "../eth2/signing.ts";
 import { assert } from "../util/assert.ts";
+import { equalBytes } from "../util/bytes.ts";
 import { err, ok } from "../util/result.ts";
-import type { AgreedDuty, Judgement, OwnView } from "./kind.ts";
+import type { AgreedDuty, CompactForm, Judgement, OwnView } from "./kind.ts";
 
 /** An execution client moves the gas limit by less than this part of the parent's per block. */
 const GAS_LIMIT_STEP_DIVISOR = 1_024;
 
 const ACCEPT: Judgement = { kind: "accept" };
 
+const compact: CompactForm<ProposerDefinition> = {
+  agreed: ({ duty, value }, chain) => decoded(duty, value, chain).header(),
+  signed: ({ duty, value }, _definition, chain) => decoded(duty, value, chain).header(),
+
+  read(bytes, chain) {
+    const header = decodeBlockHeader(bytes);
+    if (header === null) return null;
+    const { slot } = header;
+    const messageRoot = blockHeaderRoot(header);
+    const signingRoot = computeSigningRoot(messageRoot, proposerDomain(chain, chain.epochOf(slot)));
+    return { slot, messageRoot, signingRoot, slashing: { kind: "block", slot } };
+  },
+
+  explains: (agreed, signed) => equalBytes(agreed, signed),
+};
+
 export const proposer: AgreedDuty<ProposerDefinition> = {
   type: "proposer",
   consensus: "agree",
+  compact,
   safety: { scope: "propose", messagesPerValidator: 1 },
   isDurable: true,
   // Megabytes to every peer at 100 Mbit/s take about this long.

@@ -10,6 +10,7 @@ export type BlockValue = {
   slot: number;
   proposerIndex: number;
   parentRoot: Uint8Array;
+  stateRoot: Uint8Array;
   body: {
     randaoReveal: Uint8Array;
     executionPayload?: { feeRecipient: Uint8Array; gasLimit: number };
@@ -27,6 +28,8 @@ export type BlockForm = {
   serialize(contents: BlockContents): Uint8Array;
   /** Hash tree root of the block alone: a blinded block has the root of its full one. */
   blockRoot(contents: BlockContents): Uint8Array;
+  /** Hash tree root of the block's body. */
+  bodyRoot(contents: BlockContents): Uint8Array;
   json(contents: BlockContents): unknown;
   signedSsz(contents: BlockContents, signature: Signature): Uint8Array;
   signedJson(contents: BlockContents, signature: Signature): unknown;
@@ -38,9 +41,13 @@ export type BlockForm = {
 export type SignedBlockValue = { message: BlockValue; signature: Uint8Array };
 type SignedContents = Omit<BlockContents, "block"> & { signedBlock: SignedBlockValue };
 
+type BlockType = Type<BlockValue> & {
+  readonly fields: { readonly body: Pick<Type<never>, "hashTreeRoot"> };
+};
+
 /** The block travels alone. */
 export function bareForm(types: {
-  readonly block: Type<BlockValue>;
+  readonly block: BlockType;
   readonly signed: Type<SignedBlockValue>;
 }): BlockForm {
   const bare = (block: BlockValue): BlockContents => ({ block, kzgProofs: [], blobs: [] });
@@ -49,6 +56,7 @@ export function bareForm(types: {
     fromJson: (json) => bare(types.block.fromJson(json)),
     serialize: ({ block }) => types.block.serialize(block),
     blockRoot: ({ block }) => types.block.hashTreeRoot(block),
+    bodyRoot: ({ block }) => types.block.fields.body.hashTreeRoot(block.body as never),
     json: ({ block }) => types.block.toJson(block),
     signedSsz: ({ block }, signature) => types.signed.serialize({ message: block, signature }),
     signedJson: ({ block }, signature) => types.signed.toJson({ message: block, signature }),
@@ -59,7 +67,7 @@ export function bareForm(types: {
 
 /** The block travels with its blobs and their proofs (EIP-4844). */
 export function contentsForm(types: {
-  readonly block: Type<BlockValue>;
+  readonly block: BlockType;
   readonly contents: Type<BlockContents>;
   readonly signed: Type<SignedContents>;
 }): BlockForm {
@@ -73,6 +81,7 @@ export function contentsForm(types: {
     fromJson: (json) => types.contents.fromJson(json),
     serialize: (contents) => types.contents.serialize(contents),
     blockRoot: ({ block }) => types.block.hashTreeRoot(block),
+    bodyRoot: ({ block }) => types.block.fields.body.hashTreeRoot(block.body as never),
     json: (contents) => types.contents.toJson(contents),
     signedSsz: (contents, signature) => types.signed.serialize(signed(contents, signature)),
     signedJson: (contents, signature) => types.signed.toJson(signed(contents, signature)),

@@ -9,6 +9,7 @@ import type { Slot, ValidatorIndex } from "../domain/units.ts";
 import { assert } from "../util/assert.ts";
 import { concatBytes, equalBytes, fromHex, toHex } from "../util/bytes.ts";
 import type { BlockContents, BlockForm } from "./blockForms.ts";
+import { encodeBlockHeader } from "./blockHeader.ts";
 import type { ForkName } from "./forkNames.ts";
 import { FORKS, type Fork } from "./forks.ts";
 
@@ -47,6 +48,8 @@ export type Proposal = ProducedBlock & {
   readonly isComplete: boolean;
   /** The Beacon API's JSON of {@link ProducedBlock.ssz}. */
   json(): unknown;
+  /** The 112-byte header of the same root. */
+  header(): Uint8Array;
   sign(signature: Signature): SignedBlock;
 };
 
@@ -123,7 +126,7 @@ function decode(fork: Fork, value: Uint8Array): Proposal | null {
   const form = formOf(fork, isBlinded);
   const contents = form === null ? null : deserialize(form, ssz);
   if (form === null || contents === null) return null;
-  const { slot, proposerIndex, parentRoot, body } = contents.block;
+  const { slot, proposerIndex, parentRoot, stateRoot, body } = contents.block;
   const root = rootOf(form.blockRoot(contents));
   const { executionPayload: payload, executionPayloadHeader: header } = body;
   return {
@@ -141,6 +144,10 @@ function decode(fork: Fork, value: Uint8Array): Proposal | null {
     gasLimit: payload?.gasLimit ?? header?.gasLimit ?? null,
     isComplete: isBlinded || hasBlobs(contents, fork.blocks?.proofsPerBlob ?? 0),
     json: () => form.json(contents),
+    header: () => {
+      const bodyRoot = form.bodyRoot(contents);
+      return encodeBlockHeader({ slot, proposerIndex, parentRoot, stateRoot, bodyRoot });
+    },
     sign: (signature) => ({
       fork: fork.name,
       isBlinded,

@@ -56,6 +56,8 @@ export type BuildParts = Ports & {
   readonly precursors: Precursors;
   readonly votes: VoteGuard;
   readonly archive: DecidedArchive;
+  /** Resolves once this node may sign at all after its start (WITNESS-3). */
+  readonly untilWitnessed: (signal: AbortSignal) => Promise<void>;
   /** Aborts when the node stops. */
   readonly signal: AbortSignal;
 };
@@ -63,6 +65,8 @@ export type BuildParts = Ports & {
 export type Built = {
   readonly components: Components;
   readonly courier: Courier;
+  readonly scope: Scope;
+  readonly verifier: SignatureVerifier;
   readonly stop: () => void;
 };
 
@@ -75,11 +79,12 @@ type Shared = BuildParts & {
   readonly scheduler: Scheduler;
   readonly gater: DutyGater;
   readonly fetcher: Fetcher;
+  readonly verifier: SignatureVerifier;
   readonly aggregatedSignatures: AggregatedSignatureStore;
 };
 
 export function buildComponents(parts: BuildParts): Built {
-  const { cluster, profile, chain, deadlines, background, store, logger } = parts;
+  const { cluster, profile, chain, deadlines, background, store, logger, bls } = parts;
   const scope = {
     genesisValidatorsRoot: chain.genesisValidatorsRoot,
     lockHash: cluster.lockHash,
@@ -88,7 +93,9 @@ export function buildComponents(parts: BuildParts): Built {
   const courier = new Courier({ ...parts, profile, scope });
   const evidence = new Evidence(store, logger, background);
   const { validators } = cluster;
-  const scheduler = new DutyScheduler({ ...parts, validators, resumed: parts.archive.duties });
+  const resumed = [...parts.archive.duties, ...parts.votes.interruptedDuties()];
+  const scheduler = new DutyScheduler({ ...parts, validators, resumed });
+  const verifier = new SignatureVerifier(bls, pubShareOf(cluster), cluster.nodes);
   const gater = new DutyGater({ ...parts, scheduler });
   const aggregatedSignatures = new MemoryAggregatedSignatureStore(deadlines);
   const fetcher = new BeaconFetcher({
@@ -106,6 +113,7 @@ export function buildComponents(parts: BuildParts): Built {
     scheduler,
     gater,
     fetcher,
+    verifier,
     aggregatedSignatures,
   };
   const checker = new ValueChecker(shared);
@@ -113,6 +121,8 @@ export function buildComponents(parts: BuildParts): Built {
   return {
     components: { scheduler, fetcher, consensus, tracker, ...buildSigning(shared) },
     courier,
+    scope,
+    verifier,
     stop() {
       consensus.stop();
       tracker.stop();
@@ -125,14 +135,13 @@ type Signing = Omit<Components, "scheduler" | "fetcher" | "consensus" | "tracker
 
 /** What turns a decided value into a group signature on the chain. */
 function buildSigning(shared: Shared): Signing {
-  const { cluster, deadlines, courier, bls, aggregatedSignatures } = shared;
+  const { cluster, deadlines, courier, aggregatedSignatures } = shared;
   const { threshold } = cluster;
   const reject = (share: ShareIndex, code: RejectionCode): void =>
     courier.reject("partials", peerIndexOf(share), code);
-  const verifier = new SignatureVerifier(bls, pubShareOf(cluster), cluster.nodes);
   const dutyStore = new DecidedDutyStore(deadlines);
   const partialSignatures = new MemoryPartialSignatureStore({ ...shared, threshold, reject });
-  const lifted = { ...shared, threshold, reject, verifier, dutyStore, partialSignatures };
+  const lifted = { ...shared, threshold, reject, dutyStore, partialSignatures };
   const admission = new GateAdmission(lifted);
   const submissions = new Submissions({ ...lifted, admission });
   return {

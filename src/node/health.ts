@@ -14,6 +14,8 @@ export type Observations = {
   readonly isLockHeld: boolean;
   /** Why the beacon node should not be trusted; null while the cluster agrees with it. */
   readonly viewProblem: string | null;
+  /** Why nothing is signed for now, by itself or until somebody acts; one sentence each. */
+  readonly signingProblems: readonly string[];
   /** Why nothing can be written; null while it can. */
   readonly storeProblem: string | null;
 };
@@ -36,6 +38,7 @@ export function healthOf(seen: Observations): Health {
   if (seen.signedFor > 0 && seen.signedFor < seen.validators) {
     reasons.push(`key shares are loaded for ${seen.signedFor} of ${seen.validators} validators`);
   }
+  for (const problem of seen.signingProblems) reasons.push(`nothing is signed: ${problem}`);
   if (seen.storeProblem !== null) reasons.push(`nothing is signed: ${seen.storeProblem}`);
   if (!seen.isLockHeld) reasons.push("another process took over this data directory");
   return { isReady: reasons.length === 0, reasons };

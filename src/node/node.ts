@@ -8,7 +8,7 @@ import type { Courier } from "../core/courier.ts";
 import { Deadlines } from "../core/deadlines.ts";
 import { DecidedArchive } from "../core/decidedArchive.ts";
 import { HeadFeed } from "../core/headFeed.ts";
-import type { Step } from "../core/interfaces.ts";
+import type { Components, Step } from "../core/interfaces.ts";
 import { VoteGuard } from "../core/voteGuard.ts";
 import { track, wire } from "../core/workflow.ts";
 import type { UnsignedData } from "../domain/data.ts";
@@ -25,6 +25,7 @@ import type { Profile } from "../wire/profile.ts";
 import { connectChain } from "./chainConnection.ts";
 import { buildComponents } from "./components.ts";
 import { type Health, healthOf, type Observations } from "./health.ts";
+import type { PeerSafety } from "./peerSafety.ts";
 import { startProposerPreparer } from "./proposerPreparer.ts";
 import { openSafety } from "./safety.ts";
 import { NodeSafetyControl, type SafetyControl } from "./safetyControl.ts";
@@ -34,12 +35,14 @@ import { WatchedStore } from "./watchedStore.ts";
 
 export type NodeConfig = {
   readonly cluster: Cluster;
-  /** Of this program, as the audit log names it. */
+  /** Of this program, as the audit log and the peers are told. */
   readonly version?: string;
   /** Why nothing may be signed from the very start, by the FREEZE file; null without it. */
   readonly standingFreeze?: () => string | null;
   /** Hears why the node cannot start yet, and again whenever the reason changes. */
   readonly onWaiting?: (reason: string) => void;
+  /** The operator answers for it that no other signer was active in the last two epochs. */
+  readonly skipWait?: boolean;
   /** The wire; profile 1 unless given. The simulator's studies try others. */
   readonly profile?: Profile;
   /** Sees the duties go by from outside, as the tracker does; it changes nothing. */
@@ -87,37 +90,41 @@ export async function createNode(
   const background = new Background(failure.resolve);
   const kindOf = (duty: Duty): DutyKind => DUTY_KINDS[duty.type];
   const deadlines = new Deadlines(ports.clock, chain, kindOf);
-  const { valueRoot } = profile;
-  const archive = await DecidedArchive.open({ ...ports, store, deadlines, valueRoot });
+  const archive = await DecidedArchive.open({ ...ports, ...profile, store, deadlines });
   const heads = new HeadFeed(ports.beacon);
   const sync = new SyncWatch({ ...ports, chain, background, signal: stopping.signal });
   const view = new ViewWatch(ports);
   const common = { ...ports, store, chain, background, deadlines, kindOf, heads };
-  const { genesisValidatorsRoot } = chain;
-  const { version, standingFreeze = () => null } = config;
-  const facts = { cluster, genesisValidatorsRoot, version, standingFreeze };
-  const safety = await openSafety({ ...common, ...facts });
-  const { components, courier, stop } = buildComponents({
+  const { standingFreeze = () => null } = config;
+  const safety = await openSafety({ ...common, ...config, standingFreeze });
+  const { peers, audit } = safety;
+  const built = buildComponents({
     ...common,
     cluster,
     profile,
     ...safety,
     votes,
     archive,
+    untilWitnessed: (signal) => peers.rollback.untilWitnessed(signal),
     signal: stopping.signal,
   });
 
+  const { components, courier } = built;
   wire(components);
   track(components, components.tracker);
   if (config.watch !== undefined) {
     track(components, config.watch);
     components.consensus.onDecided(config.watch.decided);
   }
-  components.fetcher.onFetched((data) => view.fetched(data));
-  components.consensus.onDecided((data) => {
-    const kind = kindOf(data.duty);
-    // Every node builds another block, and a reveal is nobody's view: they say nothing here.
-    if (kind.consensus === "agree" && kind.needsOwnData) view.decided(data);
+  watchView(components, view);
+  const health = (): Health => healthOf(observe({ ...ports, cluster, store, sync, view, peers }));
+  peers.start({
+    ...built,
+    sources: { ...components, verifier: built.verifier, background },
+    version: config.version ?? "unknown",
+    state: () => ({ auditHead: audit.head.hash, isReady: health().isReady }),
+    onTwinAhead: failure.resolve,
+    signal: stopping.signal,
   });
   heads.start(stopping.signal);
   sync.start();
@@ -130,12 +137,21 @@ export async function createNode(
     control: new NodeSafetyControl({ ...ports, cluster, ...safety, ...components }),
     failure: failure.promise,
     judgeGossip: (channel, bytes, from) => courier.judgeGossip(channel, bytes, from),
-    health: () => healthOf(observe({ ...ports, cluster, store, sync, view })),
+    health,
     stop() {
       stopping.abort(new Cancelled("the node stops"));
-      stop();
+      built.stop();
     },
   };
+}
+
+/** Every node builds another block, and a reveal is nobody's view: they say nothing here. */
+function watchView({ fetcher, consensus }: Components, view: ViewWatch): void {
+  fetcher.onFetched((data) => view.fetched(data));
+  consensus.onDecided((data) => {
+    const kind = DUTY_KINDS[data.duty.type];
+    if (kind.consensus === "agree" && kind.needsOwnData) view.decided(data);
+  });
 }
 
 type Watched = Ports & {
@@ -143,19 +159,21 @@ type Watched = Ports & {
   readonly store: WatchedStore;
   readonly sync: SyncWatch;
   readonly view: ViewWatch;
+  readonly peers: PeerSafety;
 };
 
-function observe({ cluster, store, sync, view, ...ports }: Watched): Observations {
-  const peers = Array.from({ length: cluster.nodes }, (_, peer) => peer);
+function observe({ cluster, store, sync, view, peers, ...ports }: Watched): Observations {
+  const all = Array.from({ length: cluster.nodes }, (_, peer) => peer);
   return {
     nodes: cluster.nodes,
     threshold: cluster.threshold,
-    connected: peers.filter((p) => p !== ports.identity.self && ports.network.path(p) !== "none"),
+    connected: all.filter((p) => p !== ports.identity.self && ports.network.path(p) !== "none"),
     beaconProblem: sync.problem,
     signedFor: ports.signer.validators.size,
     validators: cluster.validators.length,
     isLockHeld: ports.lock.isHeld(),
     viewProblem: view.problem,
+    signingProblems: peers.problems,
     storeProblem: store.problem,
   };
 }

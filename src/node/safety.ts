@@ -1,9 +1,10 @@
 /** Puts the safety ring together: what this node signed, what it may sign, and the log of both. */
 import type { Cluster } from "../cluster/cluster.ts";
+import type { Deadlines } from "../core/deadlines.ts";
 import type { Duty } from "../domain/duty.ts";
-import type { LockIndex, PubKey, Root } from "../domain/keys.ts";
+import type { LockIndex, PubKey } from "../domain/keys.ts";
 import type { DutyKind } from "../duties/kind.ts";
-import type { KeyValueStore } from "../ports/keyValueStore.ts";
+import type { Chain } from "../eth2/chain.ts";
 import type { Ports } from "../ports/ports.ts";
 import type { AuditChain } from "../safety/auditChain.ts";
 import { type Freezes, openFreezes } from "../safety/freezes.ts";
@@ -15,14 +16,17 @@ import type { SlashingStore } from "../safety/slashingStore.ts";
 import { assert } from "../util/assert.ts";
 import { openAudit } from "./audit.ts";
 import { AuditProjector } from "./auditProjector.ts";
+import { openPeerSafety, type PeerSafety } from "./peerSafety.ts";
 
-export type SafetyParts = Pick<Ports, "lock" | "clock" | "metrics" | "logger" | "auditFile"> & {
-  readonly store: KeyValueStore;
-  readonly genesisValidatorsRoot: Root;
+export type SafetyParts = Ports & {
   readonly cluster: Cluster;
-  readonly kindOf: (duty: Duty) => Pick<DutyKind, "safety">;
-  readonly version: string | undefined;
+  readonly chain: Chain;
+  readonly deadlines: Deadlines;
+  readonly kindOf: (duty: Duty) => DutyKind;
+  readonly version?: string;
   readonly standingFreeze: () => string | null;
+  /** The operator answers for it that no other signer was active in the last two epochs. */
+  readonly skipWait?: boolean;
 };
 
 export type Safety = {
@@ -32,22 +36,29 @@ export type Safety = {
   readonly audit: AuditChain;
   readonly gate: SafetyGate;
   readonly projector: AuditProjector;
-  /** Why the records look older than they were; null where nothing says so. */
-  readonly setBack: string | null;
+  /** Also guards of the gate. */
+  readonly peers: PeerSafety;
 };
 
 /** Throws UsageError where what is on the disk cannot be relied on. */
 export async function openSafety(parts: SafetyParts): Promise<Safety> {
-  const { store, lock, kindOf, cluster } = parts;
-  const slashing = await openSlashingStore(store, parts.genesisValidatorsRoot);
+  const { store, lock, kindOf, cluster, chain, version } = parts;
+  const slashing = await openSlashingStore(store, chain.genesisValidatorsRoot);
   const freezes = await openFreezes(store);
   freezes.followFile(parts.standingFreeze());
   const precursors = new Precursors(parts.metrics);
-  const audit = await openAudit(parts, slashing);
+  const audit = await openAudit({ ...parts, version }, slashing);
   const projector = new AuditProjector({ ...parts, audit, precursors });
   const ahead = await projector.open();
+  const peers = await openPeerSafety({ ...parts, slashing, audit });
+  if (ahead !== null) {
+    const { file, records } = ahead;
+    await peers.wait.begin(
+      `its audit log goes on to entry ${file}, its database ends at ${records}`,
+    );
+  }
   // GATE-8: the migration wait first, then foreign signers.
-  const guards: readonly GateGuard[] = [];
+  const guards: readonly GateGuard[] = peers.guards;
   const safetyOf = (duty: Duty) => kindOf(duty).safety;
   const pubKeyOf = (validator: LockIndex): PubKey => {
     const known = cluster.validators[validator];
@@ -56,9 +67,5 @@ export async function openSafety(parts: SafetyParts): Promise<Safety> {
   };
   const common = { slashing, lock, freezes, audit, precursors };
   const gate = createSafetyGate({ ...common, guards, safetyOf, pubKeyOf });
-  const setBack =
-    ahead === null
-      ? null
-      : `the audit log goes on to entry ${ahead.file}, the database ends at ${ahead.records}`;
-  return { slashing, freezes, precursors, audit, gate, projector, setBack };
+  return { slashing, freezes, precursors, audit, gate, projector, peers };
 }

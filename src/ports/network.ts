@@ -1,7 +1,7 @@
 import type { PeerIndex } from "../domain/keys.ts";
 
 /** Classes of traffic; each has its own long-lived stream per peer and its own queue. */
-export const CHANNELS = ["consensus", "partials"] as const;
+export const CHANNELS = ["consensus", "partials", "status"] as const;
 export type Channel = (typeof CHANNELS)[number];
 
 /** What a key ceremony sends: who is there, and the ceremony itself. */
@@ -21,6 +21,11 @@ export type Inbound<Name extends string = Channel> = {
   /** Gossiped frames may have been forwarded: only a signature inside says who wrote them. */
   readonly via: "direct" | "gossip";
   readonly bytes: Uint8Array;
+  /**
+   * Answers on the very stream that a direct status frame came on: with two processes behind one
+   * identity, {@link Network.send} reaches either of them. False when the stream is gone or full.
+   */
+  readonly reply?: (bytes: Uint8Array) => boolean;
 };
 
 /**

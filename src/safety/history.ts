@@ -63,6 +63,16 @@ export class ValidatorHistory implements HistoryView {
     return this.#blocks;
   }
 
+  /** The highest target epoch and the highest slot that are recorded, or forgotten, added up. */
+  get reach(): number {
+    const attested = this.#attestations.at(-1);
+    const target = Math.max(
+      attested === undefined ? 0 : positionOf(attested),
+      this.#attestationWatermark?.target ?? 0,
+    );
+    return target + Math.max(this.#blocks.at(-1)?.slot ?? 0, this.#blockWatermark?.slot ?? 0);
+  }
+
   attestationsReaching(epoch: Epoch): readonly AttestationRecord[] {
     return this.#attestations.slice(firstAtOrAbove(this.#attestations, epoch));
   }

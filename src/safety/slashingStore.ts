@@ -61,6 +61,11 @@ export interface SlashingTransaction {
   record(request: RecordRequest): Verdict;
   /** Adds a foreign history of the validator; returns how many messages were new (SLASH-8). */
   merge(pubKey: PubKey, messages: readonly ImportedMessage[]): number;
+  /**
+   * Adds a message that the validator's share signed and these records lost, and raises the low
+   * watermark to it: whatever was signed between is lost as well (WITNESS-4).
+   */
+  adopt(pubKey: PubKey, candidate: Candidate): void;
 }
 
 /** What is remembered of one validator, as far as others may read it. */
@@ -122,6 +127,26 @@ export class SlashingStore {
     return (await this.#queue.run(decide)) as R;
   }
 
+  /** Whether a message that was signed is neither recorded nor under the low watermark. */
+  isMissing(pubKey: PubKey, { slashing, signingRoot }: Candidate): boolean {
+    const history = this.#histories.get(pubKey) ?? NO_HISTORY;
+    if (history.find(slashing, signingRoot) !== undefined) return false;
+    const { attestationWatermark: attestation, blockWatermark: block } = history;
+    if (slashing.kind === "block") return block === null || slashing.slot > block.slot;
+    if (attestation === null) return true;
+    return slashing.target > attestation.target || slashing.source > attestation.source;
+  }
+
+  /**
+   * How far the records reach, as one number that never falls and rises with each message: of two
+   * copies of one directory the one that signed more has the higher one (TWIN-3).
+   */
+  progress(): number {
+    let sum = 0;
+    for (const history of this.#histories.values()) sum += history.reach;
+    return sum;
+  }
+
   /** STORE-12: from now on every batch carries the member's operations too. */
   join(member: BatchMember): void {
     this.#members.push(member);
@@ -165,6 +190,16 @@ export class SlashingStore {
         assert(isOpen, "a transaction decides before it returns");
         needsWrite = true;
         return this.#merge(pubKey, messages);
+      },
+      adopt: (pubKey, { slashing, signingRoot }) => {
+        assert(isOpen, "a transaction decides before it returns");
+        needsWrite = true;
+        this.#merge(pubKey, [{ ...slashing, signingRoot }]);
+        const isBlock = slashing.kind === "block";
+        this.#raiseWatermarks(pubKey, {
+          attestation: isBlock ? null : slashing,
+          block: isBlock ? slashing : null,
+        });
       },
     };
     try {

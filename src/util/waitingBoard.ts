@@ -7,6 +7,10 @@ export class WaitingBoard<Name, Value> {
     return this.#values.get(name);
   }
 
+  values(): readonly Value[] {
+    return [...this.#values.values()];
+  }
+
   put(name: Name, value: Value): void {
     this.#values.set(name, value);
     for (const resolve of this.#waiting.get(name) ?? []) resolve(value);

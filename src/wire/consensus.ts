@@ -74,6 +74,8 @@ function tailToWire(frame: ConsensusFrame): MessageInitShape<typeof ConsensusFra
   switch (frame.kind) {
     case "pull":
       return { body: { case: "pull", value: { root: bytesOf(frame.value) } } };
+    case "decision":
+      return { body: { case: "decision", value: {} } };
     case "value":
       assert(isValueSize(frame.value), "a value is within its limit");
       return { value: frame.value };
@@ -96,6 +98,8 @@ function tailFromWire(duty: Duty, frame: WireFrame): Result<ConsensusFrame, Reje
       if (root === null || value !== null) return malformed("the pull");
       return ok({ kind: "pull", duty, value: root });
     }
+    case "decision":
+      return value === null ? ok({ kind: "decision", duty }) : malformed("the decision pull");
     case "message": {
       const message = decodeMessage(frame.body.value);
       if (!message.ok) return message;

@@ -29,10 +29,12 @@ export const MESSAGE_NUMBERS: Readonly<Record<MessageType, MessageNumber>> = {
 export const CHANNEL_NUMBERS: Readonly<Record<Channel, ChannelNumber>> = {
   consensus: ChannelNumber.CONSENSUS,
   partials: ChannelNumber.PARTIALS,
+  status: ChannelNumber.STATUS,
 };
 
 const STATEMENT_TAG = domainTag("coterie/consensus/statement");
 const GOSSIP_TAG = domainTag("coterie/gossip/envelope");
+const HEARTBEAT_TAG = domainTag("coterie/status/heartbeat");
 
 /** WIRE-5: everything that gives a statement its meaning, its author included. */
 export function statementDigest(
@@ -65,6 +67,15 @@ export function gossipDigest(
     uint32be(CHANNEL_NUMBERS[frame.channel]),
     frame.payload,
   );
+}
+
+/** WIRE-15: the heartbeat as received, never a re-encoding. */
+export function heartbeatDigest(
+  scope: Scope,
+  author: PeerIndex,
+  heartbeat: Uint8Array,
+): Uint8Array {
+  return sha256(header(HEARTBEAT_TAG, scope), uint32be(author), heartbeat);
 }
 
 function header(domainTag: Uint8Array, scope: Scope): Uint8Array {

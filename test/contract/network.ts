@@ -33,6 +33,7 @@ export function networkContract(
     const hub = sharedHub(() => createHub({ nodes: 4, validateGossip }));
     before(() => until("every pair is connected", () => isFullMesh(hub, 4)));
     testFrames(hub);
+    testReplies(hub);
     testLeaving(hub);
     testGossip(hub);
     testRestart(hub);
@@ -132,6 +133,24 @@ function testFrames(hub: NetworkHub): void {
     assert(sent.length * size > MAX_PEER_QUEUE_BYTES / 2, "many were taken");
     await until("those taken arrived", () => inbox.length === sent.length);
     assert.deepEqual(inbox.map(numberOf), sent);
+  });
+}
+
+function testReplies(hub: NetworkHub): void {
+  it("NET-14: a status frame can be answered on the stream that it came on", async () => {
+    const answers: Inbound[] = [];
+    hub.network(0).onFrame("status", (frame) => answers.push(frame));
+    hub.network(1).onFrame("status", ({ reply, bytes }) => {
+      assert(reply !== undefined, "a direct frame can be answered");
+      assert(reply(frameOf(1, 1000 + Buffer.from(bytes).readUInt32BE(4))));
+    });
+    for (const number of range(20)) assert(hub.network(0).send(1, "status", frameOf(0, number)));
+    await until("all are answered", () => answers.length === 20);
+    assert.deepEqual(
+      answers.map(numberOf),
+      range(20).map((number) => 1000 + number),
+    );
+    assert(answers.every(({ from, via }) => from === 1 && via === "direct"));
   });
 }
 

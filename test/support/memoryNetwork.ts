@@ -22,6 +22,7 @@ export type Turn = "microtask" | "macrotask";
 
 export class MemoryHub<Name extends string = Channel> {
   readonly #nodes: readonly MemoryNode<Name>[];
+  readonly #twins: MemoryNode<Name>[] = [];
   readonly #cut = new Set<string>();
   readonly #stopped = new Set<PeerIndex>();
   readonly #taps = new Map<PeerIndex, Tap<Name>>();
@@ -40,7 +41,17 @@ export class MemoryHub<Name extends string = Channel> {
   }) {
     this.#turn = options.turn ?? "microtask";
     this.validateGossip = options.validateGossip ?? (() => "accept");
-    this.#nodes = Array.from({ length: options.nodes }, (_, self) => new MemoryNode(self, this));
+    this.#nodes = Array.from(
+      { length: options.nodes },
+      (_, self) => new MemoryNode<Name>(self, this),
+    );
+  }
+
+  /** One more process behind a node's identity; the links are the identity's. */
+  twin(node: PeerIndex): MemoryNode<Name> {
+    const twin = new MemoryNode<Name>(node, this);
+    this.#twins.push(twin);
+    return twin;
   }
 
   network(node: PeerIndex): MemoryNode<Name> {
@@ -85,11 +96,31 @@ export class MemoryHub<Name extends string = Channel> {
   }
 
   /** Delivers in the next turn if the link is still there then. */
-  carry(hop: Hop<Name>): void {
-    const deliver = (): void => {
+  carry(hop: Hop<Name>, sender: MemoryNode<Name> = this.network(hop.from)): void {
+    this.#later(() => {
       if (!this.isConnected(hop.from, hop.to) || this.#isLost(hop)) return;
-      this.network(hop.to).receive(hop);
-    };
+      const twins = this.#twins.filter(({ self }) => self === hop.to);
+      for (const node of [this.network(hop.to), ...twins]) {
+        const reply = (bytes: Uint8Array): boolean => this.#reply(node, sender, { ...hop, bytes });
+        node.receive({ ...hop, ...(hop.via === "direct" && { reply }) });
+      }
+    });
+  }
+
+  /** To the very process that sent `hop`, whoever shares its identity. */
+  #reply(from: MemoryNode<Name>, to: MemoryNode<Name>, { channel, bytes }: Hop<Name>): boolean {
+    if (!this.isConnected(from.self, to.self)) return false;
+    const hop: Hop<Name> = { channel, from: from.self, to: to.self, via: "direct", bytes };
+    for (const rewritten of this.tapped(hop)) {
+      this.#later(() => {
+        if (!this.isConnected(hop.from, hop.to)) return;
+        to.receive({ ...hop, bytes: rewritten });
+      });
+    }
+    return true;
+  }
+
+  #later(deliver: () => void): void {
     if (this.#turn === "microtask") queueMicrotask(deliver);
     else setImmediate(deliver);
   }
@@ -109,7 +140,9 @@ export class MemoryHub<Name extends string = Channel> {
       for (const peer of this.#nodes.keys()) {
         const isConnected = this.isConnected(node, peer);
         if (isConnected === before[node]?.has(peer)) continue;
-        network.announce(peer, isConnected ? "direct" : "none");
+        const twins = this.#twins.filter(({ self }) => self === node);
+        const path = isConnected ? "direct" : "none";
+        for (const each of [network, ...twins]) each.announce(peer, path);
       }
     }
   }
@@ -118,7 +151,7 @@ export class MemoryHub<Name extends string = Channel> {
 export class MemoryNode<Name extends string = Channel> implements Network<Name> {
   /** What {@link penalise} was called with, for tests to look at. */
   readonly penalties: { readonly peer: PeerIndex; readonly code: string }[] = [];
-  readonly #self: PeerIndex;
+  readonly self: PeerIndex;
   readonly #hub: MemoryHub<Name>;
   readonly #handlers = new Map<Name, (frame: Inbound<Name>) => void>();
   readonly #leaving = new Map<Name, (frame: Uint8Array) => boolean>();
@@ -127,7 +160,7 @@ export class MemoryNode<Name extends string = Channel> implements Network<Name> 
   readonly #seen = new Set<string>();
 
   constructor(self: PeerIndex, hub: MemoryHub<Name>) {
-    this.#self = self;
+    this.self = self;
     this.#hub = hub;
   }
 
@@ -136,14 +169,14 @@ export class MemoryNode<Name extends string = Channel> implements Network<Name> 
     if (this.#leaving.get(channel)?.(bytes) === false) return true;
     const queue = `${peer}/${channel}`;
     const queued = this.#queuedBytes.get(queue) ?? 0;
-    if (!this.#hub.isConnected(this.#self, peer)) return false;
+    if (!this.#hub.isConnected(this.self, peer)) return false;
     if (queued + bytes.length > MAX_PEER_QUEUE_BYTES) return false;
     this.#queuedBytes.set(queue, queued + bytes.length);
     // Whatever waits here has left by the next turn.
     queueMicrotask(() => this.#queuedBytes.delete(queue));
-    const hop: Hop<Name> = { channel, from: this.#self, to: peer, via: "direct", bytes };
+    const hop: Hop<Name> = { channel, from: this.self, to: peer, via: "direct", bytes };
     for (const rewritten of this.#hub.tapped(hop)) {
-      this.#hub.carry({ ...hop, bytes: rewritten });
+      this.#hub.carry({ ...hop, bytes: rewritten }, this);
     }
     return true;
   }
@@ -151,10 +184,10 @@ export class MemoryNode<Name extends string = Channel> implements Network<Name> 
   gossip(channel: Name, bytes: Uint8Array): void {
     assert(bytes.length <= MAX_GOSSIP_FRAME_BYTES, "a gossiped frame is within its limit");
     this.#seen.add(`${channel}/${toHex(bytes)}`);
-    for (const to of this.#hub.neighbours(this.#self)) {
-      const hop: Hop<Name> = { channel, from: this.#self, to, via: "gossip", bytes };
+    for (const to of this.#hub.neighbours(this.self)) {
+      const hop: Hop<Name> = { channel, from: this.self, to, via: "gossip", bytes };
       for (const rewritten of this.#hub.tapped(hop)) {
-        this.#hub.carry({ ...hop, bytes: rewritten });
+        this.#hub.carry({ ...hop, bytes: rewritten }, this);
       }
     }
   }
@@ -176,7 +209,7 @@ export class MemoryNode<Name extends string = Channel> implements Network<Name> 
   }
 
   path(peer: PeerIndex): Path {
-    return this.#hub.isConnected(this.#self, peer) ? "direct" : "none";
+    return this.#hub.isConnected(this.self, peer) ? "direct" : "none";
   }
 
   penalise(peer: PeerIndex, code: string): void {
@@ -189,8 +222,8 @@ export class MemoryNode<Name extends string = Channel> implements Network<Name> 
 
   receive(hop: Hop<Name>): void {
     if (hop.via === "gossip" && !this.#forward(hop)) return;
-    const { channel, from, via, bytes } = hop;
-    this.#handlers.get(channel)?.({ channel, from, via, bytes });
+    const { channel, from, via, bytes, reply } = hop;
+    this.#handlers.get(channel)?.({ channel, from, via, bytes, ...(reply && { reply }) });
   }
 
   /** False when the frame was seen before or is not valid. */
@@ -199,8 +232,8 @@ export class MemoryNode<Name extends string = Channel> implements Network<Name> 
     if (this.#seen.has(key)) return false;
     this.#seen.add(key);
     if (this.#hub.validateGossip(hop.channel, hop.bytes, hop) !== "accept") return false;
-    for (const to of this.#hub.neighbours(this.#self)) {
-      if (to !== hop.from) this.#hub.carry({ ...hop, from: this.#self, to });
+    for (const to of this.#hub.neighbours(this.self)) {
+      if (to !== hop.from) this.#hub.carry({ ...hop, from: this.self, to }, this);
     }
     return true;
   }

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { FEE_RECIPIENT, GAS_LIMIT } from "../../sim/virtualBlocks.ts";
-import { VirtualStore } from "../../sim/virtualStore.ts";
+import { VirtualDisk, type VirtualStore } from "../../sim/virtualStore.ts";
 import type { Cluster } from "../../src/cluster/cluster.ts";
 import { createBls } from "../../src/crypto/bls.ts";
 import { createBuiltinSigner } from "../../src/crypto/builtinSigner.ts";
@@ -28,7 +28,7 @@ import type { Ports } from "../../src/ports/ports.ts";
 import { openSlashingStore } from "../../src/safety/openSlashingStore.ts";
 import { someKey } from "./clusterKeys.ts";
 import { FakeBeacon } from "./fakeBeacon.ts";
-import { MemoryHub } from "./memoryNetwork.ts";
+import { MemoryHub, type MemoryNode } from "./memoryNetwork.ts";
 import { type CountingMetrics, countingMetrics, type LogLine, recordingLogger } from "./quiet.ts";
 import { HELD } from "./slashing.ts";
 import { GENESIS_TIME, testChain } from "./testChain.ts";
@@ -37,6 +37,7 @@ import { VirtualClock } from "./virtualClock.ts";
 export type Member = {
   readonly ports: Ports;
   readonly beacon: FakeBeacon;
+  readonly disk: VirtualDisk;
   readonly store: VirtualStore;
   readonly metrics: CountingMetrics;
   readonly log: readonly LogLine[];
@@ -61,6 +62,15 @@ type ClusterOptions = {
 const bytesFrom = (seed: number): Uint8Array => new Uint8Array(32).fill(seed);
 /** The same bytes in every run: these keys guard nothing. */
 const random = { bytes: (length: number) => new Uint8Array(length).fill(0x5a) };
+let lives = 0;
+/** Each life of a node names its session differently. */
+const sessions = {
+  bytes(length: number): Uint8Array {
+    const bytes = new Uint8Array(length);
+    new DataView(bytes.buffer).setUint32(0, ++lives);
+    return bytes;
+  },
+};
 
 export class NodeCluster {
   readonly clock = new VirtualClock(GENESIS_TIME * 1000 - 1_000);
@@ -68,6 +78,8 @@ export class NodeCluster {
   readonly hub: MemoryHub;
   readonly cluster: Cluster;
   readonly members: readonly Member[];
+  readonly twins: Member[] = [];
+  readonly #secrets: readonly (readonly [identity: Uint8Array, shares: readonly Uint8Array[]])[];
   readonly #stopping = new AbortController();
   readonly #createNode: typeof createNode;
   readonly #adapt: NonNullable<ClusterOptions["adapt"]>;
@@ -87,15 +99,39 @@ export class NodeCluster {
       validateGossip: (channel, bytes, { from, to }) =>
         this.members[to]?.node?.judgeGossip(channel, bytes, from) ?? "ignore",
     });
-    this.members = identityKeys.map((secretKey, self) =>
-      this.#createMember(
-        secretKey,
-        keys.map(({ shares }) => shares[self] ?? bytesFrom(0)),
-      ),
+    this.#secrets = identityKeys.map((secretKey, self) => [
+      secretKey,
+      keys.map(({ shares }) => shares[self] ?? bytesFrom(0)),
+    ]);
+    this.members = this.#secrets.map(([secretKey, shares], self) =>
+      this.#createMember(secretKey, shares, {
+        network: this.hub.network(self),
+        disk: new VirtualDisk(),
+      }),
     );
   }
 
-  #createMember(secretKey: Uint8Array, shares: readonly Uint8Array[]): Member {
+  /**
+   * A second process with a node's identity and key shares, on a copy of its data directory; it
+   * sees the same chain.
+   */
+  async startTwin(self: PeerIndex, disk: VirtualDisk): Promise<Member> {
+    const [secretKey, shares] = this.#secrets[self] ?? assert.fail(`there is no node ${self}`);
+    const twin = this.#createMember(secretKey, shares, { network: this.hub.twin(self), disk });
+    this.twins.push(twin);
+    twin.node = await this.#createNode(
+      { cluster: this.cluster },
+      twin.ports,
+      this.#stopping.signal,
+    );
+    return twin;
+  }
+
+  #createMember(
+    secretKey: Uint8Array,
+    shares: readonly Uint8Array[],
+    { network, disk }: { readonly network: MemoryNode; readonly disk: VirtualDisk },
+  ): Member {
     const { operators, validators } = this.cluster;
     const identity = createIdentity({
       secretKey,
@@ -103,13 +139,13 @@ export class NodeCluster {
     });
     assert(identity !== null, "the key is an operator's");
     const beacon = new FakeBeacon(validators.map(({ pubKey }) => pubKey));
-    const store = new VirtualStore();
+    const store = disk.open();
     const logger = recordingLogger();
     const metrics = countingMetrics();
     const ports: Ports = {
       clock: this.clock,
-      random,
-      network: this.hub.network(identity.self),
+      random: sessions,
+      network,
       identity,
       beacon,
       store,
@@ -120,7 +156,7 @@ export class NodeCluster {
       metrics,
     };
     const adapted = this.#adapt(ports, identity.self, this.cluster);
-    return { ports: adapted, beacon, store, metrics, log: logger.lines, node: null };
+    return { ports: adapted, beacon, disk, store, metrics, log: logger.lines, node: null };
   }
 
   async start(nodes: readonly PeerIndex[] = [...this.members.keys()]): Promise<void> {
@@ -151,7 +187,7 @@ export class NodeCluster {
   /** Runs to the end of `slot`; every live node's beacon sees each block 500 ms into its slot. */
   async runSlot(slot: Slot): Promise<void> {
     await this.clock.runUntil(this.chain.slotStart(slot) + 500);
-    for (const { beacon } of this.members) beacon.emitHead(slot);
+    for (const { beacon } of [...this.members, ...this.twins]) beacon.emitHead(slot);
     await this.clock.runUntil(this.chain.slotStart(slot + 1) - 1);
   }
 
@@ -187,7 +223,7 @@ export class NodeCluster {
   }
 
   stop(): void {
-    for (const { node } of this.members) node?.stop();
+    for (const { node } of [...this.members, ...this.twins]) node?.stop();
     this.#stopping.abort();
   }
 }

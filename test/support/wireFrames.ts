@@ -6,7 +6,7 @@ import { type Root, rootOf } from "../../src/domain/keys.ts";
 import { MAX_JUSTIFICATIONS, MAX_NODES, MAX_ROUND } from "../../src/domain/limits.ts";
 import type { Message, MessageType, SignedStatement } from "../../src/qbft/messages.ts";
 import { nativeProfile } from "../../src/wire/nativeProfile.ts";
-import type { ConsensusFrame } from "../../src/wire/profile.ts";
+import type { ConsensusFrame, Heartbeat } from "../../src/wire/profile.ts";
 
 export function filledRoot(byte: number): Root {
   return rootOf(new Uint8Array(32).fill(byte));
@@ -138,3 +138,20 @@ export const partialSet: fc.Arbitrary<PartialSignatureSet> = fc
         signature: seed.map((byte) => (byte + i) & 0xff),
       })),
   }));
+
+export function heartbeatOf(change: Partial<Heartbeat> = {}): Heartbeat {
+  return {
+    session: `0x${"5e".repeat(16)}`,
+    number: 1,
+    startedAt: 1_700_000_000_000,
+    progress: 0,
+    auditHead: filledRoot(9),
+    reaches: [0],
+    isReady: true,
+    asks: [],
+    isClosing: false,
+    twin: null,
+    version: "1.0.0",
+    ...change,
+  };
+}

@@ -78,7 +78,7 @@ export class Lane<Name extends AnyChannel> {
         this.#traffic.drop(this.#channel, "withheld");
         continue;
       }
-      if (!write(this.#stream, frame)) return;
+      if (!writeFrame(this.#stream, frame)) return;
       this.#traffic.count(
         { channel: this.#channel, via: "direct", direction: "out" },
         { frames: 1, bytes },
@@ -95,7 +95,7 @@ export class Lane<Name extends AnyChannel> {
 }
 
 /** False when the stream closed meanwhile; its `close` event settles the rest. */
-function write(stream: Stream, frame: Uint8Array): boolean {
+export function writeFrame(stream: Stream, frame: Uint8Array): boolean {
   if (stream.writeStatus !== "writable") return false;
   const prefix = lengthPrefixOf(frame);
   if (frame.length <= MAX_COPIED_BYTES) {

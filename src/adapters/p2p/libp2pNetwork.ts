@@ -6,7 +6,7 @@ import { TopicValidatorResult } from "@libp2p/gossipsub";
 import type { Connection, PeerId, Stream } from "@libp2p/interface";
 import type { Multiaddr } from "@multiformats/multiaddr";
 import type { PeerIndex } from "../../domain/keys.ts";
-import { MAX_GOSSIP_FRAME_BYTES } from "../../domain/limits.ts";
+import { MAX_GOSSIP_FRAME_BYTES, MAX_REPLY_BUFFER_BYTES } from "../../domain/limits.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Logger } from "../../ports/logger.ts";
 import type { Metrics } from "../../ports/metrics.ts";
@@ -20,6 +20,7 @@ import { LENGTH_BYTES } from "./frames.ts";
 import { createHost, type Host, startHost } from "./host.ts";
 import { peerIdOf } from "./identity.ts";
 import { InboundLane } from "./inboundLane.ts";
+import { writeFrame } from "./lane.ts";
 import { PeerLink } from "./peerLink.ts";
 import { keepRelayConnected } from "./relayConnection.ts";
 import { type AskRelay, type RelaySource, relayIdOf } from "./relaySources.ts";
@@ -112,6 +113,14 @@ type Parts<Name extends AnyChannel> = {
   readonly circuits: Circuits;
   /** Peer ids of the relays that this node uses; they are learned when a relay is dialled. */
   readonly relayIds: Set<string>;
+};
+
+type Reading<Name extends AnyChannel> = {
+  readonly channel: Name;
+  readonly peer: PeerIndex;
+  readonly stream: Stream;
+  /** Absent where nothing may be answered. */
+  readonly reply?: (bytes: Uint8Array) => boolean;
 };
 
 class Node<Name extends AnyChannel> implements Network<Name> {
@@ -254,6 +263,7 @@ class Node<Name extends AnyChannel> implements Network<Name> {
         this.#traffic.path(peer, path);
         queueMicrotask(() => this.#pathListeners.emit(peer, path));
       },
+      onReplies: (channel, stream) => void this.#read({ channel, peer, stream }),
       clock,
       logger: logger.child({ peer }),
       traffic: this.#traffic,
@@ -293,7 +303,22 @@ class Node<Name extends AnyChannel> implements Network<Name> {
     }
     const key = `${channel}/${peer}`;
     this.#inbound.get(key)?.reset(new Error("replaced by a newer stream"));
-    const lane = new InboundLane({
+    const reply = (bytes: Uint8Array): boolean => this.#reply(stream, bytes);
+    const lane = this.#read({
+      channel,
+      peer,
+      stream,
+      ...(this.#options.scope.isAnswered(channel) && { reply }),
+    });
+    this.#inbound.set(key, lane);
+    stream.addEventListener("close", () => {
+      if (this.#inbound.get(key) === lane) this.#inbound.delete(key);
+    });
+  }
+
+  /** Frames that the peer sends on `stream`, at its budget. */
+  #read({ channel, peer, stream, reply }: Reading<Name>): InboundLane {
+    return new InboundLane({
       stream,
       budget: this.#budget(peer),
       clock: this.#options.clock,
@@ -302,7 +327,7 @@ class Node<Name extends AnyChannel> implements Network<Name> {
           { channel, via: "direct", direction: "in" },
           { frames: 1, bytes: LENGTH_BYTES + bytes.length },
         );
-        this.#deliver({ channel, from: peer, via: "direct", bytes });
+        this.#deliver({ channel, from: peer, via: "direct", bytes, ...(reply && { reply }) });
       },
       onViolation: () => {
         this.#traffic.drop(channel, "malformed");
@@ -310,10 +335,18 @@ class Node<Name extends AnyChannel> implements Network<Name> {
       },
       onThrottled: () => this.#traffic.throttled(peer),
     });
-    this.#inbound.set(key, lane);
-    stream.addEventListener("close", () => {
-      if (this.#inbound.get(key) === lane) this.#inbound.delete(key);
-    });
+  }
+
+  /** NET-14: on the stream that a frame came on; what does not fit its buffer is not sent. */
+  #reply(stream: Stream, bytes: Uint8Array): boolean {
+    const size = LENGTH_BYTES + bytes.length;
+    if (stream.writeBufferLength + size > MAX_REPLY_BUFFER_BYTES) return false;
+    if (!writeFrame(stream, bytes)) return false;
+    this.#traffic.count(
+      { channel: "status", via: "direct", direction: "out" },
+      { frames: 1, bytes: size },
+    );
+    return true;
   }
 
   /** NET-6: what does not validate is neither delivered nor forwarded. */

@@ -43,6 +43,8 @@ export type PeerLinkOptions<Name extends AnyChannel> = {
   /** The same without relays, for a peer that is reached through one. */
   readonly dialDirect: (signal: AbortSignal) => Promise<Connection | null>;
   readonly onPath: (path: Path) => void;
+  /** A new outbound stream on which the peer answers. */
+  readonly onReplies: (channel: Name, stream: Stream) => void;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly traffic: Traffic;
@@ -174,7 +176,8 @@ export class PeerLink<Name extends AnyChannel> {
     const ended = AbortSignal.any([lost, signal]);
     if (connection.direct) this.#closeRelayed();
     else await this.#upgrade(ended, signal);
-    await untilAborted(ended);
+    // Each for itself: what waits on nothing but a combined signal may be collected with it.
+    await Promise.race([untilAborted(lost), untilAborted(signal)]);
     this.#downSince = this.#options.clock.monotonic();
     if (signal.aborted || this.#isMoving) return;
     logger.warn("Lost the connection to a peer; connecting again.");
@@ -241,8 +244,9 @@ export class PeerLink<Name extends AnyChannel> {
     const openings = [...this.#lanes].map(async ([channel, lane]) => {
       const stream = await this.#openStream(connection, channel, timeout);
       if (stream === null) return;
-      // Nothing is ever read from an outbound stream.
-      stream.maxReadBufferLength = 0;
+      // NET-14: of outbound streams only those on which peers answer are read.
+      if (this.#options.scope.isAnswered(channel)) this.#options.onReplies(channel, stream);
+      else stream.maxReadBufferLength = 0;
       lane.attach(stream, () => lost.abort());
     });
     // All settled: a lane must not get a stream after the link gave up on another lane's.

@@ -17,6 +17,8 @@ export type Scope<Name extends AnyChannel> = {
   readonly topicOf: (channel: Name) => string;
   /** Whether a link is of use without the channel, which the peer may not speak. */
   readonly isOptional: (channel: Name) => boolean;
+  /** Whether frames may be answered on the stream that they came on (NET-14). */
+  readonly isAnswered: (channel: Name) => boolean;
 };
 
 /** Names bind the cluster, so that frames never enter another one's protocol. */
@@ -28,6 +30,7 @@ export function clusterScope(lockHash: Root): Scope<Channel> {
     protocolOf: (channel) => `/${name(channel)}`,
     topicOf: name,
     isOptional: () => false,
+    isAnswered: (channel) => channel === "status",
   };
 }
 
@@ -45,5 +48,6 @@ export function ceremonyScope(definitionHash: Root): Scope<CeremonyChannel> {
     protocolOf: (channel) => `/${name(channel)}`,
     topicOf: name,
     isOptional: (channel) => channel === "ceremony",
+    isAnswered: () => false,
   };
 }

@@ -8,7 +8,7 @@ import { fromHex, toHex } from "../../../src/util/bytes.ts";
 import { nativeProfile } from "../../../src/wire/nativeProfile.ts";
 import type { ConsensusFrame } from "../../../src/wire/profile.ts";
 import { testIdentity } from "../../support/identities.ts";
-import { filledRoot, messageOf, statementOf } from "../../support/wireFrames.ts";
+import { filledRoot, heartbeatOf, messageOf, statementOf } from "../../support/wireFrames.ts";
 
 const duty = { slot: 7_654_321, type: "attester" } as const;
 const scope = { genesisValidatorsRoot: filledRoot(1), lockHash: filledRoot(2) };
@@ -45,6 +45,10 @@ const CONSENSUS: Readonly<Record<string, { frame: ConsensusFrame; bytes: string 
     frame: { kind: "message", duty, message: messageOf("DECIDED"), value: null },
     bytes: `${HEAD}1a6d0a6b0805100218012220${"aa".repeat(32)}${SIGNATURE}`,
   },
+  "a question for the decision": {
+    frame: { kind: "decision", duty },
+    bytes: `${HEAD}3200`,
+  },
   "a pull": {
     frame: { kind: "pull", duty, value: filledRoot(3) },
     bytes: `${HEAD}22220a20${"03".repeat(32)}`,
@@ -76,6 +80,51 @@ describe("golden bytes of profile 1", () => {
     const decoded = nativeProfile.decodePartials(bytesOf(bytes), 2);
     assert(decoded.ok);
     assert.equal(toHex(nativeProfile.encodePartials(decoded.value)), `0x${bytes}`);
+  });
+
+  it("WIRE-1: a heartbeat is signed and framed as ever", () => {
+    const identity = testIdentity(1, 4);
+    const heartbeat = heartbeatOf({ reaches: [0, 1], asks: [3], progress: 77 });
+    const signed = nativeProfile.signHeartbeat(scope, heartbeat, identity);
+    const bytes =
+      `0x08011293010801124c0a10${"5e".repeat(16)}10011880d095ffbc31204d2a20${"09".repeat(32)}` +
+      "3003380140085a05312e302e30" +
+      "1a4188cc3b929891747ae644b8e22734886d7c3fca51e7d0c18bd08bf063fb428d60" +
+      "3a8ab4b5d22cfa2661f71eee4e1d9dc624a7eed5c6e07a2271645c9b2eae9bba01";
+    assert.equal(toHex(nativeProfile.encodeStatus({ kind: "heartbeat", signed })), bytes);
+  });
+
+  it("WIRE-1: a witness part is written as ever", () => {
+    const signature = new Uint8Array(96).fill(7);
+    const statements = [{ validator: 300, data: new Uint8Array(112).fill(5), signature }];
+    const part = { to: 2, session: heartbeatOf().session, parts: 2, part: 1, isBlocks: true };
+    const witnesses = { ...part, statements };
+    assert.equal(
+      toHex(nativeProfile.encodeStatus({ kind: "witnesses", witnesses })),
+      `0x08011af6010a10${"5e".repeat(16)}100218012270${"05".repeat(112)}` +
+        `2a0200003202012c3a60${"07".repeat(96)}40024801`,
+    );
+  });
+
+  it("WIRE-1: a sighting and a certificate are written as ever", () => {
+    const data = new Uint8Array(128).fill(4);
+    const certificate = {
+      duty,
+      round: 2,
+      valueRoot: nativeProfile.valueRoot(data),
+      commits: [0, 3].map((source) => ({ source, signature: new Uint8Array(65).fill(source) })),
+      data,
+    };
+    const sighting = { duty, validator: 5, messageRoot: filledRoot(8) };
+    const answer = { kind: "answer", sighting, isKnown: true, certificate } as const;
+    const seen = `0a0708b197d303100110051a20${"08".repeat(32)}`;
+    const proof =
+      "0a0708b197d303100110021a203c902e18125f2da0e87b76f334a19335925453713e04e52a6606244bff74f4ca" +
+      `220200032a8201${"00".repeat(65)}${"03".repeat(65)}328001${"04".repeat(128)}`;
+    const answered = `0x08012aeb02${seen}20012ab902${proof}`;
+    assert.equal(toHex(nativeProfile.encodeStatus(answer)), answered);
+    const asked = `0x0801222d${seen}`;
+    assert.equal(toHex(nativeProfile.encodeStatus({ kind: "query", sighting })), asked);
   });
 
   it("WIRE-1: a gossip envelope is sealed and opened as ever", () => {

@@ -53,7 +53,7 @@ class Runner {
         CHARON_VALIDATOR_API_ADDRESS: "127.0.0.1:0",
         CHARON_LOG_FORMAT: "json",
         CHARON_LOG_LEVEL: "debug",
-        CHARON_P2P_RELAYS: "https://0.relay.obol.tech",
+        CHARON_LOKI_ADDRESSES: "http://127.0.0.1:9",
       },
       stdio: ["ignore", "pipe", "pipe"],
     });
@@ -84,7 +84,7 @@ test("Charon's data directory and environment run as they are, and stay as they 
   await until("it starts", () => starting() || runner.child.exitCode !== null, 30_000);
   assert(starting(), runner.output);
   assert.match(runner.output, /notice: Charon's environment variables are used .*CHARON_DATA_DIR/);
-  assert.match(runner.output, /notice: .* without effect here: CHARON_P2P_RELAYS\n/);
+  assert.match(runner.output, /notice: .* without effect here: CHARON_LOKI_ADDRESSES\n/);
   const lock = JSON.parse(readFileSync(join(dataDir, "charon-enr-private-key.lock"), "utf8"));
   const { lock_hash } = JSON.parse(readFileSync(join(dataDir, "cluster-lock.json"), "utf8"));
   assert.equal(lock.cluster_lock_hash, lock_hash);
@@ -92,7 +92,13 @@ test("Charon's data directory and environment run as they are, and stay as they 
   assert.equal(await runner.ended, 0, runner.output);
   for (const [path, digest] of files) assert.equal(digests(dataDir).get(path), digest, path);
   const added = readdirSync(dataDir).filter((name) => !files.has(join(dataDir, name)));
-  assert.deepEqual(added.sort(), ["charon-enr-private-key.lock", "db", "validator_keys"]);
+  assert.deepEqual(added.sort(), [
+    "admin-token",
+    "audit",
+    "charon-enr-private-key.lock",
+    "db",
+    "validator_keys",
+  ]);
 });
 
 // CLI-8

@@ -31,6 +31,7 @@ test("defaults: the data dir's files, p2p on all interfaces, else the loopback",
     logLevel: "info",
     logFormat: "auto",
     contractWallets: new Set(),
+    skipWait: false,
   });
 });
 

@@ -60,7 +60,13 @@ async function createDesk(
   const common = { gate, verifier, freezes, precursors, logger, metrics, tracker, background };
   const chain = testChain();
   const clock = { now: () => 0 };
-  const admission = new GateAdmission({ ...common, chain, clock });
+  const admission = new GateAdmission({
+    ...common,
+    chain,
+    clock,
+    deadlines: { signalOf: () => new AbortController().signal },
+    untilWitnessed: () => Promise.resolve(),
+  });
   const admitted: number[] = [];
   admission.onAdmitted(({ signatures }) => {
     admitted.push(...signatures.map(({ validator }) => validator));

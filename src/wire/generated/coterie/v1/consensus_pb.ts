@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file coterie/v1/consensus.proto.
  */
 export const file_coterie_v1_consensus: GenFile = /*@__PURE__*/
-  fileDesc("Chpjb3RlcmllL3YxL2NvbnNlbnN1cy5wcm90bxIKY290ZXJpZS52MSKhAQoOQ29uc2Vuc3VzRnJhbWUSDwoHcHJvZmlsZRgBIAEoDRIeCgRkdXR5GAIgASgLMhAuY290ZXJpZS52MS5EdXR5EhEKB21lc3NhZ2UYAyABKAxIABIlCgRwdWxsGAQgASgLMhUuY290ZXJpZS52MS5WYWx1ZVB1bGxIABISCgV2YWx1ZRgFIAEoDEgBiAEBQgYKBGJvZHlCCAoGX3ZhbHVlInYKEENvbnNlbnN1c01lc3NhZ2USLgoJc3RhdGVtZW50GAEgASgLMhsuY290ZXJpZS52MS5TaWduZWRTdGF0ZW1lbnQSMgoNanVzdGlmaWNhdGlvbhgCIAMoCzIbLmNvdGVyaWUudjEuU2lnbmVkU3RhdGVtZW50IhkKCVZhbHVlUHVsbBIMCgRyb290GAEgASgMItgBCg9TaWduZWRTdGF0ZW1lbnQSJQoEdHlwZRgBIAEoDjIXLmNvdGVyaWUudjEuTWVzc2FnZVR5cGUSDQoFcm91bmQYAiABKA0SDgoGc291cmNlGAMgASgNEhcKCnZhbHVlX3Jvb3QYBCABKAxIAIgBARIWCg5wcmVwYXJlZF9yb3VuZBgFIAEoDRIaCg1wcmVwYXJlZF9yb290GAYgASgMSAGIAQESEQoJc2lnbmF0dXJlGAcgASgMQg0KC192YWx1ZV9yb290QhAKDl9wcmVwYXJlZF9yb290KrUBCgtNZXNzYWdlVHlwZRIcChhNRVNTQUdFX1RZUEVfVU5TUEVDSUZJRUQQABIcChhNRVNTQUdFX1RZUEVfUFJFX1BSRVBBUkUQARIYChRNRVNTQUdFX1RZUEVfUFJFUEFSRRACEhcKE01FU1NBR0VfVFlQRV9DT01NSVQQAxIdChlNRVNTQUdFX1RZUEVfUk9VTkRfQ0hBTkdFEAQSGAoUTUVTU0FHRV9UWVBFX0RFQ0lERUQQBWIGcHJvdG8z", [file_coterie_v1_duty]);
+  fileDesc("Chpjb3RlcmllL3YxL2NvbnNlbnN1cy5wcm90bxIKY290ZXJpZS52MSLPAQoOQ29uc2Vuc3VzRnJhbWUSDwoHcHJvZmlsZRgBIAEoDRIeCgRkdXR5GAIgASgLMhAuY290ZXJpZS52MS5EdXR5EhEKB21lc3NhZ2UYAyABKAxIABIlCgRwdWxsGAQgASgLMhUuY290ZXJpZS52MS5WYWx1ZVB1bGxIABIsCghkZWNpc2lvbhgGIAEoCzIYLmNvdGVyaWUudjEuRGVjaXNpb25QdWxsSAASEgoFdmFsdWUYBSABKAxIAYgBAUIGCgRib2R5QggKBl92YWx1ZSJ2ChBDb25zZW5zdXNNZXNzYWdlEi4KCXN0YXRlbWVudBgBIAEoCzIbLmNvdGVyaWUudjEuU2lnbmVkU3RhdGVtZW50EjIKDWp1c3RpZmljYXRpb24YAiADKAsyGy5jb3RlcmllLnYxLlNpZ25lZFN0YXRlbWVudCIZCglWYWx1ZVB1bGwSDAoEcm9vdBgBIAEoDCIOCgxEZWNpc2lvblB1bGwi2AEKD1NpZ25lZFN0YXRlbWVudBIlCgR0eXBlGAEgASgOMhcuY290ZXJpZS52MS5NZXNzYWdlVHlwZRINCgVyb3VuZBgCIAEoDRIOCgZzb3VyY2UYAyABKA0SFwoKdmFsdWVfcm9vdBgEIAEoDEgAiAEBEhYKDnByZXBhcmVkX3JvdW5kGAUgASgNEhoKDXByZXBhcmVkX3Jvb3QYBiABKAxIAYgBARIRCglzaWduYXR1cmUYByABKAxCDQoLX3ZhbHVlX3Jvb3RCEAoOX3ByZXBhcmVkX3Jvb3QqtQEKC01lc3NhZ2VUeXBlEhwKGE1FU1NBR0VfVFlQRV9VTlNQRUNJRklFRBAAEhwKGE1FU1NBR0VfVFlQRV9QUkVfUFJFUEFSRRABEhgKFE1FU1NBR0VfVFlQRV9QUkVQQVJFEAISFwoTTUVTU0FHRV9UWVBFX0NPTU1JVBADEh0KGU1FU1NBR0VfVFlQRV9ST1VORF9DSEFOR0UQBBIYChRNRVNTQUdFX1RZUEVfREVDSURFRBAFYgZwcm90bzM", [file_coterie_v1_duty]);
 
 /**
  * One frame of the consensus channel: a message with or without its value, a pull, or a value alone.
@@ -51,6 +51,12 @@ export type ConsensusFrame = Message<"coterie.v1.ConsensusFrame"> & {
      */
     value: ValuePull;
     case: "pull";
+  } | {
+    /**
+     * @generated from field: coterie.v1.DecisionPull decision = 6;
+     */
+    value: DecisionPull;
+    case: "decision";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -116,6 +122,21 @@ export const ValuePullSchema: GenMessage<ValuePull> = /*@__PURE__*/
   messageDesc(file_coterie_v1_consensus, 2);
 
 /**
+ * Asks who decided for the DECIDED message and the value.
+ *
+ * @generated from message coterie.v1.DecisionPull
+ */
+export type DecisionPull = Message<"coterie.v1.DecisionPull"> & {
+};
+
+/**
+ * Describes the message coterie.v1.DecisionPull.
+ * Use `create(DecisionPullSchema)` to create a new message.
+ */
+export const DecisionPullSchema: GenMessage<DecisionPull> = /*@__PURE__*/
+  messageDesc(file_coterie_v1_consensus, 3);
+
+/**
  * What one node states in one message, signed with its identity key over the profile's digest.
  *
  * @generated from message coterie.v1.SignedStatement
@@ -174,7 +195,7 @@ export type SignedStatement = Message<"coterie.v1.SignedStatement"> & {
  * Use `create(SignedStatementSchema)` to create a new message.
  */
 export const SignedStatementSchema: GenMessage<SignedStatement> = /*@__PURE__*/
-  messageDesc(file_coterie_v1_consensus, 3);
+  messageDesc(file_coterie_v1_consensus, 4);
 
 /**
  * @generated from enum coterie.v1.MessageType

@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file coterie/v1/envelope.proto.
  */
 export const file_coterie_v1_envelope: GenFile = /*@__PURE__*/
-  fileDesc("Chljb3RlcmllL3YxL2VudmVsb3BlLnByb3RvEgpjb3RlcmllLnYxInsKDkdvc3NpcEVudmVsb3BlEg8KB3Byb2ZpbGUYASABKA0SJAoHY2hhbm5lbBgCIAEoDjITLmNvdGVyaWUudjEuQ2hhbm5lbBIOCgZhdXRob3IYAyABKA0SDwoHcGF5bG9hZBgEIAEoDBIRCglzaWduYXR1cmUYBSABKAwqTwoHQ2hhbm5lbBIXChNDSEFOTkVMX1VOU1BFQ0lGSUVEEAASFQoRQ0hBTk5FTF9DT05TRU5TVVMQARIUChBDSEFOTkVMX1BBUlRJQUxTEAJiBnByb3RvMw");
+  fileDesc("Chljb3RlcmllL3YxL2VudmVsb3BlLnByb3RvEgpjb3RlcmllLnYxInsKDkdvc3NpcEVudmVsb3BlEg8KB3Byb2ZpbGUYASABKA0SJAoHY2hhbm5lbBgCIAEoDjITLmNvdGVyaWUudjEuQ2hhbm5lbBIOCgZhdXRob3IYAyABKA0SDwoHcGF5bG9hZBgEIAEoDBIRCglzaWduYXR1cmUYBSABKAwqYwoHQ2hhbm5lbBIXChNDSEFOTkVMX1VOU1BFQ0lGSUVEEAASFQoRQ0hBTk5FTF9DT05TRU5TVVMQARIUChBDSEFOTkVMX1BBUlRJQUxTEAISEgoOQ0hBTk5FTF9TVEFUVVMQA2IGcHJvdG8z");
 
 /**
  * A frame with its author's signature, so that it does not matter who forwarded it.
@@ -79,6 +79,11 @@ export const Channel = {
    * @generated from enum value: CHANNEL_PARTIALS = 2;
    */
   PARTIALS: 2,
+
+  /**
+   * @generated from enum value: CHANNEL_STATUS = 3;
+   */
+  STATUS: 3,
 } as const;
 
 /**

@@ -1,0 +1,121 @@
+/**
+ * What the peers know of this node, and it of them: heartbeats, witnesses and twins, put together.
+ * Two halves, because the gate asks the first one and the second one needs the workflow.
+ */
+import type { Cluster } from "../cluster/cluster.ts";
+import type { Courier } from "../core/courier.ts";
+import type { Deadlines } from "../core/deadlines.ts";
+import { Heartbeats, type OwnState } from "../core/heartbeats.ts";
+import type { PartialSignatureExchange } from "../core/interfaces.ts";
+import { RollbackGuard } from "../core/rollbackGuard.ts";
+import { StatusChannel } from "../core/statusChannel.ts";
+import { WitnessKeeper, type WitnessSources } from "../core/witnessKeeper.ts";
+import type { Duty } from "../domain/duty.ts";
+import type { RefusalReason } from "../domain/errors.ts";
+import { FaultError } from "../domain/errors.ts";
+import type { DutyKind } from "../duties/kind.ts";
+import { DUTY_KINDS } from "../duties/table.ts";
+import type { Chain } from "../eth2/chain.ts";
+import type { Ports } from "../ports/ports.ts";
+import type { AuditLog } from "../safety/auditLog.ts";
+import type { GateGuard } from "../safety/guards.ts";
+import { MigrationWait } from "../safety/migrationWait.ts";
+import type { SlashingStore } from "../safety/slashingStore.ts";
+import { nativeProfile } from "../wire/nativeProfile.ts";
+import type { Profile, Scope } from "../wire/profile.ts";
+
+type OpeningParts = Ports & {
+  readonly cluster: Cluster;
+  readonly chain: Chain;
+  readonly deadlines: Deadlines;
+  readonly slashing: SlashingStore;
+  readonly audit: AuditLog;
+  /** The operator answers for it that no other signer was active in the last two epochs. */
+  readonly skipWait?: boolean;
+};
+type PeerSafetyParts = OpeningParts & {
+  readonly profile: Profile;
+  readonly keeper: WitnessKeeper;
+  readonly wait: MigrationWait;
+  readonly kindOf: (duty: Pick<Duty, "type">) => DutyKind;
+};
+type Workflow = {
+  readonly courier: Courier;
+  readonly scope: Scope;
+  readonly sources: WitnessSources & { readonly exchange: PartialSignatureExchange };
+  readonly version: string;
+  readonly state: () => Omit<OwnState, "progress" | "asks">;
+  readonly onTwinAhead: (fault: FaultError) => void;
+  readonly signal: AbortSignal;
+};
+
+/** Reads what was witnessed and what is waited for; the gate may ask from here on. */
+export async function openPeerSafety(parts: OpeningParts): Promise<PeerSafety> {
+  const kindOf = ({ type }: Pick<Duty, "type">): DutyKind => DUTY_KINDS[type];
+  const keeper = await WitnessKeeper.open({ ...parts, kindOf });
+  const wait = await MigrationWait.open({
+    ...parts,
+    lockHash: parts.cluster.lockHash,
+    isFresh: false,
+    isSkipped: parts.skipWait ?? false,
+  });
+  if (parts.skipWait === true) {
+    const detail = "the wait of two epochs before signing was skipped on the command line";
+    parts.audit.append({ kind: "action", action: "skip-wait", caller: "operator", detail });
+    await parts.audit.flush();
+  }
+  return new PeerSafety({ ...parts, profile: nativeProfile, keeper, wait, kindOf });
+}
+
+export class PeerSafety {
+  readonly rollback: RollbackGuard;
+  readonly wait: MigrationWait;
+  readonly #parts: PeerSafetyParts;
+  #heartbeats: Heartbeats | null = null;
+
+  constructor(parts: PeerSafetyParts) {
+    this.#parts = parts;
+    this.wait = parts.wait;
+    this.rollback = new RollbackGuard({ ...parts, self: parts.identity.self });
+  }
+
+  /** In the order in which the gate asks them. */
+  get guards(): readonly GateGuard[] {
+    return [this.wait, this, this.rollback];
+  }
+
+  /** TWIN-3: nothing is signed by the session that gave way, however long its process takes. */
+  refusalOf(): RefusalReason | null {
+    if (this.#heartbeats?.isLost !== true) return null;
+    return { code: "identity_in_use", detail: this.#heartbeats.twinProblem ?? "" };
+  }
+
+  /** In words for readiness. */
+  get problems(): readonly string[] {
+    return [this.#heartbeats?.twinProblem ?? null, this.wait.problem, this.rollback.problem].filter(
+      (problem) => problem !== null,
+    );
+  }
+
+  start({ courier, sources, state, onTwinAhead, ...rest }: Workflow): Heartbeats {
+    const { slashing, profile, keeper } = this.#parts;
+    sources.exchange.onReceived((set) => keeper.received(set, sources));
+    const channel = new StatusChannel({ profile, courier });
+    const heartbeats = new Heartbeats({
+      ...this.#parts,
+      ...rest,
+      channel,
+      state: () => ({ ...state(), progress: slashing.progress(), asks: this.rollback.asks }),
+    });
+    this.#heartbeats = heartbeats;
+    this.rollback.attach({
+      channel,
+      heartbeats,
+      sources,
+      reject: (peer, code) => courier.reject("status", peer, code),
+    });
+    heartbeats.onGivenWay((reason) => onTwinAhead(new FaultError("twin_alive", reason)));
+    heartbeats.start();
+    return heartbeats;
+  }
+}
