@@ -5,6 +5,7 @@
 import { execFileSync } from "node:child_process";
 import { Command, Option } from "commander";
 import { UsageError } from "../src/domain/errors.ts";
+import { addChaosPeer } from "./commands/chaosPeer.ts";
 import type { RunRequest, Surroundings } from "./commands/run.ts";
 import type { RunSpec } from "./commands/spec.ts";
 
@@ -22,6 +23,8 @@ type Flags = {
   readonly trace?: string;
   readonly report?: string;
   readonly json?: boolean;
+  readonly listScenarios?: boolean;
+  readonly listBehaviours?: boolean;
 };
 
 const PRESETS = ["minimal", "mainnet"];
@@ -36,7 +39,13 @@ export async function main(argv: readonly string[]): Promise<number> {
     .exitOverride()
     // The error itself is printed once, by whoever called.
     .configureOutput({ outputError: () => undefined });
-  addRunOptions(program).action(async (flags: Flags) => {
+  addListOptions(addRunOptions(program)).action(async (flags: Flags) => {
+    if (flags.listScenarios || flags.listBehaviours) {
+      const list = await load(flags.preset, () => import("./commands/list.ts"));
+      const entries = flags.listScenarios ? await list.scenarioList() : list.behaviourList();
+      process.stdout.write(list.listed(entries, flags.json ?? false));
+      return;
+    }
     const { runOnce } = await load(flags.preset, () => import("./commands/run.ts"));
     exitCode = await runOnce(await requestOf(flags), surroundings());
   });
@@ -72,6 +81,7 @@ export async function main(argv: readonly string[]): Promise<number> {
       const { diffTraces } = await load("minimal", () => import("./commands/diff.ts"));
       exitCode = await diffTraces([left, right], surroundings().print);
     });
+  addChaosPeer(program, argv, process.env);
   addSweep(program, (code) => {
     exitCode = code;
   });
@@ -115,6 +125,12 @@ function addSweep(program: Command, finish: (exitCode: number) => void): void {
       };
       finish(await runSweep(request, surroundings()));
     });
+}
+
+function addListOptions(command: Command): Command {
+  return command
+    .option("--list-scenarios", "print the scenarios that come with the program, run nothing")
+    .option("--list-behaviours", "print what a Byzantine operator can do, run nothing");
 }
 
 function addRunOptions(command: Command): Command {

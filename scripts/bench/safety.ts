@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { openLevel } from "../../src/adapters/storage/level.ts";
 import { sha256 } from "../../src/crypto/sha256.ts";
 import type { PartialSignatureSet, SigningTask, Verified } from "../../src/domain/data.ts";
-import type { PubKey, Root } from "../../src/domain/keys.ts";
+import type { PubKey, PubShare, Root } from "../../src/domain/keys.ts";
 import type { KeyValueStore, StoreOperation } from "../../src/ports/keyValueStore.ts";
 import { AuditChain } from "../../src/safety/auditChain.ts";
 import { NO_ENTRIES } from "../../src/safety/auditLog.ts";
@@ -68,6 +68,7 @@ async function measure(directory: string, validators: number): Promise<Samples> 
     guards: [],
     safetyOf: () => ({ scope: "attest", messagesPerValidator: 1 }),
     pubKeyOf: (validator) => `0x${hexOf(validator, 48)}` as PubKey,
+    pubShareOf: (validator) => `0x${hexOf(validator, 48)}` as PubShare,
     audit,
     precursors: { count: () => undefined },
   });

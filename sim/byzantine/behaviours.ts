@@ -85,6 +85,13 @@ export function misbehave(name: string, context: OperatorContext): Network {
   return new ByzantineNetwork(context, row.create);
 }
 
+/** One line about the behaviour, with the names of its options. */
+export function behaviourHelp(name: BehaviourName): string {
+  const { help, options = {} }: Row = BEHAVIOURS[name];
+  const names = Object.keys(options);
+  return names.length === 0 ? help : `${help} (options: ${names.join(", ")})`;
+}
+
 /** What is wrong with a behaviour as somebody asked for it, with the fix; null when nothing is. */
 export function flawOfBehaviour(name: string, options: BehaviourOptions): string | null {
   const row = rowOf(name);

@@ -35,7 +35,7 @@ import { addSplit } from "./splitCommand.ts";
 import { addVerify } from "./verifyCommands.ts";
 import { formatVersion } from "./version.ts";
 
-const CONFIG = {
+export const CONFIG = {
   name: "config",
   value: "file",
   help: "JSON file of options: flags without their dashes",
@@ -117,13 +117,19 @@ function buildProgram(finish: (outcome: ExitCode) => void): Command {
 function addRun(program: Command, withAction: WithAction): void {
   const command = program.command("run").description("run this operator's node");
   withAction(addOptions(command, [CONFIG, ...RUN_OPTIONS]), async () => {
-    const options = await readRunOptions(command);
-    const preset = await askPreset(options.beaconNodeEndpoints);
-    if (preset !== null && process.env["LODESTAR_PRESET"] === undefined) usePreset(preset);
+    const options = await prepareRun(command);
     const { run } = await import("./run.ts");
     await run(options);
     return EXIT_CODES.ok;
   });
+}
+
+/** What is to run, with the preset chosen before anything loads the types (CLI-5). */
+export async function prepareRun(command: Command): Promise<RunOptions> {
+  const options = await readRunOptions(command);
+  const preset = await askPreset(options.beaconNodeEndpoints);
+  if (preset !== null && process.env["LODESTAR_PRESET"] === undefined) usePreset(preset);
+  return options;
 }
 
 function addRelay(program: Command, withAction: WithAction): void {

@@ -3,6 +3,7 @@
  * running until a signal comes or something breaks. Everything that is opened is closed again in
  * reverse order; the locks come first and go last.
  */
+
 import { join } from "node:path";
 import { type BeaconClient, createBeaconClient } from "../adapters/beacon/client.ts";
 import { startMonitoring } from "../adapters/http/monitoring.ts";
@@ -15,6 +16,7 @@ import { openLevel } from "../adapters/storage/level.ts";
 import { systemClock } from "../adapters/system/clock.ts";
 import { createMetrics, type SystemMetrics } from "../adapters/system/metrics.ts";
 import { systemRandom } from "../adapters/system/random.ts";
+import type { Cluster } from "../cluster/cluster.ts";
 import { createBls } from "../crypto/bls.ts";
 import { createBuiltinSigner } from "../crypto/builtinSigner.ts";
 import { Cancelled, FaultError } from "../domain/errors.ts";
@@ -24,6 +26,8 @@ import type { InstanceLock } from "../ports/instanceLock.ts";
 import type { KeyValueStore } from "../ports/keyValueStore.ts";
 import type { Logger } from "../ports/logger.ts";
 import type { Metrics } from "../ports/metrics.ts";
+import type { Network } from "../ports/network.ts";
+import type { Ports } from "../ports/ports.ts";
 import { holdCharonLock } from "./charonLock.ts";
 import type { RunOptions } from "./config.ts";
 import { type DataDir, readDataDir } from "./dataDir.ts";
@@ -34,13 +38,13 @@ import { openValidatorApi, withClients } from "./validatorApi.ts";
 import { versionInfo } from "./version.ts";
 
 /** Resolves after a clean stop by SIGINT or SIGTERM; throws what ended the node otherwise. */
-export async function run(options: RunOptions): Promise<void> {
+export async function run(options: RunOptions, decorate = straight): Promise<void> {
   const logger = openLog(options);
   const stopping = new AbortController();
   const onSignal = (name: string): void => stopping.abort(new Cancelled(name));
   process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
   try {
-    await runNode({ options, logger, stopping });
+    await runNode({ options, logger, stopping, decorate });
   } catch (error) {
     if (!(error instanceof Cancelled)) throw error;
     logger.info("The node stopped.", { reason: error.message });
@@ -49,14 +53,24 @@ export async function run(options: RunOptions): Promise<void> {
   }
 }
 
+/** Puts something between the node and its network: the chaos peer's way in. */
+export type NetworkDecorator = (
+  ports: Ports,
+  cluster: Cluster,
+  signal: AbortSignal,
+) => Promise<Network>;
+
+const straight: NetworkDecorator = ({ network }) => Promise.resolve(network);
+
 type Run = {
   readonly options: RunOptions;
   readonly logger: Logger;
   /** Aborts with what ends the node: {@link Cancelled}, or the error that broke it. */
   readonly stopping: AbortController;
+  readonly decorate: NetworkDecorator;
 };
 
-async function runNode({ options, logger, stopping }: Run): Promise<void> {
+async function runNode({ options, logger, stopping, decorate }: Run): Promise<void> {
   const { signal } = stopping;
   const reading = readDataDir(options, (done, total) => tellProgress(logger, done, total));
   // A thousand keystores take minutes, and a signal does not wait for them.
@@ -112,9 +126,11 @@ async function runNode({ options, logger, stopping }: Run): Promise<void> {
     validatorApi: clients.port,
   });
 
+  const { network } = p2p;
+  const ports = { ...SYSTEM, network, identity, beacon, ...owned, logger, metrics, signer };
   node = await createNode(
     { ...versionInfo(), cluster, onWaiting, skipWait: options.skipWait, ...admin },
-    { ...SYSTEM, network: p2p.network, identity, beacon, ...owned, logger, metrics, signer },
+    { ...ports, network: await decorate(ports, cluster, signal) },
     signal,
   );
   closing.defer(() => node?.stop());

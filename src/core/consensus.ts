@@ -22,6 +22,7 @@ import { toHex } from "../util/bytes.ts";
 import { Listeners } from "../util/listeners.ts";
 import type { ConsensusFrame, Profile, Scope } from "../wire/profile.ts";
 import type { Background } from "./background.ts";
+import { CheckedSignatures } from "./checkedSignatures.ts";
 import { ConsensusInstance, type DecisionProof } from "./consensusInstance.ts";
 import type { Courier } from "./courier.ts";
 import type { Deadlines } from "./deadlines.ts";
@@ -58,8 +59,7 @@ export class QbftConsensus implements Consensus {
   readonly #decided = new Listeners<[UnsignedData]>();
   readonly #proved = new Listeners<[UnsignedData, DecisionProof]>();
   readonly #instances = new Map<DutyId, ConsensusInstance>();
-  /** Signatures that were checked, per duty: justifications repeat what came before. */
-  readonly #checked = new Map<DutyId, Set<string>>();
+  readonly #checked = new Map<DutyId, CheckedSignatures>();
   readonly #decisions: DecisionPulls;
   readonly #rounds: Histogram;
   readonly #refusals: Counter;
@@ -287,11 +287,13 @@ export class QbftConsensus implements Consensus {
   #isSigned(duty: Duty, statement: SignedStatement): boolean {
     const { profile, scope, identity } = this.#parts;
     const digest = profile.statementDigest(scope, duty, statement);
-    const key = `${statement.source}${toHex(digest)}${toHex(statement.signature)}`;
-    const checked = this.#checked.get(dutyId(duty)) ?? new Set();
-    if (checked.has(key)) return true;
-    if (!identity.verify(statement.source, digest, statement.signature)) return false;
-    this.#checked.set(dutyId(duty), checked.add(key));
+    const { source, signature } = statement;
+    const key = `${toHex(digest)}${toHex(signature)}`;
+    const checked = this.#checked.get(dutyId(duty)) ?? new CheckedSignatures();
+    if (checked.has(source, key)) return true;
+    if (!identity.verify(source, digest, signature)) return false;
+    this.#checked.set(dutyId(duty), checked);
+    checked.add(source, key);
     return true;
   }
 

@@ -29,6 +29,7 @@ import type { PeerSafety } from "./peerSafety.ts";
 import { startProposerPreparer } from "./proposerPreparer.ts";
 import { openSafety } from "./safety.ts";
 import { NodeSafetyControl, type SafetyControl } from "./safetyControl.ts";
+import { SlashedWatch } from "./slashedWatch.ts";
 import { SyncWatch } from "./syncWatch.ts";
 import { ViewWatch } from "./viewWatch.ts";
 import { WatchedStore } from "./watchedStore.ts";
@@ -112,10 +113,7 @@ export async function createNode(
   const { components, courier } = built;
   wire(components);
   track(components, components.tracker);
-  if (config.watch !== undefined) {
-    track(components, config.watch);
-    components.consensus.onDecided(config.watch.decided);
-  }
+  watchFor(config, components);
   watchView(components, view);
   const health = (): Health => healthOf(observe({ ...ports, cluster, store, sync, view, peers }));
   peers.start({
@@ -128,13 +126,15 @@ export async function createNode(
   });
   heads.start(stopping.signal);
   sync.start();
+  const control = new NodeSafetyControl({ ...ports, cluster, ...safety, ...components });
+  new SlashedWatch({ ...common, cluster, control, signal: stopping.signal }).start();
   background.run(() => safety.projector.run(stopping.signal), failure.resolve);
   startProposerPreparer({ ...common, cluster, signal: stopping.signal });
   components.scheduler.start();
   return {
     chain,
     validatorApi: components.validatorApi,
-    control: new NodeSafetyControl({ ...ports, cluster, ...safety, ...components }),
+    control,
     failure: failure.promise,
     judgeGossip: (channel, bytes, from) => courier.judgeGossip(channel, bytes, from),
     health,
@@ -152,6 +152,13 @@ function watchView({ fetcher, consensus }: Components, view: ViewWatch): void {
     const kind = DUTY_KINDS[data.duty.type];
     if (kind.consensus === "agree" && kind.needsOwnData) view.decided(data);
   });
+}
+
+/** Whoever is told of everything, where the configuration names somebody. */
+function watchFor({ watch }: NodeConfig, components: Components): void {
+  if (watch === undefined) return;
+  track(components, watch);
+  components.consensus.onDecided(watch.decided);
 }
 
 type Watched = Ports & {

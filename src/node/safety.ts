@@ -2,7 +2,7 @@
 import type { Cluster } from "../cluster/cluster.ts";
 import type { Deadlines } from "../core/deadlines.ts";
 import type { Duty } from "../domain/duty.ts";
-import type { LockIndex, PubKey } from "../domain/keys.ts";
+import type { LockIndex, PubKey, PubShare, ShareIndex } from "../domain/keys.ts";
 import type { DutyKind } from "../duties/kind.ts";
 import type { Chain } from "../eth2/chain.ts";
 import type { Ports } from "../ports/ports.ts";
@@ -65,7 +65,12 @@ export async function openSafety(parts: SafetyParts): Promise<Safety> {
     assert(known !== undefined, `the lock has validator ${validator}`);
     return known.pubKey;
   };
+  const pubShareOf = (validator: LockIndex, share: ShareIndex): PubShare => {
+    const known = cluster.validators[validator]?.pubShares[share - 1];
+    assert(known !== undefined, `the lock has share ${share} of validator ${validator}`);
+    return known;
+  };
   const common = { slashing, lock, freezes, audit, precursors };
-  const gate = createSafetyGate({ ...common, guards, safetyOf, pubKeyOf });
+  const gate = createSafetyGate({ ...common, guards, safetyOf, pubKeyOf, pubShareOf });
   return { slashing, freezes, precursors, audit, gate, projector, peers };
 }

@@ -15,7 +15,7 @@ import type {
 } from "../domain/data.ts";
 import type { Duty } from "../domain/duty.ts";
 import { FaultError, type RefusalCode, type RefusalReason } from "../domain/errors.ts";
-import type { LockIndex, PubKey, ShareIndex } from "../domain/keys.ts";
+import type { LockIndex, PubKey, PubShare, ShareIndex } from "../domain/keys.ts";
 import type { InstanceLock } from "../ports/instanceLock.ts";
 import type { AuditLog, SigningDecision } from "./auditLog.ts";
 import type { DutySafety, GateGuard, GuardSubject } from "./guards.ts";
@@ -68,6 +68,7 @@ export type GateParts = {
   readonly safetyOf: (duty: Duty) => DutySafety;
   /** Of the cluster lock. */
   readonly pubKeyOf: (validator: LockIndex) => PubKey;
+  readonly pubShareOf: (validator: LockIndex, share: ShareIndex) => PubShare;
   readonly audit: Pick<AuditLog, "append">;
   readonly precursors: Pick<Precursors, "count">;
 };
@@ -130,7 +131,7 @@ class Gate implements SafetyGate {
   async checkAggregate(tasks: readonly SigningTask[]): Promise<readonly Verdict[]> {
     const decisions = await this.#inOneBatch(
       (transaction, lockRefusal) =>
-        tasks.map((task) => lockRefusal ?? recordTask(transaction, task, null)),
+        tasks.map((task) => lockRefusal ?? recordAggregate(transaction, task)),
       () => null,
     );
     return decisions.map(({ refusal, withheld }) => refusal ?? withheld);
@@ -197,7 +198,8 @@ class Gate implements SafetyGate {
       return early;
     }
     const isRepeat = this.#limits.isApproved(duty, asked.signature);
-    const refusal = recordTask(transaction, task, shareIndex);
+    const pubShare = this.#parts.pubShareOf(validator, shareIndex);
+    const refusal = recordOwn(transaction, task, { shareIndex, pubShare });
     if (refusal !== null) {
       this.#refused(request, asked, refusal);
       return refusal;
@@ -284,17 +286,31 @@ function checkTask(slashing: SlashingStore, task: SigningTask): RefusalReason | 
   return verdict.isApproved ? null : verdict.reason;
 }
 
-/** Records for a share of ours, or for the group where `shareIndex` is null. */
-function recordTask(
+/** No cluster has shared its keys anew yet. */
+const SHARE_EPOCH = 0;
+
+function recordOwn(
   transaction: SlashingTransaction,
   task: SigningTask,
-  shareIndex: ShareIndex | null,
+  { shareIndex, pubShare }: { readonly shareIndex: ShareIndex; readonly pubShare: PubShare },
 ): RefusalReason | null {
   if (task.slashing === null) return null;
-  const { pubKey, signingRoot, slashing } = task;
-  const origin = shareIndex === null ? "combined" : "own";
-  const verdict = transaction.record({ pubKey, slashing, signingRoot, origin, shareIndex });
+  const { pubKey, signingRoot, slashing, messageRoot } = task;
+  const signed = { shareEpoch: SHARE_EPOCH, pubShare, messageRoot };
+  const message = { pubKey, slashing, signingRoot };
+  const verdict = transaction.record({ ...message, origin: "own", shareIndex, signed });
   return verdict.isApproved ? null : verdict.reason;
+}
+
+/** GATE-7: the signature exists, so it binds also where this node will not submit it. */
+function recordAggregate(transaction: SlashingTransaction, task: SigningTask): Verdict {
+  if (task.slashing === null) return null;
+  const { pubKey, signingRoot, slashing } = task;
+  const message = { pubKey, slashing, signingRoot };
+  const verdict = transaction.record({ ...message, origin: "combined", shareIndex: null });
+  if (verdict.isApproved) return null;
+  transaction.witness(pubKey, { ...slashing, signingRoot }, "combined");
+  return verdict.reason;
 }
 
 /** GATE-2: the decided task of this signature among its validator's; a duty may have several. */

@@ -9,8 +9,11 @@ import type { Root, ShareIndex } from "../domain/keys.ts";
 import type { Epoch, Slot } from "../domain/units.ts";
 import { assert } from "../util/assert.ts";
 
-/** `own`: a share of this node signed it. `combined`: this node holds the group's signature. */
-export const ORIGINS = ["own", "imported", "combined"] as const;
+/**
+ * `own`: a share of this node signed it. `combined`: this node holds the group's signature. `seen`:
+ * it saw the group's signature elsewhere, and verified it.
+ */
+export const ORIGINS = ["own", "imported", "combined", "seen"] as const;
 export type Origin = (typeof ORIGINS)[number];
 
 export type RecordFields = {

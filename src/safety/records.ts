@@ -12,7 +12,16 @@
  * Values have fixed widths, begin with their version and end with a CRC-32 over key and value:
  * LevelDB neither verifies the blocks that it reads nor reports records that recovery dropped.
  */
-import { bytesOf, type PubKey, ROOT_BYTES, type Root, rootOf } from "../domain/keys.ts";
+import {
+  bytesOf,
+  PUBLIC_KEY_BYTES,
+  type PubKey,
+  type PubShare,
+  pubShareOf,
+  ROOT_BYTES,
+  type Root,
+  rootOf,
+} from "../domain/keys.ts";
 import type { KeyRange } from "../ports/keyValueStore.ts";
 import { crc32, crc32Ascii } from "../util/crc32.ts";
 import { err, ok, type Result } from "../util/result.ts";
@@ -25,7 +34,7 @@ import {
 } from "./history.ts";
 
 /** Raised whenever an older release could misread what is written here. */
-export const SLASHING_SCHEMA = 1;
+export const SLASHING_SCHEMA = 2;
 
 export const SLASHING_RANGE: KeyRange = { gte: "slashing/", lt: "slashing0" };
 export const HEAD_KEY = "slashing/head";
@@ -47,6 +56,9 @@ export type StoreEntry =
 
 const RECORD_VERSION = 1;
 const RECORD_BYTES = 5;
+/** From schema 2 on: a record that says which share signed, and over which message. */
+const SIGNED_VERSION = 2;
+const SIGNED_BYTES = RECORD_BYTES + 4 + PUBLIC_KEY_BYTES + ROOT_BYTES;
 const WATERMARK_BYTES = 26;
 const HEAD_BYTES = 4 + ROOT_BYTES + 8;
 const CRC_BYTES = 4;
@@ -68,9 +80,30 @@ export function watermarkKey(pubKey: PubKey): string {
   return `slashing/${pubKey.slice(2)}/watermark`;
 }
 
-export function encodeMessage(key: string, message: SignedMessage): Uint8Array {
-  const value = Buffer.allocUnsafe(RECORD_BYTES + CRC_BYTES);
-  value[0] = RECORD_VERSION;
+/**
+ * Who signed, as far as the record is for people and later releases: the rules ask for none of it,
+ * and memory holds none of it.
+ */
+export type Provenance = {
+  /** How often the cluster's keys were shared anew before this share was made. */
+  readonly shareEpoch: number;
+  readonly pubShare: PubShare;
+  /** The block's or the attestation data's own root: what the cluster decided. */
+  readonly messageRoot: Root;
+};
+
+export function encodeMessage(
+  key: string,
+  message: SignedMessage,
+  signed: Provenance | null = null,
+): Uint8Array {
+  const value = Buffer.allocUnsafe((signed === null ? RECORD_BYTES : SIGNED_BYTES) + CRC_BYTES);
+  if (signed !== null) {
+    writeUint(value, { at: RECORD_BYTES, bytes: 4, number: signed.shareEpoch });
+    value.set(bytesOf(signed.pubShare), RECORD_BYTES + 4);
+    value.set(bytesOf(signed.messageRoot), RECORD_BYTES + 4 + PUBLIC_KEY_BYTES);
+  }
+  value[0] = signed === null ? RECORD_VERSION : SIGNED_VERSION;
   value[1] = ORIGINS.indexOf(message.origin);
   value[2] = message.isRepeatable ? 1 : 0;
   writeUint(value, { at: 3, bytes: 2, number: message.shareIndex ?? 0 });
@@ -145,10 +178,11 @@ function decodeFields(
   value: Uint8Array,
   root = "unknown",
 ): Result<RecordFields, string> {
-  const body = unseal(key, value, RECORD_BYTES);
+  const version = value[0];
+  const body = unseal(key, value, version === SIGNED_VERSION ? SIGNED_BYTES : RECORD_BYTES);
   if (!body.ok) return body;
   const origin = ORIGINS[body.value[1] ?? ORIGINS.length];
-  if (body.value[0] !== RECORD_VERSION || origin === undefined) {
+  if ((version !== RECORD_VERSION && version !== SIGNED_VERSION) || origin === undefined) {
     return err(`${key} has an unknown version or origin`);
   }
   const shareIndex = readUint(body.value, { at: 3, bytes: 2 });
@@ -159,6 +193,20 @@ function decodeFields(
     shareIndex: shareIndex === 0 ? null : shareIndex,
     isRepeatable: body.value[2] === 1,
   });
+}
+
+/** What a message's record says of its signer; null where it says nothing. */
+export function decodeProvenance(key: string, value: Uint8Array): Provenance | null {
+  if (value[0] !== SIGNED_VERSION) return null;
+  const body = unseal(key, value, SIGNED_BYTES);
+  if (!body.ok) return null;
+  const pubShareAt = RECORD_BYTES + 4;
+  const rootAt = pubShareAt + PUBLIC_KEY_BYTES;
+  return {
+    shareEpoch: readUint(body.value, { at: RECORD_BYTES, bytes: 4 }),
+    pubShare: pubShareOf(body.value.subarray(pubShareAt, rootAt)),
+    messageRoot: rootOf(body.value.subarray(rootAt)),
+  };
 }
 
 function decodeWatermarks(key: string, value: Uint8Array): Result<Watermarks, string> {

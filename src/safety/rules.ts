@@ -149,6 +149,7 @@ function describe(message: SlashingInput): string {
 
 function describeOrigin({ origin, shareIndex }: SignedMessage): string {
   if (origin === "own") return `signed by this node's share ${shareIndex}`;
+  if (origin === "seen") return "by a signature of the whole key that was seen elsewhere";
   return origin === "imported" ? "from an imported history" : "signed by the cluster";
 }
 

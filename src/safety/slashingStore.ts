@@ -27,6 +27,7 @@ import {
   encodeWatermarks,
   HEAD_KEY,
   messageKey,
+  type Provenance,
   SLASHING_SCHEMA,
   type Watermarks,
   watermarkKey,
@@ -39,6 +40,8 @@ export type RecordRequest = Candidate & {
   readonly origin: Extract<Origin, "own" | "combined">;
   /** Share that signs; null for a combined signature. */
   readonly shareIndex: ShareIndex | null;
+  /** Absent for a combined signature. */
+  readonly signed?: Provenance;
 };
 
 export type ImportedMessage = SlashingInput & { readonly signingRoot: Root | null };
@@ -59,6 +62,15 @@ export interface BatchMember {
 export interface SlashingTransaction {
   /** Applies the rules, and remembers the message if they approve. */
   record(request: RecordRequest): Verdict;
+  /**
+   * SLASH-13: remembers what the group's key signed, whether the rules approve of it or not; it
+   * binds from then on, and is not repeatable where it contradicts. For verified signatures only.
+   */
+  witness(
+    pubKey: PubKey,
+    message: SlashingInput & { readonly signingRoot: Root },
+    origin: Extract<Origin, "combined" | "seen">,
+  ): void;
   /** Adds a foreign history of the validator; returns how many messages were new (SLASH-8). */
   merge(pubKey: PubKey, messages: readonly ImportedMessage[]): number;
   /**
@@ -186,6 +198,10 @@ export class SlashingStore {
         needsWrite ||= verdict.isApproved && !(verdict.isRepeat && this.#isWritten(request));
         return verdict;
       },
+      witness: (pubKey, message, origin) => {
+        assert(isOpen, "a transaction decides before it returns");
+        needsWrite = this.#witness(pubKey, message, origin) || needsWrite;
+      },
       merge: (pubKey, messages) => {
         assert(isOpen, "a transaction decides before it returns");
         needsWrite = true;
@@ -211,10 +227,25 @@ export class SlashingStore {
     }
   }
 
-  #record({ pubKey, slashing, signingRoot, origin, shareIndex }: RecordRequest): Verdict {
+  /** False where it was known. */
+  #witness(
+    pubKey: PubKey,
+    message: SlashingInput & { readonly signingRoot: Root },
+    origin: Extract<Origin, "combined" | "seen">,
+  ): boolean {
+    const { signingRoot } = message;
+    const history = this.#historyOf(pubKey);
+    if (history.find(message, signingRoot) !== undefined) return false;
+    const { isApproved: isRepeatable } = this.check(pubKey, { slashing: message, signingRoot });
+    this.#insert(pubKey, { ...message, origin, shareIndex: null, isRepeatable });
+    return true;
+  }
+
+  #record({ pubKey, slashing, signingRoot, origin, shareIndex, signed }: RecordRequest): Verdict {
     const verdict = this.check(pubKey, { slashing, signingRoot });
     if (!verdict.isApproved || verdict.isRepeat) return verdict;
-    this.#insert(pubKey, { ...slashing, signingRoot, origin, shareIndex, isRepeatable: true });
+    const message = { ...slashing, signingRoot, origin, shareIndex, isRepeatable: true };
+    this.#insert(pubKey, message, signed);
     // SLASH-6: a history begins with its first message.
     const { attestationWatermark, blockWatermark } = this.#historyOf(pubKey);
     if (slashing.kind === "attestation" && attestationWatermark === null) {
@@ -263,10 +294,10 @@ export class SlashingStore {
     return true;
   }
 
-  #insert(pubKey: PubKey, message: SignedMessage): void {
+  #insert(pubKey: PubKey, message: SignedMessage, signed?: Provenance): void {
     const key = messageKey(pubKey, message);
     this.#historyOf(pubKey).insert(message);
-    this.#unwritten.push({ type: "put", key, value: encodeMessage(key, message) });
+    this.#unwritten.push({ type: "put", key, value: encodeMessage(key, message, signed) });
     this.#unwrittenMessages.add(message);
     this.#entries++;
     this.#noteSize(pubKey);

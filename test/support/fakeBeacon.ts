@@ -38,6 +38,8 @@ export function blockRoot(slot: Slot): Root {
 }
 
 export class FakeBeacon implements BeaconNode {
+  /** By the validator's position in the cluster; `active_ongoing` where none is set. */
+  readonly statuses = new Map<number, string>();
   readonly faults: BeaconFaults = { isOffline: false, head: null, block: {}, refusesBlocks: false };
   readonly submitted: SignedAttestation[] = [];
   /** Which validator of the cluster proposes in a slot, by its position; nobody by default. */
@@ -78,7 +80,13 @@ export class FakeBeacon implements BeaconNode {
     this.#answer();
     return this.#pubKeys.flatMap((pubKey, position) =>
       pubKeys.includes(pubKey)
-        ? [{ pubKey, index: FIRST_INDEX + position, status: "active_ongoing" }]
+        ? [
+            {
+              pubKey,
+              index: FIRST_INDEX + position,
+              status: this.statuses.get(position) ?? "active_ongoing",
+            },
+          ]
         : [],
     );
   }

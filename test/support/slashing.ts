@@ -7,7 +7,7 @@ import type {
   Verified,
 } from "../../src/domain/data.ts";
 import type { Duty } from "../../src/domain/duty.ts";
-import type { PubKey, Root, ShareIndex } from "../../src/domain/keys.ts";
+import { type PubKey, pubShareOf, type Root, type ShareIndex } from "../../src/domain/keys.ts";
 import type { InstanceLock } from "../../src/ports/instanceLock.ts";
 import type { AdmitRequest, GateParts } from "../../src/safety/gate.ts";
 import type { DutySafety } from "../../src/safety/guards.ts";
@@ -25,6 +25,7 @@ export const OPEN: Omit<GateParts, "slashing"> = {
   guards: [],
   safetyOf: () => ONE_MESSAGE,
   pubKeyOf: pubKey,
+  pubShareOf: (validator) => pubShareOf(new Uint8Array(48).fill(validator)),
   audit: { append: () => undefined },
   precursors: { count: () => undefined },
 };

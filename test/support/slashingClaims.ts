@@ -4,6 +4,7 @@ import { VirtualDisk } from "../../sim/virtualStore.ts";
 import { FaultError } from "../../src/domain/errors.ts";
 import type { PubKey } from "../../src/domain/keys.ts";
 import { SLASHING_RECORDS_KEPT, SLASHING_RECORDS_SLACK } from "../../src/domain/limits.ts";
+import { encodeHead } from "../../src/safety/records.ts";
 import type { SafetyCode } from "./safetyClaims.ts";
 import { block, CHAIN, outcomeOf, pubKey, root, sign, vote } from "./slashing.ts";
 
@@ -126,11 +127,42 @@ export const STORE_CLAIMS = {
     await code.openSlashingStore(disk.open(), CHAIN);
     const head = disk.platter.get("slashing/head");
     assert(head !== undefined);
-    head[3] = 2;
+    head[3] = 3;
     await assert.rejects(code.openSlashingStore(disk.open(), CHAIN), {
       name: "UsageError",
       message: /a newer release wrote them/,
     });
+  },
+
+  "STORE-3: records of the schema before are opened, bind, and are upgraded": async (code) => {
+    const disk = new VirtualDisk();
+    const store = await code.openSlashingStore(disk.open(), CHAIN);
+    await sign(store, vote(1, 2));
+    const old = { schema: 1, genesisValidatorsRoot: CHAIN, entries: 2 };
+    disk.platter.set("slashing/head", encodeHead(old));
+    const opened = await code.openSlashingStore(disk.open(), CHAIN);
+    const other = await sign(opened, vote(1, 2), { signingRoot: root(2) });
+    assert.equal(outcomeOf(other), "slashable_double_vote");
+    assert.equal(disk.platter.get("slashing/head")?.[3], 1, "reading changes nothing");
+    await sign(opened, vote(2, 3));
+    assert.equal(disk.platter.get("slashing/head")?.[3], 2);
+    const again = await code.openSlashingStore(disk.open(), CHAIN);
+    assert.equal(outcomeOf(await sign(again, vote(1, 2))), "repeat");
+  },
+
+  "SLASH-13: a group signature that contradicts is remembered, and never repeated": async (
+    code,
+  ) => {
+    const disk = new VirtualDisk();
+    const store = await code.openSlashingStore(disk.open(), CHAIN);
+    await sign(store, vote(1, 5));
+    const seen = { ...vote(2, 4), signingRoot: root(7) } as const;
+    await store.transact((transaction) => transaction.witness(pubKey(1), seen, "seen"));
+    const again = await code.openSlashingStore(disk.open(), CHAIN);
+    const repeated = await sign(again, vote(2, 4), { signingRoot: root(7) });
+    assert.equal(outcomeOf(repeated), "slashable_double_vote");
+    // It contradicts what was seen, and nothing that this node signed.
+    assert.equal(outcomeOf(await sign(again, vote(1, 4))), "slashable_double_vote");
   },
 
   "STORE-4: a damaged record keeps the node from starting, whichever bit it is": async (code) => {

@@ -143,6 +143,18 @@ const MUTANTS: readonly Mutant[] = [
       "SLASH-7: what one share signed binds every other share of the validator on this node",
   },
   {
+    without: "the doubt about a contradicting group signature",
+    entry: "openSlashingStore",
+    patches: [
+      {
+        file: STORE,
+        find: "const { isApproved: isRepeatable } = this.check(pubKey,",
+        replace: "const { isApproved: isRepeatable } = checkSlashing(NO_HISTORY,",
+      },
+    ],
+    noticedBy: "SLASH-13: a group signature that contradicts is remembered, and never repeated",
+  },
+  {
     without: "the chain's root",
     entry: "openSlashingStore",
     patches: [{ find: "if (genesisValidatorsRoot !== expectedRoot) {", replace: "if (false) {" }],
@@ -310,11 +322,8 @@ const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: STORE,
-        find: "this.#insert(pubKey, { ...slashing,",
-        replace: lines(
-          "((message: SignedMessage) =>",
-          "  queueMicrotask(() => this.#insert(pubKey, message)))({ ...slashing,",
-        ),
+        find: "this.#insert(pubKey, message, signed);",
+        replace: "queueMicrotask(() => this.#insert(pubKey, message, signed));",
       },
     ],
     noticedBy: "GATE-5: of two contradicting requests in one batch one is admitted",
@@ -407,7 +416,7 @@ const MUTANTS: readonly Mutant[] = [
     entry: "gate",
     patches: [
       {
-        find: "tasks.map((task) => lockRefusal ?? recordTask(transaction, task, null)),",
+        find: "tasks.map((task) => lockRefusal ?? recordAggregate(transaction, task)),",
         replace: "tasks.map((task) => transaction && checkTask(this.#parts.slashing, task)),",
       },
     ],

@@ -1,0 +1,94 @@
+// GATE-6: the age of the heartbeat, by both clocks. A machine that was suspended has stopped one of
+// them, and an operator may set the other.
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { acquireInstanceLock } from "../../../src/adapters/storage/instanceLock.ts";
+import { systemRandom } from "../../../src/adapters/system/random.ts";
+import { INSTANCE_LOCK_HEARTBEAT_MS, INSTANCE_LOCK_STALE_MS } from "../../../src/domain/limits.ts";
+import type { Clock } from "../../../src/ports/clock.ts";
+import { loadMutant } from "../../support/mutant.ts";
+import { temporaryFolder } from "../../support/temporary.ts";
+
+type Acquire = typeof acquireInstanceLock;
+
+/** Two clocks that move apart, and sleepers that wake when the test says so. */
+class TwoClocks implements Clock {
+  wall = 1_700_000_000_000;
+  steady = 0;
+  readonly #sleepers: { readonly at: number; readonly wake: () => void }[] = [];
+
+  now(): number {
+    return this.wall;
+  }
+
+  monotonic(): number {
+    return this.steady;
+  }
+
+  at(): never {
+    throw new Error("the heart does not beat by the wall clock");
+  }
+
+  sleep(delayMs: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      this.#sleepers.push({ at: this.steady + delayMs, wake: resolve });
+    });
+  }
+
+  /** Both clocks go on; whoever sleeps until then wakes. */
+  async pass(ms: number): Promise<void> {
+    this.wall += ms;
+    this.steady += ms;
+    const due = this.#sleepers.filter(({ at }) => at <= this.steady);
+    for (const sleeper of due) this.#sleepers.splice(this.#sleepers.indexOf(sleeper), 1);
+    for (const { wake } of due) wake();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+async function checkAge(t: TestContext, acquire: Acquire): Promise<void> {
+  const clock = new TwoClocks();
+  const lock = await acquire({
+    directory: temporaryFolder(t),
+    clock,
+    random: systemRandom,
+    onLost: (reason) => assert.fail(reason),
+  });
+  t.after(() => lock.release());
+  assert(lock.isFresh());
+  await clock.pass(INSTANCE_LOCK_HEARTBEAT_MS - 1);
+  assert(lock.isFresh());
+
+  // Suspended: the monotonic clock stood still, the wall clock went on.
+  clock.wall += INSTANCE_LOCK_STALE_MS;
+  assert(lock.isHeld(), "nobody took it");
+  assert(!lock.isFresh(), "but somebody may be about to");
+  await clock.pass(1);
+  assert(lock.isFresh(), "the next heartbeat found it in place");
+
+  // The wall clock was set back, and then the process was stopped.
+  clock.wall -= 3_600_000;
+  await clock.pass(INSTANCE_LOCK_HEARTBEAT_MS);
+  assert(lock.isFresh(), "the heart beats on");
+  clock.wall -= 3_600_000;
+  clock.steady += INSTANCE_LOCK_STALE_MS;
+  assert(!lock.isFresh());
+}
+
+test("GATE-6: a heartbeat is stale by either clock, and beats whatever the wall clock does", (t) =>
+  checkAge(t, acquireInstanceLock));
+
+for (const clock of ["monotonic", "wall"]) {
+  test(`GATE-6: without the ${clock} clock a pause goes unnoticed`, async (t) => {
+    const find =
+      clock === "wall"
+        ? "this.#clock.now() - wall < INSTANCE_LOCK_STALE_MS"
+        : "this.#clock.monotonic() - monotonic < INSTANCE_LOCK_STALE_MS";
+    const mutant = await loadMutant<{ acquireInstanceLock: Acquire }>(
+      "src/adapters/storage/instanceLock.ts",
+      [{ find, replace: "true" }],
+    );
+    await assert.rejects(checkAge(t, mutant.acquireInstanceLock), { name: "AssertionError" });
+  });
+}
