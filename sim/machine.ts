@@ -25,7 +25,8 @@ import type { VirtualAuditFile } from "./virtualAuditFile.ts";
 import type { VirtualBeaconNode } from "./virtualBeaconNode.ts";
 import { VirtualClock } from "./virtualClock.ts";
 import type { VirtualNetwork } from "./virtualNetwork.ts";
-import { VirtualDisk, type VirtualStore, type WriteFate } from "./virtualStore.ts";
+import { VirtualDisk, type VirtualStore } from "./virtualStore.ts";
+import type { WriteFate } from "./writeFate.ts";
 
 export type CreateNode = (config: NodeConfig, ports: Ports, signal: AbortSignal) => Promise<Node>;
 

@@ -123,7 +123,9 @@ export class NetworkEnd implements Network {
     if (this.#isDead) return;
     if (hop.via === "gossip" && !this.#takeGossip(hop)) return;
     const { channel, from, via, bytes } = hop;
-    this.#handlers.get(channel)?.({ channel, from, via, bytes });
+    const reply = (answer: Uint8Array): boolean => this.send(from, channel, answer);
+    const canReply = via === "direct" && channel === "status";
+    this.#handlers.get(channel)?.({ channel, from, via, bytes, ...(canReply && { reply }) });
   }
 
   /** The machine is off: nothing is taken or sent any more. */

@@ -4,7 +4,7 @@
  */
 import { FaultError } from "../src/domain/errors.ts";
 import type { AuditFile, AuditFileLine, RemovedLines } from "../src/ports/auditFile.ts";
-import type { WriteFate } from "./virtualStore.ts";
+import type { WriteFate } from "./writeFate.ts";
 
 /** Lines of one file, and files that are kept: retention happens within a run of an hour. */
 const LINES_PER_FILE = 500;

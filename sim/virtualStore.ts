@@ -7,18 +7,13 @@ import { FaultError } from "../src/domain/errors.ts";
 import type { Millis } from "../src/domain/units.ts";
 import type { KeyRange, KeyValueStore, StoreOperation } from "../src/ports/keyValueStore.ts";
 import { AuditPlatter, VirtualAuditFile } from "./virtualAuditFile.ts";
+import type { WriteFate } from "./writeFate.ts";
 
 export type WriteFault = {
   /** 1-based number of the write that fails, counted over the disk's whole life. */
   readonly write: number;
   /** Whether the failed write is on the platter after all. */
   readonly lands: boolean;
-};
-
-/** What becomes of one write: how long its sync takes, and whether it fails. */
-export type WriteFate = {
-  readonly syncMs: Millis;
-  readonly fault: Pick<WriteFault, "lands"> | null;
 };
 
 /** Resolves after a time; where nothing waits, at once. */

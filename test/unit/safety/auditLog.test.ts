@@ -25,7 +25,11 @@ import { VirtualClock } from "../../support/virtualClock.ts";
 
 const SMALL = { maxFileBytes: 2_000, maxFiles: 3 };
 
-async function open(t: TestContext, directory: string, disk = new VirtualDisk(), size = SMALL) {
+async function open(
+  t: TestContext,
+  directory: string,
+  { disk = new VirtualDisk(), size = SMALL }: { disk?: VirtualDisk; size?: typeof SMALL } = {},
+) {
   const slashing = await openSlashingStore(disk.open(), CHAIN);
   const clock = new VirtualClock(1_700_000_000_000);
   const audit = await openAudit({ store: disk.open(), clock, version: "test" }, slashing);
@@ -135,7 +139,7 @@ test("AUDIT-2: the file is rebuilt up to the head after a crash, torn lines too"
   assert(path !== undefined);
   const text = readFileSync(path, "utf8");
   writeFileSync(path, text.slice(0, -20));
-  const second = await open(t, directory, disk);
+  const second = await open(t, directory, { disk });
   await second.projector.project();
   assert.deepEqual(await problemsOf(directory, second.audit.head), []);
   assert.equal(second.audit.head.sequence, 4);
@@ -149,7 +153,7 @@ test("AUDIT-4: a database that is older than the file shows, and the chain goes 
   await add(3);
   disk.apply([...disk.platter.keys()].map((key) => ({ type: "del", key })));
   disk.apply([...yesterday].map(([key, value]) => ({ type: "put", key, value })));
-  const restored = await open(t, directory, disk);
+  const restored = await open(t, directory, { disk });
   assert.deepEqual(restored.ahead, { file: 5, records: 2 });
   assert.deepEqual(restored.precursors, ["counter_reset"]);
   await restored.add(1);
@@ -166,7 +170,7 @@ function batchesOn(disk: VirtualDisk): number {
 }
 
 test("AUDIT-2: hundreds of epochs leave no more behind than those between two syncs", async (t) => {
-  const { audit, add, disk } = await open(t, temporaryFolder(t), new VirtualDisk(), LARGE);
+  const { audit, add, disk } = await open(t, temporaryFolder(t), { size: LARGE });
   let [lines, batches] = [0, 0];
   for (let epoch = 0; epoch < 300; epoch++) {
     await add(8);
@@ -177,9 +181,9 @@ test("AUDIT-2: hundreds of epochs leave no more behind than those between two sy
   assert(batches <= AUDIT_SYNC_ROUNDS + 1, `${batches} batches were stored`);
 });
 
-test("AUDIT-6: a file that takes nothing for long fills no memory, and misses no line", async (t) => {
+test("AUDIT-6: a file that takes nothing for long fills no memory and misses no line", async (t) => {
   const directory = temporaryFolder(t);
-  const { audit, projector, disk } = await open(t, directory, new VirtualDisk(), LARGE);
+  const { audit, projector, disk } = await open(t, directory, { size: LARGE });
   const perEpoch = 40;
   for (let epoch = 0; epoch < 300; epoch++) {
     for (let i = 0; i < perEpoch; i++) {
@@ -192,7 +196,7 @@ test("AUDIT-6: a file that takes nothing for long fills no memory, and misses no
   assert(audit.isBehind, "more came than is held");
   // One node starts anew, the other never stopped.
   const elsewhere = temporaryFolder(t);
-  const restarted = await open(t, elsewhere, disk.copy(), LARGE);
+  const restarted = await open(t, elsewhere, { disk: disk.copy(), size: LARGE });
   assert(restarted.audit.unprojected().length < MAX_AUDIT_LINES_HELD + perEpoch);
   await Promise.all([projector.project(), restarted.projector.project()]);
   assert.deepEqual(await problemsOf(directory, audit.head), []);
@@ -200,8 +204,8 @@ test("AUDIT-6: a file that takes nothing for long fills no memory, and misses no
   assert(!audit.isBehind);
 });
 
-test("AUDIT-2: what the file got while a batch was under way is forgotten by a later one", async (t) => {
-  const { audit, add, disk } = await open(t, temporaryFolder(t), new VirtualDisk(), LARGE);
+test("AUDIT-2: what the file got during a batch is forgotten by a later one", async (t) => {
+  const { audit, add, disk } = await open(t, temporaryFolder(t), { size: LARGE });
   for (let round = 1; round < AUDIT_SYNC_ROUNDS; round++) await add(1);
   disk.beforeWrite = () => {
     audit.projected(AUDIT_SYNC_ROUNDS - 1);
