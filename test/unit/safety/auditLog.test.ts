@@ -181,7 +181,7 @@ test("AUDIT-2: hundreds of epochs leave no more behind than those between two sy
   assert(batches <= AUDIT_SYNC_ROUNDS + 1, `${batches} batches were stored`);
 });
 
-test("AUDIT-6: a file that takes nothing for long fills no memory and misses no line", async (t) => {
+test("AUDIT-6: a file that takes nothing fills no memory and misses no line", async (t) => {
   const directory = temporaryFolder(t);
   const { audit, projector, disk } = await open(t, directory, { size: LARGE });
   const perEpoch = 40;
