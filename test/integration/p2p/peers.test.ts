@@ -16,7 +16,7 @@ import {
   PEER_BAN_MS,
   PEER_PENALTY,
 } from "../../../src/domain/limits.ts";
-import type { Inbound } from "../../../src/ports/network.ts";
+import { CHANNELS, type Inbound } from "../../../src/ports/network.ts";
 import { secretKeyOf } from "../../support/identities.ts";
 import {
   countingMetrics,
@@ -136,7 +136,7 @@ describe("a member that misbehaves", () => {
     await honest.start();
     test.after(() => honest.stop());
     const host = await startMember(test, 1);
-    for (const channel of ["consensus", "partials"]) {
+    for (const channel of CHANNELS) {
       const protocol = PROTOCOL.replace("consensus", channel);
       await host.handle(protocol, (stream) => stream.pause());
     }
@@ -163,7 +163,7 @@ describe("a member that comes again without having left", () => {
   /** What a peer's process hears on the channel. */
   async function hear(host: Host): Promise<{ bytes: number }> {
     const heard = { bytes: 0 };
-    for (const channel of ["consensus", "partials"]) {
+    for (const channel of CHANNELS) {
       await host.handle(PROTOCOL.replace("consensus", channel), (stream) => {
         stream.addEventListener("message", ({ data }) => {
           heard.bytes += data.byteLength;
