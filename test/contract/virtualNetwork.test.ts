@@ -1,24 +1,26 @@
+import { setImmediate as turn } from "node:timers/promises";
 import { conditionOf } from "../../sim/conditions.ts";
 import { EventLoop } from "../../sim/loop.ts";
 import type { NetworkEnd } from "../../sim/networkEnd.ts";
 import { SeededRandom } from "../../sim/random.ts";
 import { CALM } from "../../sim/scenario.ts";
 import { VirtualNetwork } from "../../sim/virtualNetwork.ts";
-import { type HubOptions, type NetworkHub, networkContract } from "./network.ts";
+import type { PeerIndex } from "../../src/domain/keys.ts";
+import { assert } from "../../src/util/assert.ts";
+import { networkContract } from "./network.ts";
 
-const TURN_MS = 50;
+/** Virtual time that passes for each turn of the test's own event loop. */
+const STEP_MS = 10;
+const LINE_BYTES_PER_SECOND = 100 * 1024 * 1024;
 
-networkContract("virtual network", async (options) => hubOf(options));
-
-/** Virtual time goes on by itself, faster than real time, as long as the hub lives. */
-function hubOf({ nodes, cut, validateGossip }: HubOptions): NetworkHub {
+networkContract("the simulator's network", async ({ nodes, cut, validateGossip }) => {
   const loop = new EventLoop();
   const ignore = (): void => undefined;
   const network = new VirtualNetwork({
     loop,
     nodes,
     profile: CALM.network,
-    random: new SeededRandom("contract"),
+    random: new SeededRandom("network contract"),
     watch: {
       sent: ignore,
       received: ignore,
@@ -28,22 +30,29 @@ function hubOf({ nodes, cut, validateGossip }: HubOptions): NetworkHub {
       judgeGossip: ({ channel, bytes }) => validateGossip(channel, bytes) === "accept",
     },
   });
+  // A line has a capacity: what it cannot take at once waits in the queue.
+  network.impose(conditionOf({ kind: "capacity", bytesPerSecond: LINE_BYTES_PER_SECOND }));
   for (const between of cut ?? []) network.impose(conditionOf({ kind: "broken-link", between }));
-  const ends: NetworkEnd[] = Array.from({ length: nodes }, (_, node) => network.plugIn(node));
+  const ends = new Map<PeerIndex, NetworkEnd>();
+  for (let node = 0; node < nodes; node++) ends.set(node, network.plugIn(node));
   let isOpen = true;
-  const advance = async (): Promise<void> => {
-    await loop.run(loop.now + TURN_MS);
-    if (isOpen) setTimeout(() => void advance(), 1);
-  };
-  void advance();
+  const pump = (async () => {
+    while (isOpen) {
+      await loop.run(loop.now + STEP_MS);
+      await turn();
+    }
+  })();
   return {
-    network: (node) => ends[node] as NetworkEnd,
-    stop: async (node) => network.unplug(node),
-    start: async (node) => {
-      ends[node] = network.plugIn(node);
+    network: (node) => {
+      const end = ends.get(node);
+      assert(end !== undefined, `there is a node ${node}`);
+      return end;
     },
+    stop: async (node) => network.unplug(node),
+    start: async (node) => void ends.set(node, network.plugIn(node)),
     close: async () => {
       isOpen = false;
+      await pump;
     },
   };
-}
+});
