@@ -47,11 +47,13 @@ export class EpochDuties {
   }
 
   /**
-   * What a beacon node in trouble said half an epoch ago need not stand for all of it: a second
-   * look when the epoch begins, and one per slot while the answer leaves a validator out.
+   * What a beacon node in trouble said half an epoch ago need not stand for all of it: a look in
+   * the slot before the epoch, in which its first randao reveal is due, one when the epoch begins,
+   * and one per slot while the answer leaves a validator out.
    */
   enterSlot(slot: Slot): void {
     const epoch = this.#parts.chain.epochOf(slot);
+    if (slot + 1 === this.#parts.chain.firstSlot(epoch + 1)) this.#resolveAnew(epoch + 1);
     const isDoubtful = this.#epochs.get(epoch)?.isComplete === false;
     const isFirst = slot === this.#parts.chain.firstSlot(epoch);
     if (isFirst || isDoubtful) this.#resolveAnew(epoch);

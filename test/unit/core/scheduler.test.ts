@@ -166,6 +166,18 @@ describe("proposals", () => {
     assert.equal(definition?.validator, 1);
   });
 
+  test("FLOW-2: a proposer that was another half an epoch ago is known for the reveal", async () => {
+    scheduler.start();
+    await clock.runUntil(chain.slotStart(7) - 1);
+    // A beacon node that was on another branch when the epoch was asked for ahead.
+    beacon.proposers.set(8, 1);
+    await clock.runUntil(chain.slotStart(9));
+    assert.deepEqual(proposalAt(8), [
+      ["randao", -SLOT_MS / 2],
+      ["proposer", 0],
+    ]);
+  });
+
   test("nobody proposes the genesis block", async () => {
     beacon.proposers.set(0, 0);
     scheduler.start();
