@@ -160,7 +160,7 @@ export class CeremonyNetwork {
   }
 
   /** Lets every operator ask for what it lacks, until all are done or nothing helps. */
-  settle(rounds = 20): void {
+  settle(rounds = 100): void {
     for (let round = 0; round < rounds && this.operators.some(isWaiting); round++) {
       for (const self of this.operators.keys()) this.step(self, { kind: "nudge" });
       this.run();
