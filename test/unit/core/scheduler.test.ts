@@ -166,7 +166,7 @@ describe("proposals", () => {
     assert.equal(definition?.validator, 1);
   });
 
-  test("FLOW-2: a proposer that was another half an epoch ago is known for the reveal", async () => {
+  test("FLOW-2: another proposer than half an epoch ago is known for the reveal", async () => {
     scheduler.start();
     await clock.runUntil(chain.slotStart(7) - 1);
     // A beacon node that was on another branch when the epoch was asked for ahead.
