@@ -62,7 +62,7 @@ export async function runScenario(
   const probe = await FloorProbe.start({ directory, nodes, threshold, validators: perSlot });
   closing.defer(() => probe.stop());
   const urls = dataDirs.map(() => url);
-  const running = await startNodes({ dataDirs, urls, preset: scenario.preset });
+  const running = await startNodes({ dataDirs, urls, skipsWait: true, preset: scenario.preset });
   closing.defer(async () => {
     await Promise.all(running.map(({ child }) => child.stop()));
   });

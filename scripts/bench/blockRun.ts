@@ -85,7 +85,13 @@ export async function withBlockCluster<T>(
   const url = await stub.start();
   closing.defer(() => stub.stop());
   const urls = dataDirs.map(() => url);
-  const running = await startNodes({ dataDirs, urls, preset: chain.preset, signer: "vc" });
+  const running = await startNodes({
+    dataDirs,
+    urls,
+    skipsWait: true,
+    preset: chain.preset,
+    signer: "vc",
+  });
   closing.defer(async () => {
     await Promise.all(running.map(({ child }) => child.stop()));
   });

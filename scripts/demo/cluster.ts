@@ -127,6 +127,8 @@ export type NodeOptions = {
   readonly preset: DemoOptions["preset"];
   /** Who holds the key shares; the node itself where absent. */
   readonly signer?: DemoOptions["signer"];
+  /** For keys that were made a moment ago, on a chain that is old. */
+  readonly skipsWait?: boolean;
   /** Gets each line of their JSON logs. */
   readonly onEvent?: (event: NodeEvent) => void;
 };
@@ -139,7 +141,7 @@ export type RunningNode = {
 
 /** One node per data directory on loopback; resolves once all listen and look for their chain. */
 export async function startNodes(options: NodeOptions): Promise<readonly RunningNode[]> {
-  const { dataDirs, urls, preset, signer = "builtin", onEvent } = options;
+  const { dataDirs, urls, preset, signer = "builtin", skipsWait = false, onEvent } = options;
   const ports = await freePorts(3 * dataDirs.length);
   const addressOf = (node: number): string => `/ip4/127.0.0.1/tcp/${ports[node]}`;
   const peers = dataDirs.map((_, node) => `${node}=${addressOf(node)}`).join(",");
@@ -162,6 +164,7 @@ export async function startNodes(options: NodeOptions): Promise<readonly Running
         ...["--monitoring-address", monitoring],
         ...["--validator-api-address", validatorApi],
         ...["--log-format", "json"],
+        ...(skipsWait ? ["--skip-wait", "--i-understand"] : []),
       ],
       onLine: (line) => {
         const record = parseLine(line);
