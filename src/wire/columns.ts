@@ -1,15 +1,13 @@
 /** Columns of fixed width within one bytes field: lengths are checked before anything is built. */
 import { assert } from "../util/assert.ts";
+import { columnsOf } from "../util/bytes.ts";
 
 /** Width of a validator's and of a message's position. */
 export const POSITION_BYTES = 2;
 
 /** Rows of `width` bytes; null when `bytes` are no whole number of them. Views of the input. */
 export function rowsOf(bytes: Uint8Array, width: number): readonly Uint8Array[] | null {
-  if (bytes.length % width !== 0) return null;
-  return Array.from({ length: bytes.length / width }, (_, row) =>
-    bytes.subarray(row * width, (row + 1) * width),
-  );
+  return bytes.length % width === 0 ? columnsOf(bytes, width, bytes.length / width) : null;
 }
 
 /** Two big-endian bytes each. */
