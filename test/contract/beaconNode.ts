@@ -254,7 +254,7 @@ function testVotes(operator: () => Operator): void {
 }
 
 function testBlocks(operator: () => Operator): void {
-  it("BLOCK-6, BLOCK-7: publishes what it built and is signed well, as often as asked", async () => {
+  it("BLOCK-6, BLOCK-7: publishes what it built and was signed, as often as asked", async () => {
     const { beacon, bench, chain, indices } = operator();
     const preparations = indices.map((validatorIndex) => {
       return { validatorIndex, feeRecipient: FEE_RECIPIENT };
