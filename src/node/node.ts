@@ -99,7 +99,7 @@ export async function createNode(
   const view = new ViewWatch(ports);
   const common = { ...ports, store, chain, background, deadlines, kindOf, heads };
   const { standingFreeze = () => null } = config;
-  const safety = await openSafety({ ...common, ...config, standingFreeze });
+  const safety = await openSafety({ ...common, ...config, profile, standingFreeze });
   const { peers, audit } = safety;
   const built = buildComponents({
     ...common,
