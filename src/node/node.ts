@@ -97,7 +97,7 @@ export async function createNode(
   const view = new ViewWatch(ports);
   const common = { ...ports, store, chain, background, deadlines, kindOf, heads };
   const { standingFreeze = () => null } = config;
-  const safety = await openSafety({ ...common, ...config, standingFreeze });
+  const safety = await openSafety({ ...common, ...config, profile, standingFreeze });
   const { peers, audit } = safety;
   const built = buildComponents({
     ...common,
@@ -126,7 +126,7 @@ export async function createNode(
   });
   heads.start(stopping.signal);
   sync.start();
-  const control = new NodeSafetyControl({ ...ports, cluster, ...safety, ...components });
+  const control = new NodeSafetyControl({ ...common, cluster, ...safety, ...components });
   new SlashedWatch({ ...common, cluster, control, signal: stopping.signal }).start();
   background.run(() => safety.projector.run(stopping.signal), failure.resolve);
   startProposerPreparer({ ...common, cluster, signal: stopping.signal });

@@ -21,10 +21,10 @@ import type { AuditLog } from "../safety/auditLog.ts";
 import type { GateGuard } from "../safety/guards.ts";
 import { MigrationWait } from "../safety/migrationWait.ts";
 import type { SlashingStore } from "../safety/slashingStore.ts";
-import { nativeProfile } from "../wire/nativeProfile.ts";
 import type { Profile, Scope } from "../wire/profile.ts";
 
 type OpeningParts = Ports & {
+  readonly profile: Profile;
   readonly cluster: Cluster;
   readonly chain: Chain;
   readonly deadlines: Deadlines;
@@ -34,7 +34,6 @@ type OpeningParts = Ports & {
   readonly skipWait?: boolean;
 };
 type PeerSafetyParts = OpeningParts & {
-  readonly profile: Profile;
   readonly keeper: WitnessKeeper;
   readonly wait: MigrationWait;
   readonly kindOf: (duty: Pick<Duty, "type">) => DutyKind;
@@ -64,7 +63,7 @@ export async function openPeerSafety(parts: OpeningParts): Promise<PeerSafety> {
     parts.audit.append({ kind: "action", action: "skip-wait", caller: "operator", detail });
     await parts.audit.flush();
   }
-  return new PeerSafety({ ...parts, profile: nativeProfile, keeper, wait, kindOf });
+  return new PeerSafety({ ...parts, keeper, wait, kindOf });
 }
 
 export class PeerSafety {
