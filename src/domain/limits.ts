@@ -141,11 +141,12 @@ export const MAX_EVIDENCE_RECORDS = 1_000;
 
 /**
  * Signed messages of each kind kept per validator above its low watermark: at one attestation per
- * epoch the last three hours, while an attestation is of use for two epochs at most.
+ * epoch the last hour and a half, while an attestation is of use for two epochs at most. Each one more
+ * is 10,000 records more to read at the start of a node with 10,000 validators.
  */
-export const SLASHING_RECORDS_KEPT = 32;
+export const SLASHING_RECORDS_KEPT = 16;
 /** Messages beyond those before a validator's oldest ones are forgotten together. */
-export const SLASHING_RECORDS_SLACK = 16;
+export const SLASHING_RECORDS_SLACK = 8;
 /** Forgotten messages deleted with one batch, beyond as many as the batch adds. */
 export const SLASHING_PRUNE_BATCH = 64;
 /**
