@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError } from "commander";
 import { UsageError } from "../domain/errors.ts";
+import { addBackup } from "./backup/commands.ts";
 import { COMBINE_OPTIONS, parseCombineOptions } from "./combineOptions.ts";
 import {
   type Action,
@@ -110,6 +111,7 @@ function buildProgram(finish: (outcome: ExitCode) => void): Command {
   addFreezes(program, withAction);
   addSlashing(program, withAction);
   addAudit(program, withAction);
+  addBackup(program, withAction);
   addInspection(program, withAction);
   return program;
 }

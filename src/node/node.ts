@@ -126,7 +126,7 @@ export async function createNode(
   });
   heads.start(stopping.signal);
   sync.start();
-  const control = new NodeSafetyControl({ ...ports, cluster, ...safety, ...components });
+  const control = new NodeSafetyControl({ ...common, cluster, ...safety, ...components });
   new SlashedWatch({ ...common, cluster, control, signal: stopping.signal }).start();
   background.run(() => safety.projector.run(stopping.signal), failure.resolve);
   startProposerPreparer({ ...common, cluster, signal: stopping.signal });

@@ -104,7 +104,7 @@ export class MigrationWait {
     await store.batch([...operations, { type: "put", key: WAIT_KEY, value: encode(this.#wait) }]);
   }
 
-  /** WAIT-2: a restart goes on where it was; a restored directory begins to wait now. */
+  /** WAIT-2, WAIT-4: a restart goes on where it was; a restored directory begins to wait now. */
   async #resume(kept: KeptWait, lockKey: string): Promise<void> {
     const { chain, clock, store } = this.#parts;
     const { reason, until } = kept;
@@ -140,6 +140,11 @@ const NEW_LOCK =
 const SKIP =
   "If no other signer of these keys was active in the last two epochs, --skip-wait with " +
   "--i-understand ends the wait";
+
+/** WAIT-4: has the next start wait its two epochs from then on, whatever its records say. */
+export function waitAtNextStart(reason: string): StoreOperation {
+  return { type: "put", key: WAIT_KEY, value: encode({ reason, until: null }) };
+}
 
 type KeptWait = { readonly reason: string; readonly until: Slot | null };
 

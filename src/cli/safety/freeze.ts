@@ -91,6 +91,6 @@ function describe({ scope, validator }: { scope: FreezeScope; validator: PubKey 
   return `${scope} of ${validator ?? "all validators"}`;
 }
 
-function operator(): string {
+export function operator(): string {
   return `${userInfo().username} by command`;
 }
