@@ -1,7 +1,7 @@
 /**
  * What the safety gate adds to the disk: admitting the signatures of 1, 31, 94 and 1,000 validators
  * in one duty, against one raw synced LevelDB batch of the same bytes. Both take turns on one disk
- * in one run, so that a slow moment of the disk meets both. And what a start costs (safetyStart.ts).
+ * in one run, so that a slow moment of the disk meets both. And what a start costs.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -21,7 +21,7 @@ import type { BenchRow } from "./row.ts";
 import { benchStart } from "./safetyStart.ts";
 import { quantile } from "./statistics.ts";
 
-/** The largest first: it compiles the code that the small ones have in a node that is up for hours. */
+/** The largest first: it compiles the code that the small ones find in a node that is up. */
 const SIZES = [1_000, 94, 31, 1];
 /** Epochs before those that are measured: the histories are then as long as they get. */
 const WARM_UP = 60;

@@ -15,7 +15,7 @@ export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
   return new Uint8Array(stream.digest());
 }
 
-/** The same of few bytes as `0x` hex, without an array in between: what hashes lines by the thousand. */
+/** The same of few bytes as `0x` hex, with no array in between: for lines by the thousand. */
 export function sha256Root(bytes: Uint8Array): Root {
   return `0x${hash("sha256", bytes, "hex")}` as Root;
 }

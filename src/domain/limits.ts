@@ -141,8 +141,8 @@ export const MAX_EVIDENCE_RECORDS = 1_000;
 
 /**
  * Signed messages of each kind kept per validator above its low watermark: at one attestation per
- * epoch the last hour and a half, while an attestation is of use for two epochs at most. Each one more
- * is 10,000 records more to read at the start of a node with 10,000 validators.
+ * epoch the last hour and a half, while an attestation is of use for two epochs at most. Each of
+ * them is 10,000 records to read at the start of a node with 10,000 validators.
  */
 export const SLASHING_RECORDS_KEPT = 16;
 /** Messages beyond those before a validator's oldest ones are forgotten together. */

@@ -1,7 +1,7 @@
 /** CRC-32 (IEEE 802.3, reflected): finds damaged bytes, proves nothing about intent. */
 import { crc32 as zlibCrc32 } from "node:zlib";
 
-/** Checksum of bytes or of a text's UTF-8, an unsigned 32-bit number; `previous` is that of what is before. */
+/** Of bytes or of a text in UTF-8, as a 32-bit number; `previous` is that of what comes before. */
 export function crc32(data: Uint8Array | string, previous = 0): number {
   return zlibCrc32(data, previous);
 }

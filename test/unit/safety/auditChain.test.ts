@@ -109,7 +109,7 @@ test("AUDIT-2: the store forgets what the file has, and nothing else", async () 
   assert.equal(reopened.head.sequence, 3);
 });
 
-test("AUDIT-1: a decision's line says what JSON.stringify would, whatever the caller's name", async () => {
+test("AUDIT-1: a decision's line says what JSON.stringify would, whoever called", async () => {
   const disk = new VirtualDisk();
   const { audit } = await open(disk);
   const events: readonly SigningDecision[] = [null, "rate_limited" as const].map((reason) => ({

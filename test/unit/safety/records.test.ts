@@ -34,7 +34,7 @@ test("STORE-3: an own record names share epoch, PubShare and what was decided", 
   );
 });
 
-test("STORE-4: what validators signed alike is read for each of them, with its own fields", async () => {
+test("STORE-4: what validators signed alike is read for each, with its own fields", async () => {
   const disk = new VirtualDisk();
   const slashing = await openSlashingStore(disk.open(), CHAIN);
   await sign(slashing, vote(1, 2), { key: pubKey(1) });
