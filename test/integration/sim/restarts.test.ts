@@ -127,6 +127,9 @@ describe("a restart within a slot, one operator being down", () => {
     for (const [instant, run] of RUNS) {
       assert.deepEqual(run.violations, [], `at ${instant}`);
       assert(!run.events.some(({ kind }) => kind === "bug"), `at ${instant}: no process ended`);
+      const isAlarm = (event: TraceEvent): boolean =>
+        event.kind === "log" && /Two processes|another process/.test(event.message);
+      assert(!run.events.some(isAlarm), `at ${instant}: nobody is told of a twin`);
       for (const duty of NEXT) assert(run.included(duty) > 0, `at ${instant}: ${duty} is done`);
     }
   });
