@@ -33,7 +33,7 @@ import { ValueChecker } from "../core/valueChecker.ts";
 import type { VoteGuard } from "../core/voteGuard.ts";
 import type { Duty } from "../domain/duty.ts";
 import type { RejectionCode } from "../domain/errors.ts";
-import { peerIndexOf, type ShareIndex } from "../domain/keys.ts";
+import { type PeerIndex, peerIndexOf, type ShareIndex } from "../domain/keys.ts";
 import type { DutyKind } from "../duties/kind.ts";
 import type { Chain } from "../eth2/chain.ts";
 import type { Ports } from "../ports/ports.ts";
@@ -58,6 +58,7 @@ export type BuildParts = Ports & {
   readonly archive: DecidedArchive;
   /** Resolves once this node may sign at all after its start (WITNESS-3). */
   readonly untilWitnessed: (signal: AbortSignal) => Promise<void>;
+  readonly isBridged: (peer: PeerIndex) => boolean;
   /** Aborts when the node stops. */
   readonly signal: AbortSignal;
 };

@@ -107,6 +107,7 @@ export async function createNode(
     votes,
     archive,
     untilWitnessed: (signal) => peers.rollback.untilWitnessed(signal),
+    isBridged: (peer) => peers.isBridged(peer),
     signal: stopping.signal,
   });
 

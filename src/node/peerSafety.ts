@@ -13,6 +13,7 @@ import { WitnessKeeper, type WitnessSources } from "../core/witnessKeeper.ts";
 import type { Duty } from "../domain/duty.ts";
 import type { RefusalReason } from "../domain/errors.ts";
 import { FaultError } from "../domain/errors.ts";
+import type { PeerIndex } from "../domain/keys.ts";
 import type { DutyKind } from "../duties/kind.ts";
 import { DUTY_KINDS } from "../duties/table.ts";
 import type { Chain } from "../eth2/chain.ts";
@@ -87,6 +88,11 @@ export class PeerSafety {
   refusalOf(): RefusalReason | null {
     if (this.#heartbeats?.isLost !== true) return null;
     return { code: "identity_in_use", detail: this.#heartbeats.twinProblem ?? "" };
+  }
+
+  /** Whether somebody else may reach a peer that this node does not. */
+  isBridged(peer: PeerIndex): boolean {
+    return this.#heartbeats?.isBridged(peer) ?? true;
   }
 
   /** In words for readiness. */
