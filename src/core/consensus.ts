@@ -207,8 +207,8 @@ export class QbftConsensus implements Consensus {
   }
 
   /**
-   * VALUE-5: without the value to whom has it. A value too large for gossip stays behind there, too:
-   * whoever misses it pulls it.
+   * VALUE-5: without the value to whom has it. A value too large for gossip stays behind there,
+   * too: whoever misses it pulls it.
    */
   #broadcast(
     frame: ConsensusFrame & { readonly kind: "message" },

@@ -205,7 +205,7 @@ export class ConsensusInstance {
     if (isProposed || this.#pulls.isWanted(data.root)) this.#keep(data);
   }
 
-  /** VALUE-5: whoever proposes or PREPAREs a value has its bytes; who lies about it goes without. */
+  /** VALUE-5: whoever proposes or PREPAREs a value has its bytes; a liar goes without. */
   #noteHolder({ message: { type, value, source } }: Delivery): void {
     if (value === null || (type !== "PRE-PREPARE" && type !== "PREPARE")) return;
     const holders = this.#holders.get(value) ?? new Set();

@@ -48,7 +48,10 @@ type BlockType = Type<BlockValue> & {
   readonly fields: { readonly body: Pick<Type<never>, "hashTreeRoot"> };
 };
 /** A list of byte strings of one length. */
-type BytesListType = { readonly limit: number; readonly elementType: Pick<Type<never>, "fixedSize"> };
+type BytesListType = {
+  readonly limit: number;
+  readonly elementType: Pick<Type<never>, "fixedSize">;
+};
 type Range = { readonly start: number; readonly end: number };
 /** A container of a block, its proofs and its blobs, each of variable size. */
 type ContentsType = {
