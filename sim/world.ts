@@ -12,6 +12,7 @@ import { createNode as createRealNode } from "../src/node/node.ts";
 import type { Clock } from "../src/ports/clock.ts";
 import type { Network } from "../src/ports/network.ts";
 import { assert } from "../src/util/assert.ts";
+import { nativeProfile } from "../src/wire/nativeProfile.ts";
 import type { Profile } from "../src/wire/profile.ts";
 import { misbehave } from "./byzantine/behaviours.ts";
 import { Conspiracy } from "./byzantine/conspiracy.ts";
@@ -27,6 +28,7 @@ import { type CreateNode, Machine } from "./machine.ts";
 import { NodeEyes } from "./nodeEyes.ts";
 import { SeededRandom } from "./random.ts";
 import type { Scenario, SlotInstant } from "./scenario.ts";
+import { sharedReading } from "./sharedReading.ts";
 import { shortRoot, Trace } from "./trace.ts";
 import { transparentScheme } from "./transparentBls.ts";
 import { VirtualBeaconNode } from "./virtualBeaconNode.ts";
@@ -114,11 +116,13 @@ export class World {
   readonly #eyes: NodeEyes;
   readonly #conspiracy = new Conspiracy();
   readonly #frames: FrameReader;
+  readonly #profile: Profile;
 
   constructor(options: WorldOptions) {
     const { seed, scenario } = options;
     this.#options = options;
     this.scenario = scenario;
+    this.#profile = sharedReading(options.profile ?? nativeProfile);
     this.#random = new SeededRandom(`coterie/${seed}`);
     this.byzantine = byzantineNodes(scenario.faults);
     this.facts = {
@@ -134,7 +138,7 @@ export class World {
     this.virtualChain = this.#createChain();
     this.ledger = this.#createLedger();
     this.views = this.#createViews();
-    this.#frames = new FrameReader(gossipOpener(this.#scope(), scenario.nodes));
+    this.#frames = new FrameReader(this.#profile, gossipOpener(this.#scope(), scenario.nodes));
     this.#eyes = new NodeEyes(this.trace, (each) => this.#tell(each));
     this.network = this.#createNetwork();
     this.machines = Array.from({ length: scenario.nodes }, (_, self) => this.#createMachine(self));
@@ -305,7 +309,6 @@ export class World {
 
   #createMachine(self: PeerIndex): Machine {
     const { signers, syncMs } = this.scenario;
-    const { profile } = this.#options;
     const view = this.views[self];
     assert(view !== undefined, "every machine has a beacon node");
     return new Machine({
@@ -319,7 +322,7 @@ export class World {
       signer: signers[self] ?? signers.at(-1) ?? "builtin",
       syncMs,
       createNode: this.#options.createNode ?? createRealNode,
-      config: { watch: this.#eyes.of(self), ...(profile !== undefined && { profile }) },
+      config: { watch: this.#eyes.of(self), profile: this.#profile },
       wrap: (network, clock) => this.#wrap(self, { network, clock }),
       watch: {
         ...this.#eyes.machineWatch(self),

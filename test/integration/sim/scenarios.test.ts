@@ -2,8 +2,7 @@
 import "../../support/minimalPreset.ts";
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { BehaviourName } from "../../../sim/byzantine/behaviours.ts";
-import type { Fault, Scenario } from "../../../sim/scenario.ts";
+import type { Scenario } from "../../../sim/scenario.ts";
 import type { RunResult } from "../../../sim/world.ts";
 
 const { BEHAVIOUR_NAMES } = await import("../../../sim/byzantine/behaviours.ts");
@@ -51,28 +50,4 @@ describe("BYZ-3: a scenario that a cluster can bear is borne", () => {
       [],
     );
   });
-});
-
-/** What breaks once one operator more than a cluster can bear misbehaves, for good. */
-const TOO_MANY: Partial<Record<BehaviourName, readonly string[]>> = {
-  silent: ["liveness"],
-  equivocate: ["agreement", "slashing"],
-  "withhold-commit": ["liveness"],
-  "garbage-partials": ["liveness"],
-  "random-head": ["liveness"],
-};
-
-describe("BYZ-4: of one operator more than a cluster can bear the checkers tell", () => {
-  for (const [name, checkers] of Object.entries(TOO_MANY)) {
-    it(`${name}: ${checkers.join(", ")}`, async () => {
-      const scenario = SCENARIOS.find((each) => each.name === name);
-      assert(scenario !== undefined, `there is a scenario ${name}`);
-      const faults = scenario.faults.map(
-        (fault): Fault => (fault.kind === "byzantine" ? { ...fault, nodes: [1, 2] } : fault),
-      );
-      const { violations } = await run({ ...scenario, faults });
-      const fired = new Set(violations.map(({ checker }) => checker));
-      for (const checker of checkers) assert(fired.has(checker), `${checker} fires`);
-    });
-  }
 });
