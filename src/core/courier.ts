@@ -45,17 +45,21 @@ export class Courier {
     });
   }
 
-  /** `gossipPayloads` is asked for only when some peer has no path, and gossip may have one. */
+  /**
+   * `bytes` may differ by peer. `gossipPayloads` is asked for only when some peer has no path and
+   * gossip may have one.
+   */
   broadcast(
     channel: Channel,
-    bytes: Uint8Array,
+    bytes: Uint8Array | ((peer: PeerIndex) => Uint8Array),
     gossipPayloads: () => readonly Uint8Array[],
   ): void {
     const { network, identity, isBridged } = this.#parts;
     let isWanted = false;
     for (let peer = 0; peer < identity.nodes; peer++) {
-      if (peer === identity.self || network.send(peer, channel, bytes)) continue;
-      isWanted ||= isBridged(peer);
+      if (peer === identity.self) continue;
+      const own = typeof bytes === "function" ? bytes(peer) : bytes;
+      if (!network.send(peer, channel, own)) isWanted ||= isBridged(peer);
     }
     if (!isWanted) return;
     for (const payload of gossipPayloads()) this.gossip(channel, payload);

@@ -22,7 +22,7 @@ import type { AuditLog } from "../safety/auditLog.ts";
 import type { GateGuard } from "../safety/guards.ts";
 import { MigrationWait } from "../safety/migrationWait.ts";
 import type { SlashingStore } from "../safety/slashingStore.ts";
-import type { Profile, Scope } from "../wire/profile.ts";
+import type { Heartbeat, Profile, Scope } from "../wire/profile.ts";
 
 type OpeningParts = Ports & {
   readonly profile: Profile;
@@ -100,6 +100,11 @@ export class PeerSafety {
     return [this.#heartbeats?.twinProblem ?? null, this.wait.problem, this.rollback.problem].filter(
       (problem) => problem !== null,
     );
+  }
+
+  /** A peer's newest heartbeat; null where it was silent lately. */
+  heardOf(peer: PeerIndex): Heartbeat | null {
+    return this.#heartbeats?.live(peer) ?? null;
   }
 
   start({ courier, sources, state, onTwinAhead, ...rest }: Workflow): Heartbeats {
