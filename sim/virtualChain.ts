@@ -188,6 +188,12 @@ export class VirtualChain {
     return { slots };
   }
 
+  /** Validators of the cluster that attest in the slot, as the branch of `tip` has it. */
+  seatedIn(slot: Slot, tip: Block): readonly LockIndex[] {
+    const { slots } = this.seatsOf(this.chain.epochOf(slot), tip);
+    return slots.flatMap((seat, validator) => (seat === slot ? [validator] : []));
+  }
+
   /**
    * The validator of the cluster that proposes in `slot` on the branch of `tip`, or null. Proposers
    * are fixed an epoch ahead (EIP-7917), although the route still names the later dependency.

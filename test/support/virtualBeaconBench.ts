@@ -10,6 +10,7 @@ import { VirtualBeaconNode } from "../../sim/virtualBeaconNode.ts";
 import { FEE_RECIPIENT, GAS_LIMIT } from "../../sim/virtualBlocks.ts";
 import { VirtualChain } from "../../sim/virtualChain.ts";
 import { VirtualClock } from "../../sim/virtualClock.ts";
+import { VirtualJudge } from "../../sim/virtualJudge.ts";
 import { rootOf } from "../../src/domain/keys.ts";
 import type { BeaconBench } from "../contract/beaconNode.ts";
 
@@ -49,14 +50,16 @@ export async function virtualBeaconBench(): Promise<BeaconBench> {
     proposals: 0.5,
     onBlock: (block) => view.hear(block),
   });
+  const judge = new VirtualJudge(virtualChain);
   const ledger = new Ledger({
-    chain: virtualChain,
+    chain,
+    judge,
     validators,
     bls: scheme.bls,
     now: () => loop.now,
     onIncluded: ignore,
   });
-  const parts = { self: 0, loop, chain: virtualChain, ledger, random, answerMs: 0 };
+  const parts = { self: 0, loop, chain: virtualChain, judge, ledger, random, answerMs: 0 };
   const view = new VirtualBeaconNode({ ...parts, isRelied: true, onHead: ignore });
   const clock = new VirtualClock(loop);
   const beacon = new BeaconPort({ view, facts: FACTS, validators, clock, onSubmitted: ignore });
