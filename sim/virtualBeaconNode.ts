@@ -31,8 +31,8 @@ export type BeaconNodeOptions = {
 };
 
 /** Median time from a block's publication until a beacon node has imported it, and its spread. */
-const IMPORT_MS = 150;
-const IMPORT_SPREAD = 0.5;
+export const IMPORT_MS = 150;
+export const IMPORT_SPREAD = 0.5;
 /** How far back a beacon node looks that attests an old head. */
 const OLD_HEAD_SLOTS = 3;
 

@@ -39,8 +39,8 @@ type ChainOptions = {
 };
 
 /** When in its slot somebody else's block is published: the median, and its spread. */
-const PUBLISHED_AT_SHARE = 0.06;
-const PUBLISHED_SPREAD = 0.4;
+export const PUBLISHED_AT_SHARE = 0.06;
+export const PUBLISHED_SPREAD = 0.4;
 /** Blocks are kept for as long as any duty or reorg looks back. */
 const KEPT_EPOCHS = 4;
 const KEPT_SEATS = 16;
