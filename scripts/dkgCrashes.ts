@@ -1,7 +1,8 @@
 /**
- * `node scripts/dkgCrashes.ts [--nodes 4] [--validators 1]`: one ceremony for every operator and
- * every write to its disk, in which that write never happens and the operator starts again
- * (JOURNAL-4). All must end with one cluster, in the first attempt.
+ * `node scripts/dkgCrashes.ts [--nodes 4] [--validators 1] [--operators 1,2]`: one ceremony for
+ * every operator, or those that are named, and every write to its disk, in which that write never
+ * happens and the operator starts again (JOURNAL-4). All must end with one cluster, in the first
+ * attempt.
  */
 import { parseArgs } from "node:util";
 import { CeremonyTable } from "../test/support/ceremonyTable.ts";
@@ -13,6 +14,7 @@ const { values } = parseArgs({
   options: {
     nodes: { type: "string", default: "4" },
     validators: { type: "string", default: "1" },
+    operators: { type: "string" },
   },
 });
 const nodes = Number(values.nodes);
@@ -20,7 +22,8 @@ const validators = Number(values.validators);
 const threshold = Math.ceil((2 * nodes) / 3);
 let ceremonies = 0;
 let failures = 0;
-for (let node = 0; node < nodes; node++) {
+const operators = values.operators?.split(",").map(Number) ?? [...Array(nodes).keys()];
+for (const node of operators) {
   for (let write = 0; write < MAX_WRITES; write++) {
     const problem = await crashAt(node, write);
     if (problem === "no crash") break;

@@ -3,7 +3,7 @@ import type { PartialSignatureSet } from "../src/domain/data.ts";
 import { dutyId } from "../src/domain/duty.ts";
 import { type Root, shareIndexOf } from "../src/domain/keys.ts";
 import { nativeProfile } from "../src/wire/nativeProfile.ts";
-import type { ConsensusFrame, GossipFrame, Scope } from "../src/wire/profile.ts";
+import type { ConsensusFrame, GossipFrame, Profile, Scope } from "../src/wire/profile.ts";
 import type { Hop } from "./networkEnd.ts";
 import { type FrameSummary, shortRoot } from "./trace.ts";
 
@@ -18,9 +18,14 @@ type OpenGossip = (bytes: Uint8Array) => Pick<GossipFrame, "author" | "payload">
 export class FrameReader {
   /** A broadcast hands the same bytes to every peer. */
   readonly #read = new WeakMap<Uint8Array, ReadFrame>();
+  readonly #profile: Pick<Profile, "decodeConsensus" | "decodePartials">;
   readonly #openGossip: OpenGossip;
 
-  constructor(openGossip: OpenGossip) {
+  constructor(
+    profile: Pick<Profile, "decodeConsensus" | "decodePartials">,
+    openGossip: OpenGossip,
+  ) {
+    this.#profile = profile;
     this.#openGossip = openGossip;
   }
 
@@ -39,11 +44,11 @@ export class FrameReader {
     if (opened === null) return { summary: other, partials: null };
     const { author, payload } = opened;
     if (channel === "consensus") {
-      const decoded = nativeProfile.decodeConsensus(payload);
+      const decoded = this.#profile.decodeConsensus(payload);
       return { summary: decoded.ok ? consensusSummary(decoded.value) : other, partials: null };
     }
     if (channel === "partials") {
-      const decoded = nativeProfile.decodePartials(payload, shareIndexOf(author));
+      const decoded = this.#profile.decodePartials(payload, shareIndexOf(author));
       if (decoded.ok) return { summary: partialsSummary(decoded.value), partials: decoded.value };
     }
     return { summary: other, partials: null };

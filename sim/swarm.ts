@@ -27,6 +27,8 @@ export type SwarmOptions = {
 const FAULT_EPOCHS = 3;
 const HEALING_EPOCHS = 1;
 const MAX_FAULTS = 8;
+/** The scenario of its own floods four times as fast; here more seeds are worth more. */
+const FLOOD_RATE = 25;
 /** A wall clock this far off is an operator's ordinary trouble; beyond it, a fault that ends. */
 const TOLERABLE_STEP_MS = 250;
 
@@ -153,7 +155,9 @@ class Drawing {
     if (roll < 0.4) return [{ kind: "crash", nodes, at }];
     if (roll < 0.5) return [{ kind: "beacon-offline", nodes, at }];
     if (this.behaviours.length === 0) return [];
-    return [{ kind: "byzantine", nodes, behaviour: this.random.pick(this.behaviours), at }];
+    const behaviour = this.random.pick(this.behaviours);
+    const options = behaviour === "flood" ? { options: { framesPerSecond: FLOOD_RATE } } : {};
+    return [{ kind: "byzantine", nodes, behaviour, at, ...options }];
   }
 }
 

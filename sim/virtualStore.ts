@@ -114,13 +114,11 @@ export class VirtualStore implements KeyValueStore {
 
   async *entries({ gte, lt }: KeyRange): AsyncIterable<readonly [string, Uint8Array]> {
     this.#checkOpen();
-    const { keys } = this.#disk;
-    for (let i = firstFrom(keys, gte); i < keys.length; i++) {
-      const key = keys[i] as string;
-      if (key >= lt) return;
-      const value = this.#disk.platter.get(key);
-      if (value !== undefined) yield [key, value.slice()];
-    }
+    const { keys, platter } = this.#disk;
+    // Of one instant, whatever is written while the caller reads.
+    const found = keys.slice(firstFrom(keys, gte), firstFrom(keys, lt));
+    const values = found.map((key) => platter.get(key) ?? new Uint8Array());
+    for (const [i, key] of found.entries()) yield [key, (values[i] as Uint8Array).slice()];
   }
 
   async batch(operations: readonly StoreOperation[]): Promise<void> {

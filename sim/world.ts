@@ -12,6 +12,7 @@ import { createNode as createRealNode } from "../src/node/node.ts";
 import type { Clock } from "../src/ports/clock.ts";
 import type { Network } from "../src/ports/network.ts";
 import { assert } from "../src/util/assert.ts";
+import { nativeProfile } from "../src/wire/nativeProfile.ts";
 import type { Profile } from "../src/wire/profile.ts";
 import { misbehave } from "./byzantine/behaviours.ts";
 import { Conspiracy } from "./byzantine/conspiracy.ts";
@@ -28,6 +29,7 @@ import { type CreateNode, Machine } from "./machine.ts";
 import { NodeEyes } from "./nodeEyes.ts";
 import { SeededRandom } from "./random.ts";
 import type { Scenario, SlotInstant } from "./scenario.ts";
+import { sharedReading } from "./sharedReading.ts";
 import { Trace } from "./trace.ts";
 import { transparentScheme } from "./transparentBls.ts";
 import { FEE_RECIPIENT, GAS_LIMIT } from "./virtualBlocks.ts";
@@ -116,11 +118,13 @@ export class World {
   readonly #eyes: NodeEyes;
   readonly #conspiracy = new Conspiracy();
   readonly #frames: FrameReader;
+  readonly #profile: Profile;
 
   constructor(options: WorldOptions) {
     const { seed, scenario } = options;
     this.#options = options;
     this.scenario = scenario;
+    this.#profile = sharedReading(options.profile ?? nativeProfile);
     this.#random = new SeededRandom(`coterie/${seed}`);
     this.byzantine = byzantineNodes(scenario.faults);
     const genesisMs = GENESIS_TIME * 1_000;
@@ -131,7 +135,7 @@ export class World {
     this.chain = this.ground.chain;
     this.ledger = this.#createLedger();
     this.views = this.#createViews();
-    this.#frames = new FrameReader(gossipOpener(this.#scope(), scenario.nodes));
+    this.#frames = new FrameReader(this.#profile, gossipOpener(this.#scope(), scenario.nodes));
     this.#eyes = new NodeEyes(this.trace, (each) => this.#tell(each));
     this.network = this.#createNetwork();
     this.machines = Array.from({ length: scenario.nodes }, (_, self) => this.#createMachine(self));
@@ -296,7 +300,6 @@ export class World {
 
   #createMachine(self: PeerIndex): Machine {
     const { signers, syncMs } = this.scenario;
-    const { profile } = this.#options;
     return new Machine({
       self,
       loop: this.loop,
@@ -308,7 +311,7 @@ export class World {
       signer: signers[self] ?? signers.at(-1) ?? "builtin",
       syncMs,
       createNode: this.#options.createNode ?? createRealNode,
-      config: { watch: this.#eyes.of(self), ...(profile !== undefined && { profile }) },
+      config: { watch: this.#eyes.of(self), profile: this.#profile },
       wrap: (network, clock) => this.#wrap(self, { network, clock }),
       watch: {
         ...this.#eyes.machineWatch(self),

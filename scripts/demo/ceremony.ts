@@ -45,7 +45,11 @@ export async function prepareCeremony(
 export function startDkg(
   ceremony: PreparedCeremony,
   node: number,
-  options: { readonly rest?: readonly string[]; readonly onLine?: (line: string) => void } = {},
+  options: {
+    readonly rest?: readonly string[];
+    readonly env?: Readonly<Record<string, string>>;
+    readonly onLine?: (line: string) => void;
+  } = {},
 ): Child {
   const { dataDirs, ports } = ceremony;
   const peers = ports.map((port, i) => `${i}=127.0.0.1:${port}`).join(",");
@@ -57,6 +61,7 @@ export function startDkg(
       ...["--p2p-tcp-address", `127.0.0.1:${ports[node]}`, "--p2p-peers", peers],
       ...(options.rest ?? []),
     ],
+    ...(options.env === undefined ? {} : { env: options.env }),
     ...(options.onLine === undefined ? {} : { onLine: options.onLine }),
   });
 }

@@ -7,9 +7,10 @@
 import type { ClusterDefinition } from "../../src/cluster/definition.ts";
 import { decodeEnr } from "../../src/crypto/enr.ts";
 import { createIdentity } from "../../src/crypto/identity.ts";
+import type { CeremonyEnd, CeremonyReport } from "../../src/dkg/ceremonyRun.ts";
 import { type CeremonyFacts, ceremonyFacts } from "../../src/dkg/facts.ts";
 import { decodeJournalEntry } from "../../src/dkg/journal.ts";
-import { type CeremonyEnd, type CeremonyReport, runCeremony } from "../../src/dkg/runner.ts";
+import { runCeremony } from "../../src/dkg/runner.ts";
 import { UsageError } from "../../src/domain/errors.ts";
 import type { PeerIndex } from "../../src/domain/keys.ts";
 import type { Millis } from "../../src/domain/units.ts";

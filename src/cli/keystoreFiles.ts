@@ -98,7 +98,7 @@ async function openKeystore(
 }
 
 /** The public key that the keystore claims, in our spelling; null when it claims none. */
-function labelOf(json: string): `0x${string}` | null {
+export function labelOf(json: string): `0x${string}` | null {
   const parsed = parseJson(json, MAX_JSON_DEPTH);
   if (!parsed.ok || typeof parsed.value !== "object" || parsed.value === null) return null;
   const label = "pubkey" in parsed.value ? parsed.value["pubkey"] : null;

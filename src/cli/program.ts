@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError } from "commander";
 import { UsageError } from "../domain/errors.ts";
+import { addBackup } from "./backup/commands.ts";
 import { COMBINE_OPTIONS, parseCombineOptions } from "./combineOptions.ts";
 import {
   type Action,
@@ -29,7 +30,7 @@ import { addOptions, type OptionSpec, resolveOptions } from "./options.ts";
 import { readPeersFile } from "./p2pOptions.ts";
 import { askPreset, usePreset } from "./preset.ts";
 import { parseRelayOptions, RELAY_OPTIONS } from "./relayOptions.ts";
-import { addAudit, addFreezes, addSlashing } from "./safety/commands.ts";
+import { addAudit, addFreezes, addSlashing, addStatus } from "./safety/commands.ts";
 import { refuseSecretsIn } from "./secretGuard.ts";
 import { addSplit } from "./splitCommand.ts";
 import { addVerify } from "./verifyCommands.ts";
@@ -107,9 +108,11 @@ function buildProgram(finish: (outcome: ExitCode) => void): Command {
   addDkg(program, withAction);
   addSplit(program, withAction);
   addCombine(program, withAction);
+  addStatus(program, withAction);
   addFreezes(program, withAction);
   addSlashing(program, withAction);
   addAudit(program, withAction);
+  addBackup(program, withAction);
   addInspection(program, withAction);
   return program;
 }

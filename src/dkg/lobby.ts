@@ -179,6 +179,17 @@ export class Lobby {
     return current > ended && !isForgotten ? current : Math.max(ended, current) + 1;
   }
 
+  /** The last attempt that other operators remember, and who they are; 0 for none. */
+  remembered(): { readonly attempt: number; readonly peers: readonly PeerIndex[] } {
+    const claims = [...this.#guests].map(([peer, { hello }]) => ({
+      peer,
+      attempt: Math.max(0, hello?.ended ?? 0, hello?.current ?? 0),
+    }));
+    const attempt = Math.max(0, ...claims.map((claim) => claim.attempt));
+    const peers = claims.filter((claim) => claim.attempt === attempt).map(({ peer }) => peer);
+    return { attempt, peers };
+  }
+
   #isIn(guest: Guest): boolean {
     return guest.path !== "none" && guest.hello !== null && this.#obstacleOf(guest) === null;
   }

@@ -3,85 +3,35 @@
  * drives the pure machine over the ports. One thing happens at a time, in the order of arrival, so
  * that what a record promises is on disk before the next frame is looked at.
  */
-import type { ClusterDefinition } from "../cluster/definition.ts";
 import type { VerifiedLock } from "../cluster/verify.ts";
 import { ERRORS, type RejectionReason, UsageError } from "../domain/errors.ts";
 import type { PeerIndex } from "../domain/keys.ts";
 import type { Millis } from "../domain/units.ts";
-import type { Clock, Timer } from "../ports/clock.ts";
-import type { Identity } from "../ports/identity.ts";
-import type { CeremonyChannel, Inbound, Network } from "../ports/network.ts";
-import type { Random } from "../ports/random.ts";
+import type { CeremonyChannel, Inbound } from "../ports/network.ts";
 import { CEREMONY_PROTOCOL, type CeremonyPhase, decodeCeremonyFrame } from "../wire/ceremony.ts";
 import { Ceremony } from "./ceremony.ts";
+import type { CeremonyEnd, CeremonyPorts, CeremonyRun } from "./ceremonyRun.ts";
 import { ceremonyFacts } from "./facts.ts";
 import { decodeJournalEntry, encodeJournalEntry, SEED_BYTES } from "./journal.ts";
-import { Lobby, type Seat } from "./lobby.ts";
+import { Lobby } from "./lobby.ts";
 import type {
   CeremonyAbort,
   CeremonyEffect,
   CeremonyEvent,
   CeremonyOutcome,
-  CeremonyProgress,
   JournalEntry,
 } from "./messages.ts";
 import { outputFiles } from "./outputs.ts";
-import type { CeremonyStorage } from "./storage.ts";
 import { writeTranscript } from "./transcript.ts";
-
-export type CeremonyRun = {
-  /** Verified, and its terms are those of a ceremony. */
-  readonly definition: ClusterDefinition;
-  readonly self: PeerIndex;
-  /** Of the program, for the other operators to read. */
-  readonly version: string;
-  /** Attempts beyond need a new acceptance. */
-  readonly maxAttempt: number;
-  readonly phaseTimeoutMs: (phase: CeremonyPhase) => Millis;
-  /** How long a finished node waits for those who have not confirmed. */
-  readonly lingerMs: Millis;
-  readonly contractWallets: ReadonlySet<string>;
-};
-
-export type CeremonyPorts = {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly identity: Identity;
-  readonly network: Network<CeremonyChannel>;
-  readonly storage: CeremonyStorage;
-  readonly report: (report: CeremonyReport) => void;
-};
-
-/** What the operator is shown. */
-export type CeremonyReport =
-  | { readonly kind: "lobby"; readonly seats: readonly Seat[] }
-  | { readonly kind: "attempt"; readonly attempt: number; readonly isResumed: boolean }
-  | { readonly kind: "progress"; readonly progress: CeremonyProgress }
-  | {
-      readonly kind: "rejected";
-      readonly from: PeerIndex;
-      readonly code: string;
-      readonly detail: string;
-    }
-  | { readonly kind: "ended"; readonly attempt: number; readonly abort: CeremonyAbort }
-  | { readonly kind: "published"; readonly lock: VerifiedLock }
-  | { readonly kind: "confirmed"; readonly peers: readonly PeerIndex[] };
-
-export type CeremonyEnd =
-  | { readonly kind: "finished"; readonly lock: VerifiedLock }
-  /** Everything is written; these operators did not say that they wrote it too. */
-  | {
-      readonly kind: "unconfirmed";
-      readonly lock: VerifiedLock;
-      readonly missing: readonly PeerIndex[];
-    }
-  /** An operator is proved guilty. */
-  | { readonly kind: "aborted"; readonly abort: CeremonyAbort };
 
 const HELLO_MS: Millis = 2_000;
 const NUDGE_MS: Millis = 5_000;
 /** What a frame on its way may take when everybody has confirmed. */
 const FAREWELL_MS: Millis = 1_000;
+/** How long an accusation may take after the news that its author left. */
+const PROOF_MS: Millis = 2_000;
+const GIVEN_UP = "the other operators went on to another attempt";
+const SILENT_END = { culprit: null, blame: null, missing: [], groupKeys: [], keepsShares: false };
 
 /** Resolves when the ceremony is over; rejects with `signal.reason` when the signal aborts. */
 export function runCeremony(
@@ -92,17 +42,14 @@ export function runCeremony(
   return new Runner(run, ports).run(signal);
 }
 
-/** How long an accusation may take after the news that its author left. */
-const PROOF_MS = 2_000;
-const GIVEN_UP = "the other operators went on to another attempt";
-const SILENT_END = { culprit: null, blame: null, missing: [], groupKeys: [], keepsShares: false };
+type TimerName = "hello" | "nudge" | "phase" | "linger";
 
 class Runner {
   readonly #run: CeremonyRun;
   readonly #ports: CeremonyPorts;
   readonly #lobby: Lobby;
   readonly #over = Promise.withResolvers<CeremonyEnd>();
-  readonly #timers = new Map<"hello" | "nudge" | "phase" | "linger", Timer>();
+  readonly #timers = new Map<TimerName, AbortController>();
   #tasks: Promise<void> = Promise.resolve();
   #isOver = false;
   #machine: Ceremony | null = null;
@@ -144,7 +91,7 @@ class Runner {
     } finally {
       this.#isOver = true;
       signal.removeEventListener("abort", onAbort);
-      for (const timer of this.#timers.values()) timer.cancel();
+      for (const timer of this.#timers.values()) timer.abort();
       await this.#tasks;
     }
   }
@@ -169,16 +116,14 @@ class Runner {
     });
   }
 
-  #after(
-    name: "hello" | "nudge" | "phase" | "linger",
-    delayMs: Millis,
-    task: () => Promise<void>,
-  ): void {
-    const { clock } = this.#ports;
-    this.#timers.get(name)?.cancel();
-    this.#timers.set(
-      name,
-      clock.at(clock.now() + delayMs, () => this.#enqueue(task)),
+  /** Slept, not waited until: an operator who sets his clock ends nobody's phase (LOBBY-5). */
+  #after(name: TimerName, delayMs: Millis, task: () => Promise<void>): void {
+    this.#timers.get(name)?.abort();
+    const timer = new AbortController();
+    this.#timers.set(name, timer);
+    void this.#ports.clock.sleep(delayMs, timer.signal).then(
+      () => this.#enqueue(task),
+      () => undefined,
     );
   }
 
@@ -252,11 +197,7 @@ class Runner {
     const { random, storage, report } = this.#ports;
     const { maxAttempt, definition, self, version, contractWallets } = this.#run;
     const isResumed = storage.current() === attempt;
-    if (attempt > maxAttempt && !isResumed) {
-      throw new UsageError(`attempt ${attempt} needs this operator's acceptance again`, {
-        fix: "find out why the attempts before failed, then run coterie dkg accept once more",
-      });
-    }
+    if (attempt > maxAttempt && !isResumed) await this.#refuse(attempt);
     const facts = ceremonyFacts(definition, attempt, contractWallets);
     if (!facts.ok) throw new UsageError(`${facts.error.path} ${facts.error.reason}`);
     const records = await storage.open(attempt);
@@ -284,6 +225,23 @@ class Runner {
       this.#greetOne(peer);
       if (this.#ports.network.path(peer) !== "none") await this.#step({ kind: "connected", peer });
     }
+  }
+
+  /** What others remember and this disk does not is kept: the next acceptance counts from it. */
+  async #refuse(attempt: number): Promise<never> {
+    const { attempt: last, peers } = this.#lobby.remembered();
+    const { ended } = this.#lobby.standing;
+    let known = "";
+    if (last > ended) {
+      const verb = peers.length === 1 ? "remembers" : "remember";
+      known = `: ${operatorsText(peers)} ${verb} ${last}, this node ${ended}`;
+      const reason = `${operatorsText(peers)} ${verb} it`;
+      const row = { ...SILENT_END, attempt: last, phase: this.#phase, reason };
+      await this.#ports.storage.end(row, null);
+    }
+    throw new UsageError(`attempt ${attempt} needs this operator's acceptance again${known}`, {
+      fix: "find out why the attempts before failed, then run coterie dkg accept once more",
+    });
   }
 
   async #step(event: CeremonyEvent): Promise<void> {
@@ -366,7 +324,7 @@ class Runner {
   }
 
   #dropMachine(): void {
-    this.#timers.get("phase")?.cancel();
+    this.#timers.get("phase")?.abort();
     this.#machine?.erase();
     this.#machine = null;
     this.#leftAt = null;
@@ -392,7 +350,7 @@ class Runner {
   async #finish(outcome: CeremonyOutcome): Promise<void> {
     const { storage, report } = this.#ports;
     const { lock, deposits, transcript } = outcome;
-    this.#timers.get("phase")?.cancel();
+    this.#timers.get("phase")?.abort();
     await storage.publish(outputFiles({ lock, deposits, transcript: writeTranscript(transcript) }));
     this.#lock = lock;
     this.#lobby.standing = { ...this.#lobby.standing, state: "done" };
@@ -424,6 +382,10 @@ class Runner {
     const done = this.#lobby.done(this.#lobby.standing.current);
     return this.#lobby.peers().filter((peer) => !done.includes(peer));
   }
+}
+
+function operatorsText(peers: readonly PeerIndex[]): string {
+  return `operator${peers.length === 1 ? "" : "s"} ${peers.join(", ")}`;
 }
 
 function entryOf(record: Uint8Array): JournalEntry {

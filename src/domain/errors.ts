@@ -203,8 +203,8 @@ export const ERRORS = {
     kind: "fault",
     retryable: true,
     message:
-      "the keymanager API did not take the keystores; they are in validator_keys, to be imported " +
-      "by hand",
+      "the keymanager API does not take keystores (those of a finished ceremony are in " +
+      "validator_keys; coterie dkg with the same options sends them again)",
   },
   execution_unreachable: {
     kind: "fault",

@@ -141,11 +141,12 @@ export const MAX_EVIDENCE_RECORDS = 1_000;
 
 /**
  * Signed messages of each kind kept per validator above its low watermark: at one attestation per
- * epoch the last three hours, while an attestation is of use for two epochs at most.
+ * epoch the last hour and a half, while an attestation is of use for two epochs at most. Each of
+ * them is 10,000 records to read at the start of a node with 10,000 validators.
  */
-export const SLASHING_RECORDS_KEPT = 32;
+export const SLASHING_RECORDS_KEPT = 16;
 /** Messages beyond those before a validator's oldest ones are forgotten together. */
-export const SLASHING_RECORDS_SLACK = 16;
+export const SLASHING_RECORDS_SLACK = 8;
 /** Forgotten messages deleted with one batch, beyond as many as the batch adds. */
 export const SLASHING_PRUNE_BATCH = 64;
 /**
@@ -174,6 +175,17 @@ export const INSTANCE_LOCK_HEARTBEAT_MS = 2_000;
 export const INSTANCE_LOCK_STALE_MS = 10_000;
 /** A slashing interchange file in bytes: 1,000 validators with 900 messages of 140 bytes each. */
 export const MAX_INTERCHANGE_BYTES = 128 * 1024 * 1024;
+
+/** One file of a backup, in bytes: an audit file with its last batch, or a large cluster's lock. */
+export const MAX_BACKUP_FILE_BYTES = 64 * 1024 * 1024;
+/** Records of the database in one file of a backup, in bytes. */
+export const BACKUP_RECORDS_BYTES = 4 * 1024 * 1024;
+/** Files of one backup: keystores and passwords of 10,000 validators, and what else there is. */
+export const MAX_BACKUP_FILES = 32_768;
+/** All records of the database in bytes: four times those of 10,000 validators. */
+export const MAX_BACKUP_RECORDS_BYTES = 512 * 1024 * 1024;
+/** A whole backup in bytes, opened: a gigabyte of audit files, and as much again. */
+export const MAX_BACKUP_BYTES = 2 * 1024 * 1024 * 1024;
 
 /**
  * How long a validator client's request waits for a decision, in basis points of the slot: below
@@ -215,3 +227,11 @@ assert(
 );
 assert(MAX_JUSTIFICATIONS >= 2 * MAX_NODES, "a justification holds two quorums");
 assert(MAX_PEER_QUEUE_BYTES >= 2 * MAX_FRAME_BYTES, "a queue holds the largest frame and more");
+assert(
+  MAX_BACKUP_FILE_BYTES >= 2 * MAX_AUDIT_FILE_BYTES && MAX_BACKUP_FILE_BYTES > BACKUP_RECORDS_BYTES,
+  "the files of a backup fit",
+);
+assert(
+  MAX_BACKUP_BYTES >= MAX_AUDIT_FILES * MAX_AUDIT_FILE_BYTES + MAX_BACKUP_RECORDS_BYTES,
+  "a backup holds what a data directory may hold",
+);

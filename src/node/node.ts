@@ -30,6 +30,7 @@ import { startProposerPreparer } from "./proposerPreparer.ts";
 import { openSafety } from "./safety.ts";
 import { NodeSafetyControl, type SafetyControl } from "./safetyControl.ts";
 import { SlashedWatch } from "./slashedWatch.ts";
+import { type NodeStatus, statusOf } from "./status.ts";
 import { SyncWatch } from "./syncWatch.ts";
 import { ViewWatch } from "./viewWatch.ts";
 import { WatchedStore } from "./watchedStore.ts";
@@ -63,6 +64,7 @@ export interface Node {
   /** What its operator may change of what it signs. */
   readonly control: SafetyControl;
   health(): Health;
+  status(): NodeStatus;
   /** Whether a gossiped frame may be forwarded: an operator of this cluster sealed it. */
   judgeGossip: Courier["judgeGossip"];
   /** Resolves with what broke when an invariant did; the process then stops signing and exits. */
@@ -97,7 +99,7 @@ export async function createNode(
   const view = new ViewWatch(ports);
   const common = { ...ports, store, chain, background, deadlines, kindOf, heads };
   const { standingFreeze = () => null } = config;
-  const safety = await openSafety({ ...common, ...config, standingFreeze });
+  const safety = await openSafety({ ...common, ...config, profile, standingFreeze });
   const { peers, audit } = safety;
   const built = buildComponents({
     ...common,
@@ -126,7 +128,7 @@ export async function createNode(
   });
   heads.start(stopping.signal);
   sync.start();
-  const control = new NodeSafetyControl({ ...ports, cluster, ...safety, ...components });
+  const control = new NodeSafetyControl({ ...common, cluster, ...safety, ...components });
   new SlashedWatch({ ...common, cluster, control, signal: stopping.signal }).start();
   background.run(() => safety.projector.run(stopping.signal), failure.resolve);
   startProposerPreparer({ ...common, cluster, signal: stopping.signal });
@@ -138,6 +140,7 @@ export async function createNode(
     failure: failure.promise,
     judgeGossip: (channel, bytes, from) => courier.judgeGossip(channel, bytes, from),
     health,
+    status: () => statusOf({ ...common, cluster, ...safety, tracker: components.tracker }),
     stop() {
       stopping.abort(new Cancelled("the node stops"));
       built.stop();

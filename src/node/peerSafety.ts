@@ -13,6 +13,7 @@ import { WitnessKeeper, type WitnessSources } from "../core/witnessKeeper.ts";
 import type { Duty } from "../domain/duty.ts";
 import type { RefusalReason } from "../domain/errors.ts";
 import { FaultError } from "../domain/errors.ts";
+import type { PeerIndex } from "../domain/keys.ts";
 import type { DutyKind } from "../duties/kind.ts";
 import { DUTY_KINDS } from "../duties/table.ts";
 import type { Chain } from "../eth2/chain.ts";
@@ -21,10 +22,10 @@ import type { AuditLog } from "../safety/auditLog.ts";
 import type { GateGuard } from "../safety/guards.ts";
 import { MigrationWait } from "../safety/migrationWait.ts";
 import type { SlashingStore } from "../safety/slashingStore.ts";
-import { nativeProfile } from "../wire/nativeProfile.ts";
-import type { Profile, Scope } from "../wire/profile.ts";
+import type { Heartbeat, Profile, Scope } from "../wire/profile.ts";
 
 type OpeningParts = Ports & {
+  readonly profile: Profile;
   readonly cluster: Cluster;
   readonly chain: Chain;
   readonly deadlines: Deadlines;
@@ -34,7 +35,6 @@ type OpeningParts = Ports & {
   readonly skipWait?: boolean;
 };
 type PeerSafetyParts = OpeningParts & {
-  readonly profile: Profile;
   readonly keeper: WitnessKeeper;
   readonly wait: MigrationWait;
   readonly kindOf: (duty: Pick<Duty, "type">) => DutyKind;
@@ -64,7 +64,7 @@ export async function openPeerSafety(parts: OpeningParts): Promise<PeerSafety> {
     parts.audit.append({ kind: "action", action: "skip-wait", caller: "operator", detail });
     await parts.audit.flush();
   }
-  return new PeerSafety({ ...parts, profile: nativeProfile, keeper, wait, kindOf });
+  return new PeerSafety({ ...parts, keeper, wait, kindOf });
 }
 
 export class PeerSafety {
@@ -95,6 +95,11 @@ export class PeerSafety {
     return [this.#heartbeats?.twinProblem ?? null, this.wait.problem, this.rollback.problem].filter(
       (problem) => problem !== null,
     );
+  }
+
+  /** A peer's newest heartbeat; null where it was silent lately. */
+  heardOf(peer: PeerIndex): Heartbeat | null {
+    return this.#heartbeats?.live(peer) ?? null;
   }
 
   start({ courier, sources, state, onTwinAhead, ...rest }: Workflow): Heartbeats {

@@ -14,11 +14,13 @@ import { openSlashingStore } from "../safety/openSlashingStore.ts";
 import { Precursors } from "../safety/precursors.ts";
 import type { SlashingStore } from "../safety/slashingStore.ts";
 import { assert } from "../util/assert.ts";
+import type { Profile } from "../wire/profile.ts";
 import { openAudit } from "./audit.ts";
 import { AuditProjector } from "./auditProjector.ts";
 import { openPeerSafety, type PeerSafety } from "./peerSafety.ts";
 
 export type SafetyParts = Ports & {
+  readonly profile: Profile;
   readonly cluster: Cluster;
   readonly chain: Chain;
   readonly deadlines: Deadlines;

@@ -6,6 +6,7 @@ import type { Cluster } from "../cluster/cluster.ts";
 import type { Admission, PartialSignatureExchange } from "../core/interfaces.ts";
 import { FaultError } from "../domain/errors.ts";
 import type { PubKey } from "../domain/keys.ts";
+import type { KeyValueStore } from "../ports/keyValueStore.ts";
 import type { Logger } from "../ports/logger.ts";
 import type { AuditHead, AuditLog } from "../safety/auditLog.ts";
 import { FREEZE_FILE, type Freeze, type Freezes, type FreezeTarget } from "../safety/freezes.ts";
@@ -33,7 +34,15 @@ export interface SafetyControl {
   importHistory(text: string, by: string): Promise<Result<ImportSummary, string>>;
   /** Makes everything audited until now visible in the audit file; the last line of it. */
   projectAudit(): Promise<AuditHead>;
+  /** All records, to be read for a backup; that it is taken is audited first. */
+  openRecords(by: string): Promise<Pick<KeyValueStore, "entries">>;
 }
+
+/** BACKUP-1: as the audit log has it, of a running node and of a stopped one. */
+export const BACKUP_TAKEN = {
+  action: "backup",
+  detail: "all keys and records were copied into a backup",
+} as const;
 
 type ControlParts = {
   readonly cluster: Cluster;
@@ -41,6 +50,7 @@ type ControlParts = {
   readonly audit: AuditLog;
   readonly projector: Pick<AuditProjector, "project">;
   readonly slashing: SlashingStore;
+  readonly store: Pick<KeyValueStore, "entries">;
   readonly admission: Pick<Admission, "resume">;
   readonly exchange: Pick<PartialSignatureExchange, "settled">;
   readonly logger: Logger;
@@ -56,6 +66,13 @@ export class NodeSafetyControl implements SafetyControl {
   async projectAudit(): Promise<AuditHead> {
     await this.#parts.projector.project();
     return this.#parts.audit.head;
+  }
+
+  async openRecords(by: string): Promise<Pick<KeyValueStore, "entries">> {
+    const { audit, store } = this.#parts;
+    audit.append({ kind: "action", ...BACKUP_TAKEN, caller: by });
+    await audit.flush();
+    return store;
   }
 
   freezes(): readonly Freeze[] {

@@ -66,30 +66,31 @@ export function initialState(config: QbftConfig): QbftState {
 
 /** The accepted messages: for each source the first one of each type and round (QBFT-3). */
 export class MessageLog {
-  readonly #bySource = new Map<PeerIndex, Map<StepKey, Message>>();
+  readonly #byStep = new Map<StepKey, Map<PeerIndex, Message>>();
+  readonly #counts = new Map<PeerIndex, number>();
 
   add(message: Message): void {
-    const own = this.#bySource.get(message.source) ?? new Map<StepKey, Message>();
-    assert(!own.has(stepKey(message)), "the first statement of a step stays");
-    own.set(stepKey(message), message);
-    this.#bySource.set(message.source, own);
+    const { source } = message;
+    const said = this.#byStep.get(stepKey(message)) ?? new Map<PeerIndex, Message>();
+    assert(!said.has(source), "the first statement of a step stays");
+    said.set(source, message);
+    this.#byStep.set(stepKey(message), said);
+    this.#counts.set(source, this.countOf(source) + 1);
   }
 
   /** What the author of `message` stated first for the same type and round. */
   first(message: Message): Message | undefined {
-    return this.#bySource.get(message.source)?.get(stepKey(message));
+    return this.#byStep.get(stepKey(message))?.get(message.source);
   }
 
   /** Messages of one type and round by rising source, whatever the order of their arrival. */
   of(type: MessageType, round: Round): readonly Message[] {
-    return [...this.#bySource.values()]
-      .map((own) => own.get(stepKey({ type, round })))
-      .filter((message) => message !== undefined)
-      .sort((a, b) => a.source - b.source);
+    const said = this.#byStep.get(stepKey({ type, round }));
+    return said === undefined ? [] : [...said.values()].sort((a, b) => a.source - b.source);
   }
 
   countOf(source: PeerIndex): number {
-    return this.#bySource.get(source)?.size ?? 0;
+    return this.#counts.get(source) ?? 0;
   }
 }
 

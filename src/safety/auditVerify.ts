@@ -53,6 +53,11 @@ export class AuditVerifier {
     this.#isStartNoted = anchors.start.sequence === 0;
   }
 
+  /** Number of the last entry that was read. */
+  get last(): number {
+    return (this.#last ?? this.#anchors.start).sequence;
+  }
+
   /** The next line; `where` names it, e.g. by file and number. */
   read(text: string, where: string): void {
     this.#lines++;
@@ -125,4 +130,18 @@ function sequenceOf(entry: string): number | null {
     if (error instanceof SyntaxError) return null;
     throw error;
   }
+}
+
+/** The whole lines of a log's text up to an entry, without later ones and a half-written one. */
+export function linesUpTo(text: string, end: number): string {
+  const lines = text.slice(0, text.lastIndexOf("\n") + 1).split("\n");
+  lines.pop();
+  while (lines.length > 0) {
+    const entry = parseLine(lines.at(-1) ?? "")?.entry;
+    const sequence = entry === undefined ? null : sequenceOf(entry);
+    // A line that cannot be read is evidence, and stays.
+    if (sequence === null || sequence <= end) break;
+    lines.pop();
+  }
+  return lines.map((line) => `${line}\n`).join("");
 }

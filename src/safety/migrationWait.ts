@@ -34,6 +34,8 @@ type WaitParts = {
   readonly isSkipped: boolean;
 };
 type Wait = { readonly reason: string; readonly until: Slot };
+/** A wait as it is kept; `until` is null where it begins with the next start. */
+export type KeptWait = { readonly reason: string; readonly until: Slot | null };
 
 /** Made by {@link MigrationWait.open}. */
 export class MigrationWait {
@@ -51,7 +53,7 @@ export class MigrationWait {
     const wait = new MigrationWait(parts);
     const lockKey = `${LOCK_PREFIX}${parts.lockHash.slice(2)}`;
     const isKnownLock = (await parts.store.get(lockKey)) !== undefined;
-    const kept = readWait(await parts.store.get(WAIT_KEY));
+    const kept = await keptWait(parts.store);
     if (parts.isSkipped) {
       await wait.#skip(lockKey);
     } else if (kept !== null) {
@@ -84,6 +86,11 @@ export class MigrationWait {
   }
 
   /** Null while nothing is waited for. */
+  get current(): Wait | null {
+    return this.leftMs === null ? null : this.#wait;
+  }
+
+  /** Null while nothing is waited for. */
   get leftMs(): Millis | null {
     const left = this.#overAt - this.#parts.clock.monotonic();
     return left > 0 ? left : null;
@@ -104,7 +111,7 @@ export class MigrationWait {
     await store.batch([...operations, { type: "put", key: WAIT_KEY, value: encode(this.#wait) }]);
   }
 
-  /** WAIT-2: a restart goes on where it was; a restored directory begins to wait now. */
+  /** WAIT-2, WAIT-4: a restart goes on where it was; a restored directory begins to wait now. */
   async #resume(kept: KeptWait, lockKey: string): Promise<void> {
     const { chain, clock, store } = this.#parts;
     const { reason, until } = kept;
@@ -141,7 +148,15 @@ const SKIP =
   "If no other signer of these keys was active in the last two epochs, --skip-wait with " +
   "--i-understand ends the wait";
 
-type KeptWait = { readonly reason: string; readonly until: Slot | null };
+/** WAIT-4: has the next start wait its two epochs from then on, whatever its records say. */
+export function waitAtNextStart(reason: string): StoreOperation {
+  return { type: "put", key: WAIT_KEY, value: encode({ reason, until: null }) };
+}
+
+/** The wait that a stopped node was in; it may be over by now. */
+export async function keptWait(store: Pick<KeyValueStore, "get">): Promise<KeptWait | null> {
+  return readWait(await store.get(WAIT_KEY));
+}
 
 /** Damaged records wait, too: what cannot be read is no permission. */
 function readWait(value: Uint8Array | undefined): KeptWait | null {
@@ -165,7 +180,7 @@ function put(key: string): StoreOperation {
 }
 
 /** `11m32s`. */
-function countdown(ms: Millis): string {
+export function countdown(ms: Millis): string {
   const seconds = Math.ceil(ms / 1000);
   const minutes = Math.floor(seconds / 60);
   return minutes === 0 ? `${seconds}s` : `${minutes}m${String(seconds % 60).padStart(2, "0")}s`;

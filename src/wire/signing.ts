@@ -78,13 +78,21 @@ export function heartbeatDigest(
   return sha256(header(HEARTBEAT_TAG, scope), uint32be(author), heartbeat);
 }
 
+/** What all digests of one scope have behind their tag. */
+const PLACES = new WeakMap<Scope, Uint8Array>();
+
 function header(domainTag: Uint8Array, scope: Scope): Uint8Array {
-  return concatBytes(
-    domainTag,
-    uint32be(NATIVE_PROFILE_ID),
-    bytesOf(scope.genesisValidatorsRoot),
-    bytesOf(scope.lockHash),
-  );
+  let place = PLACES.get(scope);
+  if (place === undefined) {
+    const { genesisValidatorsRoot, lockHash } = scope;
+    place = concatBytes(
+      uint32be(NATIVE_PROFILE_ID),
+      bytesOf(genesisValidatorsRoot),
+      bytesOf(lockHash),
+    );
+    PLACES.set(scope, place);
+  }
+  return concatBytes(domainTag, place);
 }
 
 /** A presence byte keeps "no value" apart from a root of zeros. */

@@ -43,6 +43,12 @@ export function testKeyValueStore(name: string, diskOf: (t: TestContext) => Open
     await store.close();
   });
 
+  test(`${name}: lists what was there at one instant, whatever is written meanwhile`, async (t) => {
+    const store = await diskOf(t)();
+    await listWhileWriting(store);
+    await store.close();
+  });
+
   test(`${name}: keeps everything over a restart`, async (t) => {
     const open = diskOf(t);
     const store = await open();
@@ -69,6 +75,23 @@ export function testKeyValueStore(name: string, diskOf: (t: TestContext) => Open
     await assert.rejects(store.get("a"), FaultError);
     await assert.rejects(contentOf(store), FaultError);
   });
+}
+
+async function listWhileWriting(store: KeyValueStore): Promise<void> {
+  const keys = Array.from({ length: 2_500 }, (_, index) => `key/${index + 10_000}`);
+  await store.batch(keys.map((key) => put(key, "old")));
+  const listed: string[] = [];
+  for await (const [key, value] of store.entries({ gte: " ", lt: "~" })) {
+    if (listed.length === 0) {
+      const changed = [put("key/99999", "new"), ...keys.slice(2_000).map((each) => del(each))];
+      await store.batch([...changed, ...keys.slice(0, 2_000).map((each) => put(each, "new"))]);
+    }
+    listed.push(`${key}=${Buffer.from(value).toString()}`);
+  }
+  assert.deepEqual(
+    listed,
+    keys.map((key) => `${key}=old`),
+  );
 }
 
 export function put(key: string, value: string): StoreOperation {

@@ -8,14 +8,10 @@ import { type NewDefinition, newDefinition } from "../../src/cluster/newDefiniti
 import { encodeEnr } from "../../src/crypto/enr.ts";
 import { createIdentity } from "../../src/crypto/identity.ts";
 import { k1PublicKey } from "../../src/crypto/k1.ts";
+import type { CeremonyEnd, CeremonyReport, CeremonyRun } from "../../src/dkg/ceremonyRun.ts";
 import type { CeremonyShares } from "../../src/dkg/messages.ts";
 import type { OutputFile } from "../../src/dkg/outputs.ts";
-import {
-  type CeremonyEnd,
-  type CeremonyReport,
-  type CeremonyRun,
-  runCeremony,
-} from "../../src/dkg/runner.ts";
+import { runCeremony } from "../../src/dkg/runner.ts";
 import type { CeremonyStorage, EndedAttempt } from "../../src/dkg/storage.ts";
 import { MAX_CEREMONY_ATTEMPTS } from "../../src/domain/limits.ts";
 import type { CeremonyChannel } from "../../src/ports/network.ts";
@@ -122,9 +118,13 @@ export type TableOptions = {
   readonly threshold?: number;
   readonly validators?: number;
   readonly lingerMs?: number;
+  /** How far wall clocks of nodes are ahead of true time. */
+  readonly clockOffsets?: Readonly<Record<number, number>>;
   /** A mutant in the place of the runner. */
   readonly run?: typeof runCeremony;
 };
+
+type WrongClock = ReturnType<VirtualClock["beside"]>;
 
 export class CeremonyTable {
   readonly hub: MemoryHub<CeremonyChannel>;
@@ -135,6 +135,8 @@ export class CeremonyTable {
   readonly failures = new Map<number, unknown>();
   readonly definition: ClusterDefinition;
   readonly secretKeys: readonly Uint8Array[];
+  /** Of nodes whose wall clock is wrong. */
+  readonly clocks: ReadonlyMap<number, WrongClock>;
   readonly #random = seededRandom("ceremony");
   readonly #lingerMs: number;
   readonly #runCeremony: typeof runCeremony;
@@ -145,6 +147,12 @@ export class CeremonyTable {
     this.#runCeremony = options.run ?? runCeremony;
     this.hub = new MemoryHub({ nodes, turn: "macrotask" });
     this.#lingerMs = lingerMs;
+    this.clocks = new Map(
+      Object.entries(options.clockOffsets ?? {}).map(([node, offset]) => [
+        Number(node),
+        this.clock.beside(offset),
+      ]),
+    );
     this.disks = Array.from({ length: nodes }, () => new MemoryDisk());
     this.secretKeys = this.disks.map((_, i) => new Uint8Array(32).fill(i + 1));
     this.definition = definitionFor(this.secretKeys, { threshold, validators });
@@ -172,7 +180,7 @@ export class CeremonyTable {
         ...overrides,
       },
       {
-        clock: this.clock,
+        clock: this.clocks.get(node) ?? this.clock,
         random: this.#random,
         identity,
         network: this.hub.network(node),

@@ -24,7 +24,18 @@ export async function secretsOf(dataDir: string): Promise<readonly string[]> {
   return [...spellingsOf(identity), ...secrets.flat()];
 }
 
-function spellingsOf(secret: Uint8Array): readonly string[] {
-  const hex = toHex(secret).slice(2);
-  return [hex, hex.toUpperCase(), Buffer.from(secret).toString("base64")];
+/**
+ * Hexadecimal, base64 of both alphabets, the integer, the bytes as numbers and as they are, each
+ * also from the last byte to the first.
+ */
+export function spellingsOf(secret: Uint8Array): readonly string[] {
+  return [secret, secret.toReversed()].flatMap((bytes) => {
+    const buffer = Buffer.from(bytes);
+    const hex = toHex(bytes).slice(2);
+    return [
+      ...[hex, hex.toUpperCase(), BigInt(`0x${hex}`).toString()],
+      ...[buffer.toString("base64"), buffer.toString("base64url")],
+      ...[bytes.join(","), bytes.join(", "), buffer.toString("latin1")],
+    ];
+  });
 }

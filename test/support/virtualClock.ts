@@ -16,6 +16,11 @@ export class VirtualClock extends ClockOnLoop {
     this.#loop = loop;
   }
 
+  /** Another machine's clocks in the same time. */
+  beside(offset: Millis): ClockOnLoop {
+    return new ClockOnLoop(this.#loop, offset);
+  }
+
   /** Runs everything that is due up to and including `instant`, in order. */
   async runUntil(instant: Millis): Promise<void> {
     await settle();

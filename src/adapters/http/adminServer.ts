@@ -5,6 +5,8 @@
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { FaultError, UsageError } from "../../domain/errors.ts";
 import { MAX_INTERCHANGE_BYTES } from "../../domain/limits.ts";
 import { close, listen } from "./listen.ts";
@@ -13,9 +15,18 @@ export type AdminRoute = {
   readonly method: "GET" | "POST";
   /** Whole path, e.g. `/admin/v1/freeze`. */
   readonly path: string;
-  /** The body's text; throws `UsageError` for what the caller did wrong. */
+  /** Of the body's text; throws `UsageError` for what the caller did wrong. */
   readonly handle: (body: string) => Promise<unknown>;
 };
+
+/** An answer that is too large for one JSON text: bytes as they come. */
+export class AdminDownload {
+  readonly bytes: AsyncIterable<Uint8Array>;
+
+  constructor(bytes: AsyncIterable<Uint8Array>) {
+    this.bytes = bytes;
+  }
+}
 
 export type AdminServerOptions = {
   readonly host: string;
@@ -64,7 +75,9 @@ async function answer(
   }
   try {
     const body = await readBody(request);
-    send(response, 200, await route.handle(body));
+    const result = await route.handle(body);
+    if (result instanceof AdminDownload) await sendBytes(response, result);
+    else send(response, 200, result);
   } catch (error) {
     if (error instanceof UsageError)
       send(response, 400, { message: error.message, fix: error.fix });
@@ -95,4 +108,16 @@ async function readBody(request: IncomingMessage): Promise<string> {
 function send(response: ServerResponse, status: number, body: unknown): void {
   response.writeHead(status, { "content-type": "application/json" });
   response.end(`${JSON.stringify(body)}\n`);
+}
+
+/** An answer that breaks off says so by itself: its last chunk never comes. */
+async function sendBytes(response: ServerResponse, { bytes }: AdminDownload): Promise<void> {
+  response.writeHead(200, { "content-type": "application/octet-stream" });
+  try {
+    await pipeline(Readable.from(bytes, { objectMode: false }), response);
+  } catch (error) {
+    response.destroy();
+    const isCallerGone = error instanceof Error && "code" in error;
+    if (!isCallerGone) throw error;
+  }
 }

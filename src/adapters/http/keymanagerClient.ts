@@ -4,12 +4,17 @@ import { z } from "zod";
 import { FaultError, UsageError } from "../../domain/errors.ts";
 import type { Millis } from "../../domain/units.ts";
 
-export type KeystoreToPush = { readonly keystore: string; readonly password: string };
+export type KeystoreToPush = {
+  /** Of the file, for messages. */
+  readonly name: string;
+  readonly keystore: string;
+  readonly password: string;
+};
 
 export type KeymanagerClient = {
   /** Whether the API answers and takes the token; throws where it does not. */
   check(): Promise<void>;
-  /** Throws FaultError naming the first keystore that was not taken. */
+  /** Sends all; throws FaultError naming those that were not taken. Sending again does no harm. */
   push(keystores: readonly KeystoreToPush[]): Promise<void>;
   close(): Promise<void>;
 };
@@ -18,9 +23,14 @@ export type KeymanagerClient = {
 const TIMEOUT_MS: Millis = 120_000;
 const KEYSTORES_PER_REQUEST = 20;
 const MAX_ANSWER_BYTES = 1024 * 1024;
+const MAX_MESSAGE_CHARACTERS = 200;
+const MAX_NAMED = 5;
 
+const brief = z
+  .string()
+  .transform((text) => text.slice(0, MAX_MESSAGE_CHARACTERS).replace(/[^ -~]/g, "?"));
 const importSchema = z.object({
-  data: z.array(z.object({ status: z.string(), message: z.string().optional() })),
+  data: z.array(z.object({ status: brief, message: brief.optional() })),
 });
 
 /** Throws UsageError for an address without https, which would show keys and passwords. */
@@ -49,7 +59,7 @@ export function createKeymanagerClient(address: string, token: string): Keymanag
       return { status: answer.statusCode, text: await answer.body.text() };
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      throw new FaultError("keymanager_failed", reason, { cause: error });
+      throw new FaultError("keymanager_failed", `${url.host}: ${reason}`, { cause: error });
     }
   };
   return {
@@ -58,12 +68,17 @@ export function createKeymanagerClient(address: string, token: string): Keymanag
       if (status !== 200) throw new FaultError("keymanager_failed", `it answered ${status}`);
     },
     async push(keystores) {
+      const refused: string[] = [];
       for (let at = 0; at < keystores.length; at += KEYSTORES_PER_REQUEST) {
         const batch = keystores.slice(at, at + KEYSTORES_PER_REQUEST);
         const { status, text } = await ask("POST", importBody(batch));
         if (status !== 200) throw new FaultError("keymanager_failed", `it answered ${status}`);
-        requireImported(text, at, batch.length);
+        refused.push(...refusedOf(text, batch));
       }
+      if (refused.length === 0) return;
+      const more = refused.length > MAX_NAMED ? ` and ${refused.length - MAX_NAMED} more` : "";
+      const named = refused.slice(0, MAX_NAMED).join("; ");
+      throw new FaultError("keymanager_failed", `${named}${more}`);
     },
     close: () => agent.destroy(),
   };
@@ -76,15 +91,16 @@ function importBody(batch: readonly KeystoreToPush[]): string {
   });
 }
 
-function requireImported(text: string, first: number, count: number): void {
+/** Who was not taken, with the API's reason; what it had already is fine. */
+function refusedOf(text: string, batch: readonly KeystoreToPush[]): readonly string[] {
   const parsed = importSchema.safeParse(parseOrNull(text));
-  if (!parsed.success || parsed.data.data.length !== count) {
+  if (!parsed.success || parsed.data.data.length !== batch.length) {
     throw new FaultError("keymanager_failed", "its answer does not fit the keymanager API");
   }
-  for (const [i, { status, message }] of parsed.data.data.entries()) {
-    if (status === "imported" || status === "duplicate") continue;
-    throw new FaultError("keymanager_failed", `keystore ${first + i}: ${message ?? status}`);
-  }
+  return parsed.data.data.flatMap(({ status, message }, i) => {
+    if (status === "imported" || status === "duplicate") return [];
+    return [`${batch[i]?.name}: ${message === undefined ? status : `${status}, ${message}`}`];
+  });
 }
 
 function parseOrNull(text: string): unknown {

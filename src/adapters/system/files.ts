@@ -16,7 +16,7 @@ export const MODE_PUBLIC_FINAL = 0o444;
 
 export type FileToWrite = {
   readonly path: string;
-  readonly data: string | Uint8Array;
+  readonly data: string | Uint8Array | AsyncIterable<Uint8Array>;
   readonly mode: number;
   /** Replaces an existing file only when told to. */
   readonly overwrite?: boolean;

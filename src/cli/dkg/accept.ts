@@ -62,11 +62,12 @@ export async function acceptDefinition(options: {
   /** Words that the operator compared with the others; null: they are asked for. */
   readonly fingerprint: string | null;
   readonly attemptsBefore: number;
+  readonly write: (text: string) => void;
 }): Promise<void> {
-  const { dataDir, file } = options;
+  const { dataDir, file, write } = options;
   const self = await requirePosition(dataDir, file.definition);
   const root = rootOf(fieldBytes(file.definition.definition_hash));
-  process.stdout.write(describeDefinition(file.definition, self));
+  write(describeDefinition(file.definition, self));
   await confirm(options.fingerprint, root);
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   await keepDefinition(join(dataDir, DEFINITION_FILE), file);
@@ -81,7 +82,7 @@ export async function acceptDefinition(options: {
     mode: MODE_PUBLIC_FINAL,
     overwrite: true,
   });
-  process.stdout.write(`accepted as operator ${self}; next: coterie dkg\n`);
+  write(`accepted as operator ${self}; next: coterie dkg\n`);
 }
 
 /** The acceptance of this very definition; throws UsageError where there is none. */

@@ -3,9 +3,9 @@
  * each change without one, or a JSON object for each change.
  */
 import type { ClusterDefinition } from "../../cluster/definition.ts";
+import type { CeremonyReport } from "../../dkg/ceremonyRun.ts";
 import type { Obstacle, Seat } from "../../dkg/lobby.ts";
 import type { CeremonyAbort, CeremonyProgress } from "../../dkg/messages.ts";
-import type { CeremonyReport } from "../../dkg/runner.ts";
 import type { PeerIndex } from "../../domain/keys.ts";
 import type { Millis } from "../../domain/units.ts";
 import { CEREMONY_PHASES } from "../../wire/ceremony.ts";

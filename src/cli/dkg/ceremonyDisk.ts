@@ -38,7 +38,7 @@ export type CeremonyDiskOptions = {
   readonly kdf: KeystoreKdf;
 };
 
-const KEYS_DIR = "validator_keys";
+export const KEYS_DIR = "validator_keys";
 const MAX_ATTEMPTS_BYTES = 16 * 1024 * 1024;
 
 const endedSchema = z.object({
@@ -60,9 +60,7 @@ export async function openCeremonyDisk(options: CeremonyDiskOptions): Promise<Ce
   const folder = join(dataDir, "dkg");
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const rows = await readAttempts(join(folder, "attempts.json"));
-  const begun = await openAttempts(folder);
-  const over = new Set(rows.map(({ attempt }) => attempt));
-  const current = Math.max(0, ...begun.filter((attempt) => !over.has(attempt)));
+  const current = Math.max(0, ...(await attemptsUnderWay(dataDir)));
   const disk = new CeremonyDisk(options, { folder, rows, current });
   await disk.requireFree();
   return disk;
@@ -72,6 +70,14 @@ export async function openCeremonyDisk(options: CeremonyDiskOptions): Promise<Ce
 export async function attemptsMade(dataDir: string): Promise<number> {
   const rows = await readAttempts(join(dataDir, "dkg", "attempts.json"));
   return Math.max(0, ...rows.map(({ attempt }) => attempt));
+}
+
+/** Attempts that were begun and are not over. */
+export async function attemptsUnderWay(dataDir: string): Promise<readonly number[]> {
+  const folder = join(dataDir, "dkg");
+  if (!(await exists(folder))) return [];
+  const over = new Set((await readAttempts(join(folder, "attempts.json"))).map((r) => r.attempt));
+  return (await openAttempts(folder)).filter((attempt) => !over.has(attempt));
 }
 
 class CeremonyDisk implements CeremonyStorage {
@@ -246,6 +252,8 @@ class CeremonyDisk implements CeremonyStorage {
   }
 
   async #eraseAttempt(): Promise<void> {
+    // Attempts that only others remember have nothing here.
+    if (this.#current === 0) return;
     await this.#journal?.erase();
     this.#journal = null;
     await rm(this.#dir(), { recursive: true, force: true });

@@ -61,7 +61,8 @@ export function addDkg(program: Command, withAction: WithAction): void {
     const { attemptsMade } = await import("./ceremonyDisk.ts");
     const dataDir = dataDirOf(accept);
     const attemptsBefore = await attemptsMade(dataDir);
-    await acceptDefinition({ dataDir, file, fingerprint, attemptsBefore });
+    const write = (text: string): boolean => process.stdout.write(text);
+    await acceptDefinition({ dataDir, file, fingerprint, attemptsBefore, write });
     return EXIT_CODES.ok;
   });
   const verify = dkg

@@ -4,14 +4,9 @@
  */
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import {
-  createKeymanagerClient,
-  type KeymanagerClient,
-} from "../../adapters/http/keymanagerClient.ts";
 import { ceremonyScope } from "../../adapters/p2p/scope.ts";
 import { acquireInstanceLock } from "../../adapters/storage/instanceLock.ts";
 import { systemClock } from "../../adapters/system/clock.ts";
-import { readTextFile } from "../../adapters/system/files.ts";
 import { createMetrics } from "../../adapters/system/metrics.ts";
 import { systemRandom } from "../../adapters/system/random.ts";
 import type { ClusterDefinition } from "../../cluster/definition.ts";
@@ -21,8 +16,9 @@ import { networkOf } from "../../cluster/networks.ts";
 import { decodeEnr } from "../../crypto/enr.ts";
 import { createIdentity } from "../../crypto/identity.ts";
 import { sha256 } from "../../crypto/sha256.ts";
+import type { CeremonyEnd } from "../../dkg/ceremonyRun.ts";
 import { phaseTimeoutMs } from "../../dkg/phaseTimeouts.ts";
-import { type CeremonyEnd, runCeremony } from "../../dkg/runner.ts";
+import { runCeremony } from "../../dkg/runner.ts";
 import { Cancelled, FaultError, UsageError } from "../../domain/errors.ts";
 import { rootOf } from "../../domain/keys.ts";
 import { MAX_CEREMONY_ATTEMPTS } from "../../domain/limits.ts";
@@ -32,7 +28,6 @@ import { toHex } from "../../util/bytes.ts";
 import { isPrecious } from "../clusterSettings.ts";
 import { EXIT_CODES, type ExitCode } from "../exitCodes.ts";
 import { identityPath, readIdentityKey } from "../identityFiles.ts";
-import { passwordPath } from "../keystoreFiles.ts";
 import { openLog } from "../logOptions.ts";
 import { openP2p, requireKnownPeers } from "../p2p.ts";
 import { versionInfo } from "../version.ts";
@@ -41,10 +36,10 @@ import { Board } from "./board.ts";
 import { openCeremonyDisk } from "./ceremonyDisk.ts";
 import { readDefinitionFile } from "./definitionFile.ts";
 import type { DkgOptions } from "./dkgOptions.ts";
+import { isToBePushedAgain, openKeymanager, pushKeystores } from "./keymanager.ts";
 
 /** Operators who started at different times confirm within this, or ask for it later. */
 const LINGER_MS = 600_000;
-const MAX_TOKEN_BYTES = 4 * 1024;
 
 /** Resolves with what became of the ceremony; throws UsageError for what is wrong here. */
 export async function dkg(options: DkgOptions): Promise<ExitCode> {
@@ -75,7 +70,7 @@ async function hold(options: DkgOptions, stopping: AbortController): Promise<Exi
   const { secretKey, identity, operators } = await readIdentity(dataDir, definition);
   const acceptance = await readAcceptance(dataDir, definitionHash);
   await using closing = new AsyncDisposableStack();
-  const keymanager = await openKeymanager(options);
+  const keymanager = await openKeymanager(options.keymanager);
   closing.defer(() => keymanager?.close());
   const lock = await acquireInstanceLock({
     directory: dataDir,
@@ -84,6 +79,10 @@ async function hold(options: DkgOptions, stopping: AbortController): Promise<Exi
     onLost: (reason) => stopping.abort(new FaultError("data_dir_lost", reason)),
   });
   closing.defer(() => lock.release());
+  if (keymanager !== null && (await isToBePushedAgain(dataDir, definitionHash))) {
+    await pushKeystores(keymanager, dataDir);
+    return EXIT_CODES.ok;
+  }
   const disk = { dataDir, definitionHash, secretKey, kdf: options.kdf };
   const storage = await openCeremonyDisk(disk);
   const board = boardFor(options, { definition, self: identity.self });
@@ -119,8 +118,9 @@ async function hold(options: DkgOptions, stopping: AbortController): Promise<Exi
     },
     stopping.signal,
   );
-  if (end.kind !== "aborted") await push(keymanager, dataDir);
-  return conclude(end, options);
+  const code = await conclude(end, options);
+  if (end.kind !== "aborted" && keymanager !== null) await pushKeystores(keymanager, dataDir);
+  return code;
 }
 
 function requireStrongKeys({ kdf }: DkgOptions, definition: ClusterDefinition): void {
@@ -167,35 +167,6 @@ function boardFor(
     process.stdout.write(`waiting for the other operators of ${about.definition.name}\n`);
   }
   return board;
-}
-
-/** Its trouble is found before the ceremony, not after. */
-async function openKeymanager({ keymanager }: DkgOptions): Promise<KeymanagerClient | null> {
-  if (keymanager === null) return null;
-  const token = await readTextFile(keymanager.tokenFile, {
-    maxBytes: MAX_TOKEN_BYTES,
-    missingFix: "name the file in which your validator client keeps its keymanager API token",
-  });
-  const client = createKeymanagerClient(keymanager.address, token.trim());
-  await client.check();
-  return client;
-}
-
-async function push(keymanager: KeymanagerClient | null, dataDir: string): Promise<void> {
-  if (keymanager === null) return;
-  const folder = join(dataDir, "validator_keys");
-  const names = (await readdir(folder)).filter((name) => name.endsWith(".json"));
-  const keystores = await Promise.all(
-    names.map(async (name) => {
-      const path = join(folder, name);
-      const [keystore, password] = await Promise.all([
-        readFile(path, "utf8"),
-        readFile(passwordPath(path), "utf8"),
-      ]);
-      return { keystore, password };
-    }),
-  );
-  await keymanager.push(keystores);
 }
 
 async function conclude(end: CeremonyEnd, options: DkgOptions): Promise<ExitCode> {

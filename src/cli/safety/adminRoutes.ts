@@ -1,20 +1,24 @@
 /** What the admin server answers, as a table over the running node. */
 import { z } from "zod";
-import type { AdminRoute } from "../../adapters/http/adminServer.ts";
+import { AdminDownload, type AdminRoute } from "../../adapters/http/adminServer.ts";
+import { allRecords, encodeRecords } from "../../adapters/storage/storeDump.ts";
+import type { Cluster } from "../../cluster/cluster.ts";
 import { UsageError } from "../../domain/errors.ts";
 import type { PubKey } from "../../domain/keys.ts";
 import { MAX_FREEZE_REASON } from "../../domain/limits.ts";
 import type { SafetyControl } from "../../node/safetyControl.ts";
 import { FREEZE_SCOPES } from "../../safety/guards.ts";
 
-const targetSchema = z.object({
+const callerSchema = z.object({
+  by: z.string().max(MAX_FREEZE_REASON).default("admin API"),
+});
+const targetSchema = callerSchema.extend({
   scope: z.enum(FREEZE_SCOPES, `scope is one of ${FREEZE_SCOPES.join(", ")}`),
   validator: z
     .string()
     .regex(/^0x[0-9a-f]{96}$/, "validator is a public key: 0x and 96 lower-case hex digits")
     .nullable()
     .default(null),
-  by: z.string().max(MAX_FREEZE_REASON).default("admin API"),
 });
 const freezeSchema = targetSchema.extend({
   reason: z
@@ -25,11 +29,16 @@ const freezeSchema = targetSchema.extend({
 });
 type Target = z.infer<typeof targetSchema>;
 
-/** `control` is null until the node runs. */
-export function adminRoutes(
-  control: () => SafetyControl | null,
-  knows: (pubKey: PubKey) => boolean,
-): readonly AdminRoute[] {
+export type AdminSubject = {
+  /** Null until the node runs. */
+  readonly control: () => SafetyControl | null;
+  /** What it is doing, also while it starts. */
+  readonly status: () => unknown;
+  readonly cluster: Pick<Cluster, "validator">;
+};
+
+export function adminRoutes({ control, status, cluster }: AdminSubject): readonly AdminRoute[] {
+  const knows = (pubKey: PubKey): boolean => cluster.validator(pubKey) !== undefined;
   const running = (): SafetyControl => {
     const found = control();
     if (found !== null) return found;
@@ -46,6 +55,7 @@ export function adminRoutes(
     return { scope, validator: validator as PubKey | null };
   };
   return [
+    { method: "GET", path: "/admin/v1/status", handle: async () => status() },
     { method: "GET", path: "/admin/v1/freezes", handle: async () => control()?.freezes() ?? [] },
     {
       method: "POST",
@@ -77,6 +87,14 @@ export function adminRoutes(
         const imported = await running().importHistory(body, "admin API");
         if (imported.ok) return imported.value;
         throw new UsageError(imported.error, { fix: "nothing was imported; correct the file" });
+      },
+    },
+    {
+      method: "POST",
+      path: "/admin/v1/backup",
+      handle: async (body) => {
+        const { by } = parse(callerSchema, body);
+        return new AdminDownload(encodeRecords(allRecords(await running().openRecords(by))));
       },
     },
     {

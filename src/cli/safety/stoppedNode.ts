@@ -33,6 +33,7 @@ const SILENT: Logger = {
 const QUIET = { clock: systemClock, logger: SILENT, precursors: { count: () => undefined } };
 
 export type StoppedNode = {
+  readonly store: KeyValueStore;
   readonly slashing: SlashingStore;
   readonly freezes: Freezes;
   readonly audit: AuditLog;
@@ -75,7 +76,7 @@ export async function withStoppedNode<T>(
   const projector = new AuditProjector({ audit, auditFile, ...QUIET });
   await projector.open();
   const project = (): Promise<void> => projector.project();
-  const result = await use({ slashing, freezes, audit, project });
+  const result = await use({ store: level, slashing, freezes, audit, project });
   await project();
   if (lost !== null) throw new FaultError("data_dir_lost", lost);
   return result;

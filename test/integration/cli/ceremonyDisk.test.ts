@@ -8,11 +8,8 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { createKeymanagerClient } from "../../../src/adapters/http/keymanagerClient.ts";
 import { attemptsMade, openCeremonyDisk } from "../../../src/cli/dkg/ceremonyDisk.ts";
 import { verifyFiles } from "../../../src/cli/dkg/verifyFiles.ts";
 import { pubKeyOf, rootOf } from "../../../src/domain/keys.ts";
@@ -193,35 +190,4 @@ test("PROVE-1 a folder verifies; with a byte changed or a deposit less it does n
   const alone = await verify(path("transcript.json"));
   assert.match(alone.text, /cannot be checked without the cluster lock/);
   assert.ok((await verify(path("deposit-data-1eth.json"))).isValid, "a deposit file by itself");
-});
-
-test("OUT-5 keystores go to a keymanager with its token, by https or locally", async (t) => {
-  const requests: { authorization: string | undefined; body: string }[] = [];
-  let statuses = ["imported", "duplicate"];
-  const server = createServer((request, response) => {
-    let body = "";
-    request.on("data", (chunk) => {
-      body += chunk;
-    });
-    request.on("end", () => {
-      requests.push({ authorization: request.headers.authorization, body });
-      response.end(JSON.stringify({ data: statuses.map((status) => ({ status })) }));
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  t.after(() => server.close());
-  const { port } = server.address() as AddressInfo;
-  const client = createKeymanagerClient(`http://127.0.0.1:${port}`, "api-token-0x1");
-  t.after(() => client.close());
-  await client.check();
-  const keystores = ["a", "b"].map((keystore) => ({ keystore, password: `of ${keystore}` }));
-  await client.push(keystores);
-  assert.equal(requests[1]?.authorization, "Bearer api-token-0x1");
-  assert.deepEqual(JSON.parse(requests[1]?.body ?? ""), {
-    keystores: ["a", "b"],
-    passwords: ["of a", "of b"],
-  });
-  statuses = ["imported", "error"];
-  await assert.rejects(client.push(keystores), /keystore 1: error/);
-  assert.throws(() => createKeymanagerClient("http://vc.example", "t"), /by https only/);
 });

@@ -1,75 +1,35 @@
 /** Key ceremonies of real processes over real connections, with crashes. */
 import assert from "node:assert/strict";
-import { copyFileSync, readdirSync, readFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import {
-  type PreparedCeremony,
-  prepareCeremony,
-  startDkg,
-} from "../../../scripts/demo/ceremony.ts";
-import type { Child } from "../../../scripts/demo/processes.ts";
+import { type PreparedCeremony, prepareCeremony } from "../../../scripts/demo/ceremony.ts";
 import { openCeremonyJournal } from "../../../src/adapters/storage/ceremonyJournal.ts";
 import { parseDefinition } from "../../../src/cluster/definition.ts";
 import { parseLock } from "../../../src/cluster/lock.ts";
 import { verifyLock } from "../../../src/cluster/verify.ts";
 import { sign, verify } from "../../../src/crypto/bls.ts";
 import { parseIdentityKey } from "../../../src/crypto/identity.ts";
+import { k1PublicKey } from "../../../src/crypto/k1.ts";
 import { decryptKeystore } from "../../../src/crypto/keystore.ts";
 import { parseSecretKey } from "../../../src/crypto/points.ts";
 import { combineSignatures } from "../../../src/crypto/threshold.ts";
+import { deal, receivingSecret } from "../../../src/dkg/dealing.ts";
+import { ceremonyFacts } from "../../../src/dkg/facts.ts";
 import { decodeJournalEntry } from "../../../src/dkg/journal.ts";
-import { bytesOf, rootOf } from "../../../src/domain/keys.ts";
-import { concatBytes, fromHex, toHex, uint32be } from "../../../src/util/bytes.ts";
+import { PublicRecord } from "../../../src/dkg/record.ts";
+import { parseTranscript } from "../../../src/dkg/transcript.ts";
+import { bytesOf } from "../../../src/domain/keys.ts";
+import { concatBytes, equalBytes, fromHex, toHex, uint32be } from "../../../src/util/bytes.ts";
+import { decodeReveal } from "../../../src/wire/ceremonyBodies.ts";
+import { type Operator, seated } from "../../support/ceremonyOperators.ts";
+import { makeCertificate } from "../../support/certificate.ts";
 import { runCommand } from "../../support/command.ts";
-import { secretsOf } from "../../support/secrets.ts";
+import { KeymanagerStub } from "../../support/keymanagerStub.ts";
+import { secretsOf, spellingsOf } from "../../support/secrets.ts";
 import { subsetsOf } from "../../support/subsets.ts";
 import { temporaryFolder } from "../../support/temporary.ts";
 import { until } from "../../support/until.ts";
-
-/** An operator at a terminal: the process and everything that it ever printed. */
-class Operator {
-  readonly lines: string[] = [];
-  readonly #ceremony: PreparedCeremony;
-  readonly #node: number;
-  readonly #rest: readonly string[];
-  child: Child;
-
-  constructor(ceremony: PreparedCeremony, node: number, rest: readonly string[] = []) {
-    this.#ceremony = ceremony;
-    this.#node = node;
-    this.#rest = rest;
-    this.child = this.#start();
-  }
-
-  restart(): void {
-    this.child = this.#start();
-  }
-
-  reports(kind: string): readonly Readonly<Record<string, never>>[] {
-    const parsed = this.lines.flatMap((line) => (line.startsWith("{") ? [JSON.parse(line)] : []));
-    return parsed.filter((report) => report.kind === kind);
-  }
-
-  isIn(phase: string): boolean {
-    return this.lines.some((line) => line.includes(`"phase":"${phase}"`));
-  }
-
-  #start(): Child {
-    const onLine = (line: string): void => {
-      this.lines.push(line);
-    };
-    return startDkg(this.#ceremony, this.#node, { rest: this.#rest, onLine });
-  }
-}
-
-async function seated(t: TestContext, rest: readonly string[] = []) {
-  const dir = temporaryFolder(t);
-  const ceremony = await prepareCeremony(dir, { nodes: 4, validators: 1 });
-  const operators = ceremony.dataDirs.map((_, node) => new Operator(ceremony, node, rest));
-  t.after(() => Promise.all(operators.map(({ child }) => child.stop())));
-  return { ceremony, operators };
-}
 
 async function assertFinished(
   { dataDirs }: PreparedCeremony,
@@ -94,30 +54,106 @@ async function keyOf(dataDir: string) {
   return opened.value;
 }
 
-/** The secrets in a journal that a crash left behind: they must be nowhere else. */
-async function journaledSecrets(path: string, dataDir: string): Promise<readonly string[]> {
-  const key = readFileSync(join(dataDir, "enr-private-key"), "utf8");
-  const definition = parseDefinition(
-    readFileSync(join(dataDir, "cluster-definition.json"), "utf8"),
-  );
-  assert.ok(definition.ok);
-  const hash = rootOf(fromHex(definition.value.definition_hash) ?? new Uint8Array());
+/** What a crash left behind in a journal, and what follows from it: it must be nowhere else. */
+async function journaledSecrets(copy: string, dataDir: string): Promise<readonly string[]> {
+  const definition = parseDefinition(readText(dataDir, "cluster-definition.json"));
+  const transcript = parseTranscript(readText(dataDir, "transcript.json"));
+  assert.ok(definition.ok && transcript.ok);
+  const facts = ceremonyFacts(definition.value, 1);
+  assert.ok(facts.ok);
   const journal = await openCeremonyJournal({
-    path,
-    secretKey: parseIdentityKey(key) ?? new Uint8Array(),
-    context: concatBytes(bytesOf(hash), uint32be(1)),
+    path: join(copy, "journal"),
+    secretKey: parseIdentityKey(readText(dataDir, "enr-private-key")) ?? new Uint8Array(),
+    context: concatBytes(bytesOf(facts.value.definitionHash), uint32be(1)),
   });
   await journal.close();
-  const entries = journal.records.map(decodeJournalEntry);
-  const seeds = entries.flatMap((entry) =>
-    entry.ok && entry.value.kind === "entropy" ? [entry.value.seed] : [],
+  const [first] = journal.records.map(decodeJournalEntry);
+  assert.ok(first?.ok && first.value.kind === "entropy", "the journal begins with the entropy");
+  const { seed } = first.value;
+  const record = new PublicRecord(facts.value);
+  for (const [author, { body, signature }] of transcript.value.agree.messages.entries()) {
+    const message = { phase: "agree" as const, author, body: bytesIn(body) };
+    assert.equal(record.add({ ...message, signature: bytesIn(signature) }).kind, "added");
+  }
+  const [attempt, session] = [record.context("agree"), record.context("commit")];
+  assert.ok(attempt !== null && session !== null);
+  const receivingKeys = record.bodies("agree").map(({ receivingKey }) => receivingKey);
+  const receiving = receivingSecret(seed, attempt);
+  const dealer = receivingKeys.findIndex((key) => equalBytes(key, k1PublicKey(receiving)));
+  const { shape } = facts.value;
+  const { dealt, ownShares } = deal({ seed, session, dealer, shape, receivingKeys });
+  const { commitments } = dealt;
+  const revealed = decodeReveal(
+    bytesIn(transcript.value.reveal.messages[dealer]?.body ?? ""),
+    shape,
   );
-  assert.equal(seeds.length, 1, "the journal begins with the entropy");
-  return seeds.flatMap((seed) => [toHex(seed).slice(2), Buffer.from(seed).toString("base64")]);
+  assert.ok(revealed.ok);
+  assert.deepEqual(commitments, revealed.value.commitments, "these are the shares that it dealt");
+  return [seed, receiving, ...ownShares].flatMap(spellingsOf);
+}
+
+/** Every file of the folder but those that are there to keep a secret. */
+function openFilesIn(folder: string): readonly { readonly name: string; readonly text: string }[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((path) => !/enr-private-key$|keystore-[\w-]+\.txt$/.test(path))
+    .map((name) => ({ name, text: readFileSync(name, "latin1") }));
+}
+
+function readText(dataDir: string, name: string): string {
+  return readFileSync(join(dataDir, name), "utf8");
+}
+
+function bytesIn(hex: string): Uint8Array {
+  return fromHex(hex) ?? new Uint8Array();
+}
+
+/** A validator client beside operator 0, over https where there is a tool to make certificates. */
+async function keymanagerFor(t: TestContext) {
+  const folder = temporaryFolder(t);
+  const certificate = makeCertificate(folder);
+  const stub = new KeymanagerStub("token-of-the-client", certificate);
+  const address = await stub.listen();
+  t.after(() => stub.close());
+  const token = join(folder, "api-token.txt");
+  writeFileSync(token, "token-of-the-client\n");
+  const rest = ["--keymanager-address", address, "--keymanager-token-file", token];
+  const env = certificate === null ? {} : { NODE_EXTRA_CA_CERTS: certificate.certFile };
+  return { stub, options: { rest, env } };
+}
+
+/** OUT-5: the first push is refused, and the same command sends the keystore again. */
+async function assertPushedInTheEnd(stub: KeymanagerStub, operator: Operator | undefined) {
+  assert.ok(operator !== undefined);
+  stub.answer = () => ({ status: "error", message: "disk full" });
+  assert.equal(await operator.child.finish(), 75, operator.child.lastLines);
+  assert.match(operator.child.lastLines, /keystore-insecure-0\.json: error, disk full/);
+  const db = join(operator.dataDir, "db");
+  mkdirSync(db);
+  operator.restart();
+  assert.equal(await operator.child.finish(), 64, "a node has run: the keys may have signed");
+  assert.match(operator.child.lastLines, /a node has run in .*\n.*slashing history/);
+  rmdirSync(db);
+  stub.answer = () => ({ status: "imported" });
+  operator.restart();
+  assert.equal(await operator.child.finish(), 0, operator.child.lastLines);
+  const [refused, taken] = stub.imports;
+  assert.deepEqual(taken, refused, "the same again");
+  const keys = join(operator.dataDir, "validator_keys");
+  assert.deepEqual(taken, {
+    keystores: [readText(keys, "keystore-insecure-0.json")],
+    passwords: [readText(keys, "keystore-insecure-0.txt")],
+  });
 }
 
 test("four processes make a cluster by the README's commands, and it signs", async (t) => {
-  const { ceremony, operators } = await seated(t);
+  const keymanager = await keymanagerFor(t);
+  const { ceremony, operators } = await seated(t, {
+    prepare: (_, nodes) => prepareCeremony(temporaryFolder(t), { nodes, validators: 1 }),
+    of: (node) => (node === 0 ? keymanager.options : {}),
+  });
+  await assertPushedInTheEnd(keymanager.stub, operators[0]);
   await assertFinished(ceremony, operators);
   const { dataDirs } = ceremony;
   const lock = parseLock(readFileSync(join(dataDirs[0] ?? "", "cluster-lock.json"), "utf8"));
@@ -145,21 +181,18 @@ test("four processes make a cluster by the README's commands, and it signs", asy
 });
 
 test("JOURNAL-4 killed in two phases and started again, all finish; no secret leaks", async (t) => {
-  const { ceremony, operators } = await seated(t);
+  const rest = ["--log-level", "debug", "--log-format", "json"];
+  const { ceremony, operators } = await seated(t, { of: () => ({ rest }) });
   const folder = temporaryFolder(t);
   const [, first, second] = operators;
   assert.ok(first !== undefined && second !== undefined);
-  const journals: string[] = [];
   for (const [node, operator, phase] of [
     [1, first, "commit"],
     [2, second, "keys"],
   ] as const) {
     await until(`operator ${node} is in ${phase}`, () => operator.isIn(phase), 60_000);
     await operator.child.kill();
-    const journal = join(folder, `journal-${node}`);
-    const left = join(ceremony.dataDirs[node] ?? "", "dkg/attempt-1/journal");
-    copyFileSync(left, journal);
-    journals.push(journal);
+    cpSync(join(operator.dataDir, "dkg/attempt-1"), join(folder, `${node}`), { recursive: true });
     operator.restart();
   }
   await assertFinished(ceremony, operators);
@@ -169,29 +202,29 @@ test("JOURNAL-4 killed in two phases and started again, all finish; no secret le
     "nobody gave the attempt up",
   );
 
-  const printed = operators.map(({ lines }) => lines.join("\n"));
-  const kept = journals.map((journal) => readFileSync(journal, "latin1"));
   const secrets = [
     ...(await Promise.all(ceremony.dataDirs.map(secretsOf))).flat(),
-    ...(await journaledSecrets(journals[0] ?? "", ceremony.dataDirs[1] ?? "")),
-    ...(await journaledSecrets(journals[1] ?? "", ceremony.dataDirs[2] ?? "")),
+    ...(await journaledSecrets(join(folder, "1"), first.dataDir)),
+    ...(await journaledSecrets(join(folder, "2"), second.dataDir)),
   ];
-  const files = ceremony.dataDirs.flatMap((dir) =>
-    readdirSync(dir)
-      .filter((name) => name.endsWith(".json"))
-      .map((name) => readFileSync(join(dir, name), "utf8")),
+  const files = [folder, ...ceremony.dataDirs].flatMap(openFilesIn);
+  const printed = operators.map(({ lines }, node) => ({
+    name: `what operator ${node} printed`,
+    text: Buffer.from(lines.join("\n")).toString("latin1"),
+  }));
+  assert.ok(
+    printed.every(({ text }) => /"level":"?debug/.test(text)),
+    "at every level",
   );
-  for (const secret of secrets) {
-    const raw = Buffer.from(secret, "hex").toString("latin1");
-    for (const text of [...printed, ...kept, ...files]) {
-      assert.ok(!text.includes(secret), "a secret is spelt out");
-      assert.ok(raw.length < 16 || !text.includes(raw), "a secret's bytes are there");
-    }
+  assert.ok(files.some(({ name }) => name.endsWith("journal")) && files.length > 25);
+  for (const { name, text } of [...files, ...printed]) {
+    for (const secret of secrets) assert.ok(!text.includes(secret), `${name} shows a secret`);
   }
 });
 
 test("LOBBY-5 who does not come back is named in time, and a new attempt works", async (t) => {
-  const { ceremony, operators } = await seated(t, ["--phase-timeout", "12"]);
+  const rest = ["--phase-timeout", "12"];
+  const { ceremony, operators } = await seated(t, { of: () => ({ rest }) });
   const [, , , lost] = operators;
   assert.ok(lost !== undefined);
   await until("operator 3 is in commit", () => lost.isIn("commit"), 60_000);

@@ -1,12 +1,13 @@
 /** `create dkg`, `dkg review` and `dkg accept`, as operators type them. */
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { encodeEnr } from "../../../src/crypto/enr.ts";
 import { formatIdentityKey } from "../../../src/crypto/identity.ts";
+import { MAX_CLUSTER_FILE_BYTES } from "../../../src/domain/limits.ts";
 import { runCommand } from "../../support/command.ts";
 import { temporaryFolder } from "../../support/temporary.ts";
 import { readVector, vectorOptions } from "../../support/vectors.ts";
@@ -113,45 +114,58 @@ test("DEF-1 an edited definition is refused by its field", async (t) => {
   assert.match(review.stderr, /edited\.json is not valid\n {2}config_hash does not match/);
 });
 
-test("DEF-6 an execution client judges a Safe's approval", vectorOptions, async (t) => {
-  const folder = temporaryFolder(t);
-  const lock = JSON.parse(readVector("obol-sdk", "cluster-lock-with-safe.json").toString("utf8"));
-  const path = join(folder, "cluster-definition.json");
-  writeFileSync(path, JSON.stringify(lock.cluster_definition));
-  const calls: string[] = [];
-  let answer = `0x1626ba7e${"00".repeat(28)}`;
-  let chainId = "0x1";
-  const server = createServer((request, response) => {
-    let body = "";
-    request.on("data", (chunk) => {
-      body += chunk;
-    });
-    request.on("end", () => {
-      const { method, params } = JSON.parse(body);
-      if (method === "eth_call") calls.push(params[0].to);
-      const result = method === "eth_chainId" ? chainId : answer;
-      response.end(JSON.stringify({ jsonrpc: "2.0", id: 1, result }));
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  t.after(() => server.close());
-  const { port } = server.address() as AddressInfo;
-  const review = (...rest: readonly string[]) => runCommand(["dkg", "review", path, ...rest]);
-  const endpoint = ["--execution-client-rpc-endpoint", `http://127.0.0.1:${port}`];
-
-  const unasked = await review();
-  assert.equal(unasked.code, 64);
-  assert.match(unasked.stderr, /operators\[3\]\.config_signature/);
-  const confirmed = await review(...endpoint);
-  assert.equal(confirmed.code, 0, confirmed.stderr);
-  assert.deepEqual(
-    calls.map((address) => address.toLowerCase()),
-    ["0x4d6c432b7e2f326b4ddf524ea9e56649e5a7c298", "0x4d6c432b7e2f326b4ddf524ea9e56649e5a7c298"],
-  );
-  answer = `0x${"00".repeat(32)}`;
-  const denied = await review(...endpoint);
-  assert.equal(denied.code, 64);
-  assert.match(denied.stderr, /operators\[3\]\.enr_signature/);
-  chainId = `0x${(560_048).toString(16)}`;
-  assert.match((await review(...endpoint)).stderr, /is on chain 560048, the cluster's is 1/);
+test("DEF-1 a file of any size is refused before it is read (Trail of Bits 9)", async (t) => {
+  const path = join(temporaryFolder(t), "cluster-definition.json");
+  writeFileSync(path, "{");
+  truncateSync(path, MAX_CLUSTER_FILE_BYTES + 1);
+  const review = await runCommand(["dkg", "review", path]);
+  assert.equal(review.code, 64);
+  assert.match(review.stderr, /has 536870913 bytes; at most 536870912 are read/);
 });
+
+test(
+  "DEF-6 an execution client judges a Safe's approval (ChainSecurity 004)",
+  vectorOptions,
+  async (t) => {
+    const folder = temporaryFolder(t);
+    const lock = JSON.parse(readVector("obol-sdk", "cluster-lock-with-safe.json").toString("utf8"));
+    const path = join(folder, "cluster-definition.json");
+    writeFileSync(path, JSON.stringify(lock.cluster_definition));
+    const calls: string[] = [];
+    let answer = `0x1626ba7e${"00".repeat(28)}`;
+    let chainId = "0x1";
+    const server = createServer((request, response) => {
+      let body = "";
+      request.on("data", (chunk) => {
+        body += chunk;
+      });
+      request.on("end", () => {
+        const { method, params } = JSON.parse(body);
+        if (method === "eth_call") calls.push(params[0].to);
+        const result = method === "eth_chainId" ? chainId : answer;
+        response.end(JSON.stringify({ jsonrpc: "2.0", id: 1, result }));
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    t.after(() => server.close());
+    const { port } = server.address() as AddressInfo;
+    const review = (...rest: readonly string[]) => runCommand(["dkg", "review", path, ...rest]);
+    const endpoint = ["--execution-client-rpc-endpoint", `http://127.0.0.1:${port}`];
+
+    const unasked = await review();
+    assert.equal(unasked.code, 64);
+    assert.match(unasked.stderr, /operators\[3\]\.config_signature/);
+    const confirmed = await review(...endpoint);
+    assert.equal(confirmed.code, 0, confirmed.stderr);
+    assert.deepEqual(
+      calls.map((address) => address.toLowerCase()),
+      ["0x4d6c432b7e2f326b4ddf524ea9e56649e5a7c298", "0x4d6c432b7e2f326b4ddf524ea9e56649e5a7c298"],
+    );
+    answer = `0x${"00".repeat(32)}`;
+    const denied = await review(...endpoint);
+    assert.equal(denied.code, 64);
+    assert.match(denied.stderr, /operators\[3\]\.enr_signature/);
+    chainId = `0x${(560_048).toString(16)}`;
+    assert.match((await review(...endpoint)).stderr, /is on chain 560048, the cluster's is 1/);
+  },
+);

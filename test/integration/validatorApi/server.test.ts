@@ -1,15 +1,13 @@
 // The server itself: limits, protection, streams, and beacon nodes that go away.
 import "../../support/minimalPreset.ts";
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { type ClientRequest, get, type IncomingMessage, request } from "node:http";
 import { request as tlsRequest } from "node:https";
 import { connect } from "node:net";
-import { join } from "node:path";
 import { test } from "node:test";
 import { UsageError } from "../../../src/domain/errors.ts";
 import { MAX_VC_BODY_BYTES } from "../../../src/domain/limits.ts";
+import { makeCertificate } from "../../support/certificate.ts";
 import { busy, FakeBeaconServer, reply } from "../../support/fakeBeaconServer.ts";
 import { temporaryFolder } from "../../support/temporary.ts";
 import { until } from "../../support/until.ts";
@@ -19,7 +17,6 @@ import { send } from "../../support/virtualDevchain.ts";
 const POOL = "/eth/v2/beacon/pool/attestations";
 /** More than the sockets on the way hold. */
 const MEGABYTES = 64;
-const OPENSSL = "openssl";
 const FULU = { "eth-consensus-version": "fulu" };
 const SPEC = "/eth/v1/config/spec";
 
@@ -76,10 +73,8 @@ test("a bearer token is asked of everybody, and never passed on", async (t) => {
 });
 
 test("with a certificate the API is served over TLS, else the files are named", async (t) => {
-  const folder = temporaryFolder(t);
-  const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")];
-  if (!makeCertificate(key, cert)) return t.skip("there is no openssl on this machine");
-  const tls = { cert: readFileSync(cert, "utf8"), key: readFileSync(key, "utf8") };
+  const tls = makeCertificate(temporaryFolder(t));
+  if (tls === null) return t.skip("there is no openssl on this machine");
   const { url } = await startTestApi(t, { tls });
   const status = await new Promise((resolve, reject) => {
     const call = tlsRequest(`${url}/eth/v1/node/version`, {
@@ -233,18 +228,6 @@ test("the node knows how long no client has asked", async (t) => {
   await send(`${url}/eth/v1/node/version`);
   assert.ok((server.silenceMs() ?? Infinity) < 5_000);
 });
-
-/** False where the tool is missing. */
-function makeCertificate(key: string, cert: string): boolean {
-  const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
-  const files = ["-keyout", key, "-out", cert];
-  const { error } = spawnSync(
-    OPENSSL,
-    ["req", "-x509", ...curve, "-nodes", "-days", "1", "-subj", "/CN=localhost", ...files],
-    { stdio: "ignore" },
-  );
-  return error === undefined;
-}
 
 /** Until the other side has had enough. */
 async function writeForever(call: ClientRequest): Promise<void> {

@@ -33,7 +33,7 @@ function definitionOf(overrides: Partial<Parameters<typeof newDefinition>[0]> = 
   });
 }
 
-test("DEF-2 a wrong checksum, a missing one where it is needed, and zero are refused", () => {
+test("DEF-2 a wrong or missing checksum and the zero address are refused (Obol 20)", () => {
   const needed = { isChecksumNeeded: true };
   const optional = { isChecksumNeeded: false };
   assert.equal(addressFault(ADDRESS, needed), null);

@@ -48,7 +48,7 @@ test("ID-3 trailing padding is tolerated, changed characters are not", () => {
   }
 });
 
-test("ID-3 properly signed records of the wrong shape are refused", () => {
+test("ID-3 properly signed records of the wrong shape are refused (Obol 13, 14)", () => {
   assert.equal(decodeEnr(signedRecord([0n, ...identity])).ok, true);
   const shapes: Readonly<Record<string, readonly (string | Uint8Array | bigint)[]>> = {
     "keys out of order": [0n, "secp256k1", publicKey, "id", "v4"],

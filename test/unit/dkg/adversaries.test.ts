@@ -125,7 +125,7 @@ describe("a rogue dealer", () => {
     assertNamed(network, ROGUE, /infinity or no point/);
   });
 
-  it("who rushes to choose the group key (rogue key) is named", () => {
+  it("who rushes to choose the group key (rogue key, ChainSecurity 014) is named", () => {
     const network = runWith({
       rushesIn: "reveal",
       body: (honest, { phase, view }) =>
@@ -146,7 +146,7 @@ describe("a rogue dealer", () => {
     assertNamed(network, ROGUE, /does not prove that it knows/);
   });
 
-  it("who replays his proofs from the attempt before is named", () => {
+  it("who replays his proofs from the attempt before (ChainSecurity 005) is named", () => {
     const network = runWith({
       dealing: (honest, view) => {
         const { self, seed, facts } = view.config;
@@ -182,7 +182,7 @@ describe("a rogue dealer", () => {
     assertNamed(network, ROGUE, /something else than it committed to/);
   });
 
-  it("who seals a wrong share is named by its receiver's proof (DKG-8)", () => {
+  it("who seals a wrong share is named by its receiver's proof (DKG-8, ChainSecurity 009)", () => {
     const network = runWith({
       dealing: (honest, view) => {
         const plaintext = new Uint8Array(64).fill(7);
@@ -314,7 +314,7 @@ describe("an operator who signs wrongly", () => {
     assertNamed(network, ROGUE, /does not show that it holds its receiving key/);
   });
 
-  it("who vouches for other keys is named, and the shares stay", () => {
+  it("who vouches for other keys (Trail of Bits 8) is named, and the shares stay", () => {
     const network = runWith(inPhase("keys", () => encodeKeys({ keysHash: new Uint8Array(32) })));
     assertNamed(network, ROGUE, /other keys than the commitments make/);
     for (const { abort } of network.honest()) assert.equal(abort?.keepsShares, true);

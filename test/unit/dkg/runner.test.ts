@@ -83,7 +83,7 @@ for (const [node, crashAt] of [
   });
 }
 
-test("LOBBY-5 who never comes back is named with the phase, and a new attempt works", async (t) => {
+test("LOBBY-5 who never comes back is named, and may come later (SlowMist N18)", async (t) => {
   for (const phase of ["commit", "reveal", "verdict"] as const) {
     const table = await startedTable(t);
     const reached = () => table.of(2, "progress").some(({ progress }) => progress.phase === phase);

@@ -141,7 +141,7 @@ const MUTANTS: readonly Mutant[] = [
       },
       {
         file: STATE,
-        find: 'assert(!own.has(stepKey(message)), "the first statement of a step stays");',
+        find: 'assert(!said.has(source), "the first statement of a step stays");',
         replace: "",
       },
       {
