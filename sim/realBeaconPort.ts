@@ -18,12 +18,11 @@ import { fromHex } from "../src/util/bytes.ts";
 import { BeaconLife } from "./beaconLife.ts";
 import type { BeaconPortOptions, MachineBeacon } from "./ground.ts";
 import type { RealBeaconNode } from "./realBeaconNode.ts";
-import { type DevchainModule, type InProcessChain, parseRoot } from "./realChain.ts";
+import { type InProcessChain, parseRoot } from "./realChain.ts";
 
 type Options = BeaconPortOptions & {
   readonly view: RealBeaconNode;
   readonly real: InProcessChain;
-  readonly refusalIn: DevchainModule["refusalIn"];
   readonly judge: { offer(block: SignedBlock): void };
 };
 
@@ -172,11 +171,11 @@ export class RealBeaconPort implements MachineBeacon {
   /** Asks the chain when the answer is due; what it refuses is a bad answer. */
   async #ask<T>(signal: AbortSignal, question: (real: InProcessChain) => T): Promise<T> {
     await this.#life.answer(signal);
-    const { real, refusalIn } = this.#options;
+    const { real } = this.#options;
     try {
       return question(real);
     } catch (error) {
-      const refusal = refusalIn(error);
+      const refusal = real.refusalIn(error);
       if (refusal === null) throw error;
       throw new FaultError("beacon_bad_response", refusal, { cause: error });
     }

@@ -1,5 +1,5 @@
 /**
- * The dev chain as the simulator sees it. It is loaded by name when it is asked for: the compiled
+ * SIM-7: the dev chain as the simulator sees it. It is loaded by name when it is asked for: the compiled
  * package does not hold it, and nothing of it enters a run that stands on the virtual chain.
  */
 import { UsageError } from "../src/domain/errors.ts";
@@ -69,26 +69,26 @@ export interface InProcessChain {
     randaoReveal: Uint8Array,
   ): { readonly ssz: Uint8Array; readonly rewardGwei: bigint };
   publish(signed: Uint8Array): void;
+  /** What the chain has against a request, when that is what was thrown. */
+  refusalIn(error: unknown): string | null;
 }
 
-export type DevchainModule = {
-  openInProcess(options: {
-    readonly slotMs: number;
-    readonly genesisTime: number;
-    readonly plainCount: number;
-    readonly distributedPubkeys: readonly Uint8Array[];
-    readonly nowMs: () => number;
-  }): InProcessChain;
-  refusalIn(error: unknown): string | null;
-};
+export type OpenChain = (options: {
+  readonly slotMs: number;
+  readonly genesisTime: number;
+  readonly plainCount: number;
+  readonly distributedPubkeys: readonly Uint8Array[];
+  readonly nowMs: () => number;
+}) => InProcessChain;
+type Devchain = { readonly openInProcess: OpenChain };
 
 /** A name that no compiler follows: the package is built without the dev chain. */
 const DEVCHAIN: string = "./devchain/inProcess.ts";
 
 /** Throws UsageError where the dev chain or what it needs is not installed. */
-export async function loadDevchain(): Promise<DevchainModule> {
+export async function loadDevchain(): Promise<Devchain> {
   try {
-    const devchain: DevchainModule = await import(DEVCHAIN);
+    const devchain: Devchain = await import(DEVCHAIN);
     return devchain;
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND") {

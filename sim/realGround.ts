@@ -1,5 +1,5 @@
 /**
- * `--chain real`: the world stands on the dev chain's state transition, on virtual time. What the
+ * SIM-7, `--chain real`: the world stands on the dev chain's state transition, on virtual time. What the
  * cluster submits counts once a block holds it that the state transition took, and the rest of the
  * chain's validators do their duties with real signatures. The chain has one head and no fork
  * choice: beacon nodes answer late or not at all, and never differ in what they know.
@@ -26,10 +26,10 @@ import type { SeededRandom } from "./random.ts";
 import { RealBeaconNode } from "./realBeaconNode.ts";
 import { RealBeaconPort } from "./realBeaconPort.ts";
 import {
-  type DevchainModule,
   type ImportedBlock,
   type InProcessChain,
   loadDevchain,
+  type OpenChain,
   parseRoot,
   Seats,
 } from "./realChain.ts";
@@ -52,8 +52,8 @@ const UNKNOWN_FAULTS: readonly Fault["kind"][] = [
 
 /** Loads the dev chain; throws UsageError where it is not installed. */
 export async function realGround(): Promise<CreateGround> {
-  const devchain = await loadDevchain();
-  return (parts) => new RealGround(parts, devchain);
+  const { openInProcess } = await loadDevchain();
+  return (parts) => new RealGround(parts, openInProcess);
 }
 
 /** What is wrong with a scenario on the real chain, with the fix; null when nothing is. */
@@ -72,19 +72,17 @@ class RealGround implements Ground {
   readonly chain: Chain;
   readonly judge: RealJudge;
   readonly #parts: GroundParts;
-  readonly #devchain: DevchainModule;
   readonly #real: InProcessChain;
   readonly #seats: Seats;
   readonly #random: SeededRandom;
   readonly #views: RealBeaconNode[] = [];
   readonly #faults = new Set<ChainFault>();
 
-  constructor(parts: GroundParts, devchain: DevchainModule) {
+  constructor(parts: GroundParts, open: OpenChain) {
     const { loop, scenario, genesisTime, slotsPerEpoch, validators } = parts;
     this.#parts = parts;
-    this.#devchain = devchain;
     this.#random = parts.random.fork("chain");
-    this.#real = devchain.openInProcess({
+    this.#real = open({
       slotMs: scenario.slotMs,
       genesisTime,
       plainCount: FIRST_INDEX,
@@ -94,7 +92,7 @@ class RealGround implements Ground {
     const genesisValidatorsRoot = parseRoot(this.#real.genesisValidatorsRoot);
     this.facts = { slotMs: scenario.slotMs, slotsPerEpoch, genesisTime, genesisValidatorsRoot };
     this.chain = chainOf(this.facts);
-    this.judge = new RealJudge(this.#real, devchain.refusalIn);
+    this.judge = new RealJudge(this.#real);
     this.#seats = new Seats(this.#real, this.chain, validators.length);
     this.#real.onImport((block) => this.#imported(block));
   }
@@ -151,8 +149,7 @@ class RealGround implements Ground {
   openPort(self: PeerIndex, options: BeaconPortOptions): MachineBeacon {
     const view = this.#views[self];
     assert(view !== undefined, "every operator has a beacon node");
-    const { refusalIn } = this.#devchain;
-    return new RealBeaconPort({ ...options, view, real: this.#real, refusalIn, judge: this.judge });
+    return new RealBeaconPort({ ...options, view, real: this.#real, judge: this.judge });
   }
 
   /** The state transition took a block, and with it the duties that it shows. */
@@ -182,13 +179,11 @@ class RealGround implements Ground {
 /** What the dev chain takes; a duty is done when a block shows it. */
 class RealJudge implements ChainJudge {
   readonly #real: InProcessChain;
-  readonly #refusalIn: DevchainModule["refusalIn"];
   /** Signed blocks whole, as they were handed over. */
   readonly #offered = new Map<Root, SignedBlock>();
 
-  constructor(real: InProcessChain, refusalIn: DevchainModule["refusalIn"]) {
+  constructor(real: InProcessChain) {
     this.#real = real;
-    this.#refusalIn = refusalIn;
   }
 
   /** A block that is about to be judged. */
@@ -210,7 +205,7 @@ class RealJudge implements ChainJudge {
       this.#real.publish(block.ssz());
       return null;
     } catch (error) {
-      const refusal = this.#refusalIn(error);
+      const refusal = this.#real.refusalIn(error);
       if (refusal === null) throw error;
       return refusal;
     }

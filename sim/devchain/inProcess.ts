@@ -169,9 +169,9 @@ export class InProcessChain {
   publish(bytes: Uint8Array): void {
     this.#chain.importBlock(ssz.fulu.SignedBlockContents.deserialize(bytes).signedBlock);
   }
-}
 
-/** What the chain has against a request, when that is what was thrown. */
-export function refusalIn(error: unknown): string | null {
-  return error instanceof ChainRejection ? error.message : null;
+  /** What the chain has against a request, when that is what was thrown. */
+  refusalIn(error: unknown): string | null {
+    return error instanceof ChainRejection ? error.message : null;
+  }
 }

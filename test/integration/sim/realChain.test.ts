@@ -2,7 +2,7 @@
 import "../../support/minimalPreset.ts";
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import type { InProcessChain } from "../../../sim/realChain.ts";
+import type { OpenChain } from "../../../sim/realChain.ts";
 import type { TraceEvent } from "../../../sim/trace.ts";
 
 const { openInProcess } = await import("../../../sim/devchain/inProcess.ts");
@@ -24,7 +24,7 @@ function included(events: readonly TraceEvent[], type: string): number {
 }
 
 describe("SIM-7: the real chain", () => {
-  it("takes the cluster's votes and blocks into its state, and one seed gives one trace", async () => {
+  it("takes the cluster's votes and blocks into its state, alike for one seed", async () => {
     const first = await run();
     assert.deepEqual(first.violations, []);
     const checked = first.verdicts.find(({ checker }) => checker === "liveness")?.checked ?? 0;
@@ -45,7 +45,7 @@ describe("SIM-7: the real chain", () => {
   });
 
   it("is what the simulator takes it for", () => {
-    const open: (options: Parameters<typeof openInProcess>[0]) => InProcessChain = openInProcess;
+    const open: OpenChain = openInProcess;
     assert.equal(typeof open, "function");
   });
 });
