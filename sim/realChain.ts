@@ -1,6 +1,6 @@
 /**
- * SIM-7: the dev chain as the simulator sees it. It is loaded by name when it is asked for: the compiled
- * package does not hold it, and nothing of it enters a run that stands on the virtual chain.
+ * SIM-7: the dev chain as the simulator sees it. It is loaded by name when it is asked for: the
+ * compiled package does not hold it, and nothing of it enters a run on the virtual chain.
  */
 import { UsageError } from "../src/domain/errors.ts";
 import { type LockIndex, type Root, rootOf } from "../src/domain/keys.ts";

@@ -1,8 +1,8 @@
 /**
- * SIM-7, `--chain real`: the world stands on the dev chain's state transition, on virtual time. What the
- * cluster submits counts once a block holds it that the state transition took, and the rest of the
- * chain's validators do their duties with real signatures. The chain has one head and no fork
- * choice: beacon nodes answer late or not at all, and never differ in what they know.
+ * SIM-7, `--chain real`: the world stands on the dev chain's state transition, on virtual time.
+ * What the cluster submits counts once a block holds it that the state transition took, and the
+ * rest of the chain's validators do their duties with real signatures. The chain has one head and
+ * no fork choice: beacon nodes answer late or not at all, and never differ in what they know.
  */
 import { bytesOf, type LockIndex, type PeerIndex, type Root } from "../src/domain/keys.ts";
 import type { Millis, Slot, ValidatorIndex } from "../src/domain/units.ts";
