@@ -43,16 +43,20 @@ export class Courier {
     });
   }
 
-  /** `gossipPayloads` is asked for only when some peer has no path. */
+  /**
+   * `bytes` may differ by peer. `gossipPayloads` is asked for only when some peer has no path.
+   */
   broadcast(
     channel: Channel,
-    bytes: Uint8Array,
+    bytes: Uint8Array | ((peer: PeerIndex) => Uint8Array),
     gossipPayloads: () => readonly Uint8Array[],
   ): void {
     const { network, identity } = this.#parts;
     let isCutOff = false;
     for (let peer = 0; peer < identity.nodes; peer++) {
-      if (peer !== identity.self && !network.send(peer, channel, bytes)) isCutOff = true;
+      if (peer === identity.self) continue;
+      const own = typeof bytes === "function" ? bytes(peer) : bytes;
+      if (!network.send(peer, channel, own)) isCutOff = true;
     }
     if (!isCutOff) return;
     for (const payload of gossipPayloads()) this.gossip(channel, payload);
