@@ -109,7 +109,6 @@ export async function createNode(
     votes,
     archive,
     untilWitnessed: (signal) => peers.rollback.untilWitnessed(signal),
-    isBridged: (peer) => peers.isBridged(peer),
     signal: stopping.signal,
   });
 

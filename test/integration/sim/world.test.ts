@@ -47,7 +47,7 @@ describe("a simulated cluster", () => {
     assert.deepEqual(offline.violations, []);
   });
 
-  it("BEAT-4: gossips around a broken link, and not at all for a peer that nobody reaches", async () => {
+  it("BEAT-4: gossips around a broken link, not for a peer that nobody reaches", async () => {
     const gossiped = async (fault: Fault): Promise<{ early: number; late: number }> => {
       const counts = { early: 0, late: 0 };
       const onTrace = (line: string): void => {
