@@ -5,6 +5,8 @@ export const EXIT_CODES = {
   ok: 0,
   /** A check was made and failed, e.g. a cluster lock that does not verify. */
   invalid: 1,
+  /** The node that was asked about does not run, as `systemctl status` has it. */
+  stopped: 3,
   /** A flag, file or definition is wrong: starting again changes nothing. */
   usage: 64,
   /** What must hold did not: a bug, or a second process on this data directory. */

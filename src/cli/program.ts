@@ -30,7 +30,7 @@ import { addOptions, type OptionSpec, resolveOptions } from "./options.ts";
 import { readPeersFile } from "./p2pOptions.ts";
 import { askPreset, usePreset } from "./preset.ts";
 import { parseRelayOptions, RELAY_OPTIONS } from "./relayOptions.ts";
-import { addAudit, addFreezes, addSlashing } from "./safety/commands.ts";
+import { addAudit, addFreezes, addSlashing, addStatus } from "./safety/commands.ts";
 import { refuseSecretsIn } from "./secretGuard.ts";
 import { addSplit } from "./splitCommand.ts";
 import { addVerify } from "./verifyCommands.ts";
@@ -108,6 +108,7 @@ function buildProgram(finish: (outcome: ExitCode) => void): Command {
   addDkg(program, withAction);
   addSplit(program, withAction);
   addCombine(program, withAction);
+  addStatus(program, withAction);
   addFreezes(program, withAction);
   addSlashing(program, withAction);
   addAudit(program, withAction);

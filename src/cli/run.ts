@@ -20,6 +20,7 @@ import type { Cluster } from "../cluster/cluster.ts";
 import { createBls } from "../crypto/bls.ts";
 import { createBuiltinSigner } from "../crypto/builtinSigner.ts";
 import { Cancelled, FaultError } from "../domain/errors.ts";
+import type { Health } from "../node/health.ts";
 import { createNode, type Node } from "../node/node.ts";
 import type { AuditFile } from "../ports/auditFile.ts";
 import type { InstanceLock } from "../ports/instanceLock.ts";
@@ -34,6 +35,7 @@ import { type DataDir, readDataDir } from "./dataDir.ts";
 import { openLog } from "./logOptions.ts";
 import { openP2p, requireKnownPeers } from "./p2p.ts";
 import { openAdmin } from "./safety/openAdmin.ts";
+import { runStatus } from "./status.ts";
 import { openValidatorApi, withClients } from "./validatorApi.ts";
 import { versionInfo } from "./version.ts";
 
@@ -88,24 +90,26 @@ async function runNode({ options, logger, stopping, decorate }: Run): Promise<vo
     waitsFor = `the node is starting; ${reason}`;
   };
   let clients: ValidatorApiServer | null = null;
+  const health = (): Health =>
+    withClients(node?.health() ?? { isReady: false, reasons: [waitsFor] }, options, clients);
   const monitoring = await startMonitoring({
     ...options.monitoringAddress,
-    health: () =>
-      withClients(node?.health() ?? { isReady: false, reasons: [waitsFor] }, options, clients),
+    health,
     metrics: () => metrics.page(),
   });
   closing.defer(() => monitoring.close());
+  const beacon = openBeacon(options, { dataDir, logger, metrics });
+  closing.defer(() => beacon.close());
   const admin = await openAdmin({
     dataDir: options.dataDir,
     address: options.adminAddress,
     cluster,
     control: () => node?.control ?? null,
+    status: () => runStatus(dataDir, { health: health(), beacon, node }),
     logger,
     onBug: (error) => stopping.abort(error),
   });
   closing.use(admin);
-  const beacon = openBeacon(options, { dataDir, logger, metrics });
-  closing.defer(() => beacon.close());
   clients = await openValidatorApi(options.validatorApi, {
     cluster,
     self: identity.self,

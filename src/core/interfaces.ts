@@ -145,6 +145,15 @@ export const STEPS = [
 ] as const;
 export type Step = (typeof STEPS)[number];
 
+/** What became of a duty, or how far it is. */
+export type DutyReport = {
+  readonly duty: Duty;
+  readonly step: Step;
+  readonly isMissed: boolean;
+  /** What was noted on the way. */
+  readonly reasons: readonly string[];
+};
+
 /** Watches every duty through its steps and says where and why one stopped. */
 export interface Tracker {
   reached(duty: Duty, step: Step): void;
@@ -152,6 +161,8 @@ export interface Tracker {
   noted(duty: Duty, reason: string): void;
   /** How far the duty got and what was noted on the way, in words. */
   explain(duty: Duty): string;
+  /** The last duties of this node, oldest first. */
+  recent(): readonly DutyReport[];
 }
 
 /** Answers a validator client with what was decided and takes what its key shares sign. */

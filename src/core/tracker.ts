@@ -9,8 +9,9 @@ import type { Chain } from "../eth2/chain.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
 import type { Logger } from "../ports/logger.ts";
 import type { Counter, Histogram, Metrics } from "../ports/metrics.ts";
+import { BoundedCache } from "../util/boundedCache.ts";
 import type { Deadlines } from "./deadlines.ts";
-import type { Step, Tracker } from "./interfaces.ts";
+import type { DutyReport, Step, Tracker } from "./interfaces.ts";
 import { STEPS } from "./interfaces.ts";
 
 /** Slots after its own at whose start a duty counts as missed: it may still be completed late. */
@@ -27,8 +28,11 @@ type Track = {
   readonly at: Map<Step, Millis>;
   readonly reasons: Set<string>;
   readonly timer: Timer;
+  isMissed: boolean;
 };
 
+/** Duties that are remembered for whoever asks: some minutes of a busy cluster's. */
+const MAX_RECENT = 32;
 /** Reasons kept per duty: each is a line in the report of a missed duty. */
 const MAX_REASONS = 8;
 const LATENCY_BUCKETS_S = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 12];
@@ -36,6 +40,10 @@ const LATENCY_BUCKETS_S = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 12];
 export class DutyTracker implements Tracker {
   readonly #parts: TrackerParts;
   readonly #tracks = new Map<DutyId, Track>();
+  /** Those that began here, oldest first. */
+  readonly #recent = new BoundedCache<DutyId, { readonly duty: Duty; readonly track: Track }>(
+    MAX_RECENT,
+  );
   readonly #outcomes: Counter;
   readonly #latency: Histogram;
 
@@ -69,6 +77,7 @@ export class DutyTracker implements Tracker {
     const now = this.#parts.clock.now();
     const first = Math.min(now, ...track.at.values());
     track.at.set(step, now);
+    if (step === "scheduled") this.#recent.set(dutyId(duty), { duty, track });
     this.#latency.observe((now - first) / 1_000, { duty: duty.type, step });
     if (step === "broadcast") this.#complete(duty, track);
   }
@@ -87,6 +96,13 @@ export class DutyTracker implements Tracker {
     return [steps, ...(track?.reasons ?? [])].join("; ");
   }
 
+  recent(): readonly DutyReport[] {
+    return this.#recent.values().map(({ duty, track: { at, reasons, isMissed } }) => {
+      const step = STEPS.findLast((each) => at.has(each)) ?? "scheduled";
+      return { duty, step, isMissed, reasons: [...reasons] };
+    });
+  }
+
   #trackOf(duty: Duty): Track | null {
     const { deadlines, clock, chain } = this.#parts;
     const known = this.#tracks.get(dutyId(duty));
@@ -94,7 +110,7 @@ export class DutyTracker implements Tracker {
     if (deadlines.signalOf(duty).aborted) return null;
     const missedAt = chain.slotStart(duty.slot + MISSED_AFTER_SLOTS);
     const timer = clock.at(missedAt, () => this.#miss(duty));
-    const track: Track = { at: new Map(), reasons: new Set(), timer };
+    const track: Track = { at: new Map(), reasons: new Set(), timer, isMissed: false };
     this.#tracks.set(dutyId(duty), track);
     return track;
   }
@@ -110,6 +126,7 @@ export class DutyTracker implements Tracker {
     // A duty that was never ours to start (a peer's message about it came first) is not missed.
     if (track === undefined || !track.at.has("scheduled")) return;
     const last = STEPS.findLast((step) => track.at.has(step)) ?? "scheduled";
+    track.isMissed = true;
     this.#outcomes.add(1, { duty: duty.type, outcome: `stopped_after_${last}` });
     this.#parts.logger.warn("This node did not complete a duty; the others may have.", {
       duty,

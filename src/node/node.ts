@@ -30,6 +30,7 @@ import { startProposerPreparer } from "./proposerPreparer.ts";
 import { openSafety } from "./safety.ts";
 import { NodeSafetyControl, type SafetyControl } from "./safetyControl.ts";
 import { SlashedWatch } from "./slashedWatch.ts";
+import { type NodeStatus, statusOf } from "./status.ts";
 import { SyncWatch } from "./syncWatch.ts";
 import { ViewWatch } from "./viewWatch.ts";
 import { WatchedStore } from "./watchedStore.ts";
@@ -63,6 +64,7 @@ export interface Node {
   /** What its operator may change of what it signs. */
   readonly control: SafetyControl;
   health(): Health;
+  status(): NodeStatus;
   /** Whether a gossiped frame may be forwarded: an operator of this cluster sealed it. */
   judgeGossip: Courier["judgeGossip"];
   /** Resolves with what broke when an invariant did; the process then stops signing and exits. */
@@ -138,6 +140,7 @@ export async function createNode(
     failure: failure.promise,
     judgeGossip: (channel, bytes, from) => courier.judgeGossip(channel, bytes, from),
     health,
+    status: () => statusOf({ ...common, cluster, ...safety, tracker: components.tracker }),
     stop() {
       stopping.abort(new Cancelled("the node stops"));
       built.stop();

@@ -13,6 +13,7 @@ import { WitnessKeeper, type WitnessSources } from "../core/witnessKeeper.ts";
 import type { Duty } from "../domain/duty.ts";
 import type { RefusalReason } from "../domain/errors.ts";
 import { FaultError } from "../domain/errors.ts";
+import type { PeerIndex } from "../domain/keys.ts";
 import type { DutyKind } from "../duties/kind.ts";
 import { DUTY_KINDS } from "../duties/table.ts";
 import type { Chain } from "../eth2/chain.ts";
@@ -21,7 +22,7 @@ import type { AuditLog } from "../safety/auditLog.ts";
 import type { GateGuard } from "../safety/guards.ts";
 import { MigrationWait } from "../safety/migrationWait.ts";
 import type { SlashingStore } from "../safety/slashingStore.ts";
-import type { Profile, Scope } from "../wire/profile.ts";
+import type { Heartbeat, Profile, Scope } from "../wire/profile.ts";
 
 type OpeningParts = Ports & {
   readonly profile: Profile;
@@ -89,11 +90,21 @@ export class PeerSafety {
     return { code: "identity_in_use", detail: this.#heartbeats.twinProblem ?? "" };
   }
 
+  /** Whether somebody else may reach a peer that this node does not. */
+  isBridged(peer: PeerIndex): boolean {
+    return this.#heartbeats?.isBridged(peer) ?? true;
+  }
+
   /** In words for readiness. */
   get problems(): readonly string[] {
     return [this.#heartbeats?.twinProblem ?? null, this.wait.problem, this.rollback.problem].filter(
       (problem) => problem !== null,
     );
+  }
+
+  /** A peer's newest heartbeat; null where it was silent lately. */
+  heardOf(peer: PeerIndex): Heartbeat | null {
+    return this.#heartbeats?.live(peer) ?? null;
   }
 
   start({ courier, sources, state, onTwinAhead, ...rest }: Workflow): Heartbeats {

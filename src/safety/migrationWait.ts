@@ -34,6 +34,8 @@ type WaitParts = {
   readonly isSkipped: boolean;
 };
 type Wait = { readonly reason: string; readonly until: Slot };
+/** A wait as it is kept; `until` is null where it begins with the next start. */
+export type KeptWait = { readonly reason: string; readonly until: Slot | null };
 
 /** Made by {@link MigrationWait.open}. */
 export class MigrationWait {
@@ -51,7 +53,7 @@ export class MigrationWait {
     const wait = new MigrationWait(parts);
     const lockKey = `${LOCK_PREFIX}${parts.lockHash.slice(2)}`;
     const isKnownLock = (await parts.store.get(lockKey)) !== undefined;
-    const kept = readWait(await parts.store.get(WAIT_KEY));
+    const kept = await keptWait(parts.store);
     if (parts.isSkipped) {
       await wait.#skip(lockKey);
     } else if (kept !== null) {
@@ -81,6 +83,11 @@ export class MigrationWait {
     if (this.#wait === null || leftMs === null) return null;
     const { reason, until } = this.#wait;
     return `signing resumes in ${countdown(leftMs)} (2 epochs, at slot ${until}): ${reason}`;
+  }
+
+  /** Null while nothing is waited for. */
+  get current(): Wait | null {
+    return this.leftMs === null ? null : this.#wait;
   }
 
   /** Null while nothing is waited for. */
@@ -146,7 +153,10 @@ export function waitAtNextStart(reason: string): StoreOperation {
   return { type: "put", key: WAIT_KEY, value: encode({ reason, until: null }) };
 }
 
-type KeptWait = { readonly reason: string; readonly until: Slot | null };
+/** The wait that a stopped node was in; it may be over by now. */
+export async function keptWait(store: Pick<KeyValueStore, "get">): Promise<KeptWait | null> {
+  return readWait(await store.get(WAIT_KEY));
+}
 
 /** Damaged records wait, too: what cannot be read is no permission. */
 function readWait(value: Uint8Array | undefined): KeptWait | null {
@@ -170,7 +180,7 @@ function put(key: string): StoreOperation {
 }
 
 /** `11m32s`. */
-function countdown(ms: Millis): string {
+export function countdown(ms: Millis): string {
   const seconds = Math.ceil(ms / 1000);
   const minutes = Math.floor(seconds / 60);
   return minutes === 0 ? `${seconds}s` : `${minutes}m${String(seconds % 60).padStart(2, "0")}s`;

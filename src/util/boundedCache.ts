@@ -21,6 +21,11 @@ export class BoundedCache<K, V> {
     return this.entries.get(key);
   }
 
+  /** Oldest first. */
+  values(): readonly V[] {
+    return [...this.entries.values()];
+  }
+
   set(key: K, value: V): void {
     if (this.entries.size >= this.max && !this.entries.has(key)) {
       for (const oldest of this.entries.keys()) {

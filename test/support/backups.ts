@@ -15,7 +15,7 @@ import { adminToken, publishAdminAddress } from "../../src/cli/safety/adminFiles
 import { adminRoutes } from "../../src/cli/safety/adminRoutes.ts";
 import { openAudit } from "../../src/node/audit.ts";
 import { AuditProjector } from "../../src/node/auditProjector.ts";
-import { NodeSafetyControl } from "../../src/node/safetyControl.ts";
+import { NodeSafetyControl, type SafetyControl } from "../../src/node/safetyControl.ts";
 import { openFreezes } from "../../src/safety/freezes.ts";
 import { openSlashingStore } from "../../src/safety/openSlashingStore.ts";
 import { recordingLogger } from "./quiet.ts";
@@ -103,20 +103,26 @@ export async function openNode(dataDir: string) {
   };
 }
 
-/** Serves a control as `coterie run` does; resolves with how to end it. */
+type Served = {
+  readonly control: SafetyControl | null;
+  readonly status?: () => unknown;
+  readonly routes?: typeof adminRoutes;
+};
+
+/** Serves a node as `coterie run` does; resolves with how to end it. */
 export async function serveAdmin(
   dataDir: string,
-  control: NodeSafetyControl,
-  routes = adminRoutes,
+  { control, status = () => null, routes = adminRoutes }: Served,
 ): Promise<() => Promise<void>> {
   const server = await startAdminServer({
     host: "127.0.0.1",
     port: 0,
     token: await adminToken(dataDir),
-    routes: routes(
-      () => control,
-      () => true,
-    ),
+    routes: routes({
+      control: () => control,
+      status,
+      cluster: { validator: () => undefined },
+    }),
     onBug: (error) => {
       throw error;
     },

@@ -47,6 +47,13 @@ export class ChainGuard {
     return this.#genesis;
   }
 
+  /** All of them, and whether each is known to be on another chain. */
+  all(): readonly { readonly endpoint: Endpoint; readonly isForeign: boolean }[] {
+    return this.#parts.endpoints.map((endpoint) => {
+      return { endpoint, isForeign: this.#excluded.has(endpoint) };
+    });
+  }
+
   /** Endpoints that are not known to be on another chain. */
   usable(): readonly Endpoint[] {
     const usable = this.#parts.endpoints.filter((endpoint) => !this.#excluded.has(endpoint));

@@ -60,8 +60,17 @@ export type BeaconClientOptions = {
 export type BeaconClient = BeaconNode & {
   /** The same endpoints for a proxy. */
   readonly upstreams: BeaconUpstreams;
+  /** In the operator's order. */
+  endpoints(): readonly EndpointStatus[];
   /** Ends connections that are still open. */
   close(): Promise<void>;
+};
+
+export type EndpointStatus = {
+  /** Host and port. */
+  readonly endpoint: string;
+  /** Why it is asked after the others; null while it can be used. */
+  readonly problem: string | null;
 };
 
 /** A healthy node answers these in tens of milliseconds; attestations wait for them. */
@@ -208,6 +217,13 @@ class FallbackBeaconClient implements BeaconClient {
   onHead(handler: (event: HeadEvent) => void, signal: AbortSignal): void {
     const parts = { guard: this.#guard, clock: this.#clock, logger: this.#logger };
     followHeads(parts, this.#guard.usable(), { handler, signal });
+  }
+
+  endpoints(): readonly EndpointStatus[] {
+    return this.#guard.all().map(({ endpoint, isForeign }) => {
+      const problem = isForeign ? "it is on another chain" : this.#health.problemOf(endpoint);
+      return { endpoint: endpoint.label, problem };
+    });
   }
 
   close(): Promise<void> {

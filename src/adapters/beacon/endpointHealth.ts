@@ -11,6 +11,7 @@ import type { Endpoint } from "./endpoint.ts";
 
 /** Long enough not to pay for a dead endpoint in every slot, short enough to notice a repair. */
 const DEMOTION_MS: Millis = 30_000;
+const SYNCING = "it is syncing or its execution layer is offline";
 
 export class EndpointHealth {
   readonly #clock: Clock;
@@ -18,6 +19,8 @@ export class EndpointHealth {
   readonly #healthy: Gauge;
   readonly #demotedUntil = new Map<Endpoint, Millis>();
   readonly #syncing = new Set<Endpoint>();
+  /** Why each was last asked after the others. */
+  readonly #problems = new Map<Endpoint, string>();
 
   constructor(parts: {
     readonly clock: Clock;
@@ -44,9 +47,15 @@ export class EndpointHealth {
     ];
   }
 
+  /** Null while the endpoint can be used. */
+  problemOf(endpoint: Endpoint): string | null {
+    return this.#isHealthy(endpoint) ? null : (this.#problems.get(endpoint) ?? SYNCING);
+  }
+
   /** The endpoint failed, or another was faster. */
   demote(endpoint: Endpoint, reason: string): void {
     const wasHealthy = this.#isHealthy(endpoint);
+    this.#problems.set(endpoint, reason);
     this.#demotedUntil.set(endpoint, this.#clock.monotonic() + DEMOTION_MS);
     this.#tell(endpoint, wasHealthy, reason);
   }
@@ -60,9 +69,10 @@ export class EndpointHealth {
 
   setSyncing(endpoint: Endpoint, isSyncing: boolean): void {
     const wasHealthy = this.#isHealthy(endpoint);
+    if (isSyncing) this.#problems.set(endpoint, SYNCING);
     if (isSyncing) this.#syncing.add(endpoint);
     else this.#syncing.delete(endpoint);
-    this.#tell(endpoint, wasHealthy, "it is syncing or its execution layer is offline");
+    this.#tell(endpoint, wasHealthy, SYNCING);
   }
 
   #isHealthy(endpoint: Endpoint): boolean {

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { AdminDownload, type AdminRoute } from "../../adapters/http/adminServer.ts";
 import { allRecords, encodeRecords } from "../../adapters/storage/storeDump.ts";
+import type { Cluster } from "../../cluster/cluster.ts";
 import { UsageError } from "../../domain/errors.ts";
 import type { PubKey } from "../../domain/keys.ts";
 import { MAX_FREEZE_REASON } from "../../domain/limits.ts";
@@ -28,11 +29,16 @@ const freezeSchema = targetSchema.extend({
 });
 type Target = z.infer<typeof targetSchema>;
 
-/** `control` is null until the node runs. */
-export function adminRoutes(
-  control: () => SafetyControl | null,
-  knows: (pubKey: PubKey) => boolean,
-): readonly AdminRoute[] {
+export type AdminSubject = {
+  /** Null until the node runs. */
+  readonly control: () => SafetyControl | null;
+  /** What it is doing, also while it starts. */
+  readonly status: () => unknown;
+  readonly cluster: Pick<Cluster, "validator">;
+};
+
+export function adminRoutes({ control, status, cluster }: AdminSubject): readonly AdminRoute[] {
+  const knows = (pubKey: PubKey): boolean => cluster.validator(pubKey) !== undefined;
   const running = (): SafetyControl => {
     const found = control();
     if (found !== null) return found;
@@ -49,6 +55,7 @@ export function adminRoutes(
     return { scope, validator: validator as PubKey | null };
   };
   return [
+    { method: "GET", path: "/admin/v1/status", handle: async () => status() },
     { method: "GET", path: "/admin/v1/freezes", handle: async () => control()?.freezes() ?? [] },
     {
       method: "POST",

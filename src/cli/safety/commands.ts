@@ -164,6 +164,21 @@ function wholeNumber(name: string, text: string): number {
   throw new UsageError(`--${name}: "${text}" is no whole number`);
 }
 
+export function addStatus(program: Command, withAction: WithAction): void {
+  const status = program
+    .command("status")
+    .description(
+      "what the node is doing; exit code 0 if it does its duties, 1 if not, 3 if stopped",
+    );
+  withAction(addOptions(status, [DATA_DIR, JSON_OUTPUT]), async () => {
+    const { showStatus } = await import("../status.ts");
+    const options = { dataDir: dataDirOf(status), json: isOn(status, JSON_OUTPUT) };
+    const { text, exitCode } = await showStatus(options);
+    process.stdout.write(text);
+    return exitCode;
+  });
+}
+
 export function addAudit(program: Command, withAction: WithAction): void {
   const audit = program
     .command("audit")

@@ -46,7 +46,7 @@ export async function freeze(options: FreezeOptions, reason: string): Promise<st
       kind: "action",
       action: "freeze",
       caller: by,
-      detail: `${describe(target)}: ${reason}`,
+      detail: `${describeFreeze(target)}: ${reason}`,
     });
     return report(freezes.list(), options);
   });
@@ -66,16 +66,23 @@ export async function unfreeze(options: FreezeOptions): Promise<string> {
   }
   return withStoppedNode(dataDir, null, async ({ freezes, audit }) => {
     requireLifted(await freezes.unfreeze(target), target, freezes.list());
-    audit.append({ kind: "action", action: "unfreeze", caller: by, detail: describe(target) });
+    audit.append({
+      kind: "action",
+      action: "unfreeze",
+      caller: by,
+      detail: describeFreeze(target),
+    });
     return report(freezes.list(), options);
   });
 }
 
 function requireLifted(lifted: boolean, target: FreezeTarget, frozen: readonly Freeze[]): void {
   if (lifted) return;
-  throw new UsageError(`there is no freeze of ${describe(target)}`, {
+  throw new UsageError(`there is no freeze of ${describeFreeze(target)}`, {
     fix:
-      frozen.length === 0 ? "nothing is frozen" : `frozen are: ${frozen.map(describe).join("; ")}`,
+      frozen.length === 0
+        ? "nothing is frozen"
+        : `frozen are: ${frozen.map(describeFreeze).join("; ")}`,
   });
 }
 
@@ -83,11 +90,17 @@ function report(frozen: readonly Freeze[], { json }: FreezeOptions): string {
   if (json) return `${JSON.stringify(frozen)}\n`;
   if (frozen.length === 0) return "nothing is frozen\n";
   return frozen
-    .map((each) => `frozen: ${describe(each)}, by ${each.by}: ${each.reason}\n`)
+    .map((each) => `frozen: ${describeFreeze(each)}, by ${each.by}: ${each.reason}\n`)
     .join("");
 }
 
-function describe({ scope, validator }: { scope: FreezeScope; validator: PubKey | null }): string {
+export function describeFreeze({
+  scope,
+  validator,
+}: {
+  scope: FreezeScope;
+  validator: PubKey | null;
+}): string {
   return `${scope} of ${validator ?? "all validators"}`;
 }
 

@@ -6,26 +6,21 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { startAdminServer } from "../../adapters/http/adminServer.ts";
 import { systemClock } from "../../adapters/system/clock.ts";
-import type { Cluster } from "../../cluster/cluster.ts";
 import { FaultError } from "../../domain/errors.ts";
 import { MAX_FREEZE_REASON } from "../../domain/limits.ts";
 import type { Millis } from "../../domain/units.ts";
-import type { SafetyControl } from "../../node/safetyControl.ts";
 import type { Logger } from "../../ports/logger.ts";
 import type { HostAndPort } from "../addresses.ts";
 import { adminToken, publishAdminAddress, withdrawAdminAddress } from "./adminFiles.ts";
-import { adminRoutes } from "./adminRoutes.ts";
+import { type AdminSubject, adminRoutes } from "./adminRoutes.ts";
 
 /** How long a FREEZE file that appears may go unnoticed. */
 const FILE_POLL_MS: Millis = 250;
 const BY_SIGNAL = { scope: "all", validator: null, reason: "SIGUSR2", by: "signal" } as const;
 
-type AdminParts = {
+type AdminParts = AdminSubject & {
   readonly dataDir: string;
   readonly address: HostAndPort;
-  readonly cluster: Cluster;
-  /** Null until the node runs. */
-  readonly control: () => SafetyControl | null;
   readonly logger: Logger;
   readonly onBug: (error: unknown) => void;
 };
@@ -37,11 +32,11 @@ export type Admin = AsyncDisposable & {
 
 /** Throws UsageError when the address cannot be bound. */
 export async function openAdmin(parts: AdminParts): Promise<Admin> {
-  const { dataDir, address, cluster, control, onBug } = parts;
+  const { dataDir, address, onBug } = parts;
   const server = await startAdminServer({
     ...address,
     token: await adminToken(dataDir),
-    routes: adminRoutes(control, (pubKey) => cluster.validator(pubKey) !== undefined),
+    routes: adminRoutes(parts),
     onBug,
   });
   const host = address.host.includes(":") ? `[${address.host}]` : address.host;

@@ -139,7 +139,7 @@ function rangeOf(attestation: Highest["attestation"] | undefined): string {
 type Operator = { readonly cluster: Cluster; readonly identity: Identity };
 type Imported = { readonly added: number; readonly validators: number };
 
-async function readOperator(dataDir: string): Promise<Operator> {
+export async function readOperator(dataDir: string): Promise<Operator> {
   return readDataDir({
     dataDir,
     lockFile: join(dataDir, "cluster-lock.json"),

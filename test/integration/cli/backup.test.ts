@@ -297,7 +297,7 @@ describe("BACKUP-2: nothing damaged, foreign or hostile is restored", () => {
 /** While a node signs without a pause, its backup is of one instant and lacks nothing older. */
 async function claimOfOneInstant(dataDir: string, routes = adminRoutes) {
   const node = await openNode(dataDir);
-  const stop = await serveAdmin(dataDir, node.control, routes);
+  const stop = await serveAdmin(dataDir, { control: node.control, routes });
   await node.signEpoch(VALIDATORS);
   let isDone = false;
   let epochs = 0;

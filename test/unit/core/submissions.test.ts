@@ -54,7 +54,12 @@ async function createDesk(
   );
   const logger = recordingLogger();
   const metrics = countingMetrics();
-  const tracker = { reached: () => undefined, noted: () => undefined, explain: () => "" };
+  const tracker = {
+    reached: () => undefined,
+    noted: () => undefined,
+    explain: () => "",
+    recent: () => [],
+  };
   const background = new Background((bug) => assert.fail(String(bug)));
   const precursors = { count: () => undefined };
   const common = { gate, verifier, freezes, precursors, logger, metrics, tracker, background };
