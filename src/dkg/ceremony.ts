@@ -275,7 +275,9 @@ export class Ceremony {
     // Who left may have waited a moment longer than this node, and for the same operators.
     const silent = this.#state.silent().filter((peer) => peer !== from);
     const awaited =
-      silent.length === 0 ? "" : `, with no word of ${operators(silent)} in the ${this.phase} phase`;
+      silent.length === 0
+        ? ""
+        : `, with no word of ${operators(silent)} in the ${this.phase} phase`;
     const reason = `operator ${from} began attempt ${attempt}${awaited}`;
     const missing = silent.length === 0 ? [from] : silent;
     this.#abort({ reason, culprit: null, blame: null, missing });
