@@ -14,6 +14,12 @@ export const MAX_VALIDATORS = 65_536;
 /** Parsed BLS public keys kept at once, 300 bytes each: 10,000 validators with 10 shares. */
 export const MAX_CACHED_PUBLIC_KEYS = 110_000;
 
+/**
+ * Signatures that are known to verify, 400 bytes each: the own and the combined ones of two slots
+ * of a cluster with 65,536 validators.
+ */
+export const MAX_VERIFIED_SIGNATURES = 8_192;
+
 /** A cluster definition or lock file, in bytes: 65,536 validators with 31 shares are 250 MiB. */
 export const MAX_CLUSTER_FILE_BYTES = 512 * 1024 * 1024;
 /** Nesting of any JSON that we parse. */
