@@ -201,7 +201,7 @@ export class Heartbeats {
     this.#answers.set(author, answers);
   }
 
-  /** Not for a process that was killed and is back: that is nothing for this operator to look at. */
+  /** Not for a process that was killed and is back: there is nothing for anybody to look at. */
   #warnOfTwins({ author, heartbeat }: SignedHeartbeat, other: SignedHeartbeat): void {
     this.#parts.logger.warn("Two processes use one operator's identity at once; both are told.", {
       peer: author,

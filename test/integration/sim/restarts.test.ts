@@ -113,7 +113,7 @@ const NEXT = [`${SLOT + 1}/attester`, `${SLOT + 1}/proposer`];
 
 const decidedAt = (await Run.of(scenarioOf())).decidedAt(0, DUTY) ?? assert.fail("decided");
 const decision = decidedAt / CALM.slotMs - SLOT;
-/** In slots: most of them while the votes travel, the last ones reach into the next slot's duties. */
+/** In slots: most of them while the votes travel; the last ones reach into the next slot. */
 const INSTANTS = [
   ...[-0.06, -0.035, -0.02, -0.013, -0.009, -0.004, 0.004].map((offset) => decision + offset),
   ...[0.01, 0.7, 0.9],

@@ -68,13 +68,17 @@ async function runAll(
   return found;
 }
 
-const failing = (lands: boolean) => (write: number): Fault => {
-  return { kind: "write-fails", write, lands, nodes: [STRUCK], at: FROM, for: TO - FROM };
-};
-const dying = (lands: boolean) => (write: number): Fault => {
-  const fault = { kind: "crash-at-write", write, lands, downMs: DOWN_MS } as const;
-  return { ...fault, nodes: [STRUCK], at: FROM, for: TO - FROM };
-};
+const failing =
+  (lands: boolean) =>
+  (write: number): Fault => {
+    return { kind: "write-fails", write, lands, nodes: [STRUCK], at: FROM, for: TO - FROM };
+  };
+const dying =
+  (lands: boolean) =>
+  (write: number): Fault => {
+    const fault = { kind: "crash-at-write", write, lands, downMs: DOWN_MS } as const;
+    return { ...fault, nodes: [STRUCK], at: FROM, for: TO - FROM };
+  };
 
 function assertDied(events: readonly TraceEvent[], n: number): void {
   const deaths = events.filter((event) => event.kind === "crash" && event.node === STRUCK);
@@ -92,7 +96,7 @@ describe("the n-th write of a duty, for every n", () => {
   for (const lands of [true, false]) {
     const outcome = lands ? "lands" : "is lost";
 
-    it(`STORE-6: fails and ${outcome}: nothing conflicting leaves, nothing is forgotten`, async () => {
+    it(`STORE-6: fails and ${outcome}: nothing conflicts, nothing is forgotten`, async () => {
       assert.deepEqual(await runAll(failing(lands)), []);
     });
 
@@ -115,7 +119,7 @@ async function forgets(faultOf: (n: number) => Fault, patch: Patch): Promise<boo
 }
 
 describe("mutants of the store, on the same disks", () => {
-  it("GATE-1: without waiting for the sync a power cut makes it forget what it released", async () => {
+  it("GATE-1: without waiting for the sync a power cut makes it forget", async () => {
     const isForgotten = await forgets(dying(false), {
       file: "src/safety/slashingStore.ts",
       find: "await this.#store.batch([...this.#unwritten, ...joined]);",
@@ -124,7 +128,7 @@ describe("mutants of the store, on the same disks", () => {
     assert(isForgotten);
   });
 
-  it("GATE-4: a failed write that counts as written has it release what it never wrote", async () => {
+  it("GATE-4: if failed writes count, it releases what it never wrote", async () => {
     const isForgotten = await forgets(failing(false), {
       file: "src/safety/slashingStore.ts",
       find: "needsWrite ? err(error) : result",
