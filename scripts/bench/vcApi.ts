@@ -31,7 +31,7 @@ export async function benchVcApi(progress: (text: string) => void): Promise<read
 
 function blockRows(
   scenario: BlockScenario & (typeof BLOCKS)[number],
-  { records, sentBytes, cpuMs }: BlockResult,
+  { records, sentBytes, cpuMs, ownCpuMs }: BlockResult,
 ): readonly BenchRow[] {
   const { name, limitMs } = scenario;
   const latencies = records.flatMap((record) =>
@@ -53,6 +53,7 @@ function blockRows(
     },
     { name: `${name}: the same, p90`, value: quantile(latencies, 0.9), unit: "ms" },
     { name: `${name}: CPU of all nodes`, value: cpuMs, unit: "ms" },
+    { name: `${name}: CPU of the stub and the clients`, value: ownCpuMs, unit: "ms" },
     { name: `${name}: slots missed`, value: missed, unit: "", limit: "none", pass: missed === 0 },
     {
       name: `${name}: values on the wire per peer`,

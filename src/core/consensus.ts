@@ -159,7 +159,7 @@ export class QbftConsensus implements Consensus {
       clock,
       sign: (statement) => this.#sign(duty, statement),
       whenRecorded: (send) => this.#whenRecorded(duty, send),
-      broadcast: (frame) => this.#broadcast(frame),
+      broadcast: (frame, holders) => this.#broadcast(frame, holders),
       sendTo: (peer, frame) => courier.send(peer, "consensus", profile.encodeConsensus(frame)),
       judge: (data, round, certified) =>
         this.#parts.checker.judge(
@@ -206,15 +206,22 @@ export class QbftConsensus implements Consensus {
     return Math.floor((this.#parts.chain.spec.slotDurationMs * bps) / BASIS_POINTS);
   }
 
-  /** A value too large for gossip stays behind there: whoever misses it pulls it. */
-  #broadcast(frame: ConsensusFrame & { readonly kind: "message" }): void {
+  /**
+   * VALUE-5: without the value to whom has it. A value too large for gossip stays behind there,
+   * too: whoever misses it pulls it.
+   */
+  #broadcast(
+    frame: ConsensusFrame & { readonly kind: "message" },
+    holders: ReadonlySet<PeerIndex>,
+  ): void {
     const { courier, profile } = this.#parts;
-    const bytes = profile.encodeConsensus(frame);
-    courier.broadcast("consensus", bytes, () => [
-      bytes.length <= MAX_GOSSIP_PAYLOAD_BYTES
-        ? bytes
-        : profile.encodeConsensus({ ...frame, value: null }),
-    ]);
+    const whole = profile.encodeConsensus(frame);
+    const bare = frame.value && profile.encodeConsensus({ ...frame, value: null });
+    courier.broadcast(
+      "consensus",
+      (peer) => (bare !== null && holders.has(peer) ? bare : whole),
+      () => [bare !== null && whole.length > MAX_GOSSIP_PAYLOAD_BYTES ? bare : whole],
+    );
   }
 
   #sign(duty: Duty, statement: Statement): SignedStatement {

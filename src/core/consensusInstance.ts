@@ -37,7 +37,8 @@ export type InstanceParts = {
   readonly sign: (statement: Statement) => SignedStatement;
   /** Calls `send` once votes of this slot may leave; at once when they may already. */
   readonly whenRecorded: (send: () => void) => void;
-  readonly broadcast: (frame: MessageFrame) => void;
+  /** `holders` have the bytes of the frame's value already. */
+  readonly broadcast: (frame: MessageFrame, holders: ReadonlySet<PeerIndex>) => void;
   readonly sendTo: (peer: PeerIndex, frame: ConsensusFrame) => void;
   readonly judge: (data: UnsignedData, round: Round, certified: boolean) => Promise<Verdict>;
   readonly background: (work: () => Promise<void>) => void;
@@ -63,6 +64,8 @@ type Delivery = {
 };
 type Queued = { readonly event: QbftEvent; readonly delivery: Delivery | null };
 
+const NOBODY: ReadonlySet<PeerIndex> = new Set();
+
 export class ConsensusInstance {
   readonly #parts: InstanceParts;
   readonly #machine: QbftInstance;
@@ -70,6 +73,8 @@ export class ConsensusInstance {
   /** The PRE-PREPARE of each round that the machine took: what a pull is answered with. */
   readonly #proposals = new Map<Round, Message>();
   readonly #pulls: ValuePulls;
+  /** Who showed to have a value's bytes. */
+  readonly #holders = new Map<Root, Set<PeerIndex>>();
   readonly #served = new Map<PeerIndex, number>();
   readonly #queue: Queued[] = [];
   #isStepping = false;
@@ -182,6 +187,7 @@ export class ConsensusInstance {
     }
     if (delivery === null) return;
     const isRejected = effects.some(({ kind }) => kind === "reject");
+    if (!isRejected) this.#noteHolder(delivery);
     this.#takeProposal(delivery, isRejected);
   }
 
@@ -197,6 +203,13 @@ export class ConsensusInstance {
     if (data === null) return;
     const isProposed = this.#proposals.get(message.round)?.value === data.root;
     if (isProposed || this.#pulls.isWanted(data.root)) this.#keep(data);
+  }
+
+  /** VALUE-5: whoever proposes or PREPAREs a value has its bytes; a liar goes without. */
+  #noteHolder({ message: { type, value, source } }: Delivery): void {
+    if (value === null || (type !== "PRE-PREPARE" && type !== "PREPARE")) return;
+    const holders = this.#holders.get(value) ?? new Set();
+    this.#holders.set(value, holders.add(source));
   }
 
   #perform(effect: Exclude<QbftEffect, RejectEffect>): void {
@@ -235,7 +248,8 @@ export class ConsensusInstance {
     const isProposal = message.type === "PRE-PREPARE" && message.value !== null;
     const data = isProposal ? this.#values.get(message.value) : undefined;
     if (isProposal) this.#proposals.set(message.round, message);
-    this.#parts.broadcast(this.#frameOf(message, data?.value ?? null));
+    const holders = (message.value && this.#holders.get(message.value)) || NOBODY;
+    this.#parts.broadcast(this.#frameOf(message, data?.value ?? null), holders);
     this.#enqueue({ kind: "receive", message });
   }
 

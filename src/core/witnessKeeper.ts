@@ -17,7 +17,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { KeyValueStore, StoreOperation } from "../ports/keyValueStore.ts";
 import type { Logger } from "../ports/logger.ts";
 import { concatBytes } from "../util/bytes.ts";
-import { crc32, crc32Ascii } from "../util/crc32.ts";
+import { crc32 } from "../util/crc32.ts";
 import type { WitnessStatement } from "../wire/profile.ts";
 import type { Background } from "./background.ts";
 import type { Deadlines } from "./deadlines.ts";
@@ -214,7 +214,7 @@ function nameOf(pubShare: PubShare, type: DutyType): string {
 function encode(key: string, { data, signature }: WitnessStatement): Uint8Array {
   const body = concatBytes(data, signature);
   const checksum = Buffer.alloc(CRC_BYTES);
-  checksum.writeUInt32BE(crc32(body, crc32Ascii(key)));
+  checksum.writeUInt32BE(crc32(body, crc32(key)));
   return concatBytes(body, checksum);
 }
 
@@ -223,7 +223,7 @@ function decode(key: string, value: Uint8Array): Omit<WitnessStatement, "validat
   if (at <= SIGNATURE_BYTES) return null;
   const body = value.subarray(0, at);
   const expected = Buffer.from(value.subarray(at)).readUInt32BE(0);
-  if (crc32(body, crc32Ascii(key)) !== expected) return null;
+  if (crc32(body, crc32(key)) !== expected) return null;
   return {
     data: body.slice(0, at - SIGNATURE_BYTES),
     signature: body.slice(at - SIGNATURE_BYTES),

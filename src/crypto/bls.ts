@@ -23,18 +23,30 @@ import {
   SIGNATURE_BYTES,
   type Signature as SignatureBytes,
 } from "../domain/keys.ts";
-import { MAX_CACHED_PUBLIC_KEYS } from "../domain/limits.ts";
+import { MAX_CACHED_PUBLIC_KEYS, MAX_VERIFIED_SIGNATURES } from "../domain/limits.ts";
 import type { Bls, SignatureCheck } from "../ports/bls.ts";
 import { BoundedCache } from "../util/boundedCache.ts";
+import { toHex } from "../util/bytes.ts";
 import { decode, parsePublicKey, parseSecretKey, parseSignature } from "./points.ts";
 import { combineSignatures } from "./threshold.ts";
 
 /** The blst implementation of the Bls port; one instance per process, it caches parsed keys. */
 export function createBls(): Bls {
-  const keys = new BoundedCache<PubKey | PubShare, BlstPublicKey>(MAX_CACHED_PUBLIC_KEYS);
+  const keys: KeyCache = new BoundedCache(MAX_CACHED_PUBLIC_KEYS);
+  const verified = new VerifiedChecks();
   return {
-    verify: async (check) => verifyOne(check, keys),
-    verifyBatch: async (checks) => verifyMany(checks, keys),
+    verify: async (check) => {
+      if (verified.has(check)) return true;
+      const isValid = verifyOne(check, keys);
+      if (isValid) verified.add(check);
+      return isValid;
+    },
+    verifyBatch: async (checks) => {
+      const open = checks.filter((check) => !verified.has(check));
+      const areValid = verifyMany(open, keys);
+      if (areValid) for (const check of open) verified.add(check);
+      return areValid;
+    },
     combine: async (shares) => combineSignatures(shares),
   };
 }
@@ -119,6 +131,23 @@ export function createBatchVerifier(): (checks: readonly SignatureCheck[]) => bo
 }
 
 type KeyCache = BoundedCache<PubKey | PubShare, BlstPublicKey>;
+
+/**
+ * BLS-7: what verified once verifies again. A client repeats a submission, and the group's randao
+ * reveal comes back inside the block that was built on it.
+ */
+class VerifiedChecks {
+  /** Signing root and key of each signature, which are what it was verified for. */
+  readonly #claims = new BoundedCache<string, string>(MAX_VERIFIED_SIGNATURES);
+
+  has({ publicKey, signingRoot, signature }: SignatureCheck): boolean {
+    return this.#claims.get(toHex(signature)) === `${signingRoot}${publicKey}`;
+  }
+
+  add({ publicKey, signingRoot, signature }: SignatureCheck): void {
+    this.#claims.set(toHex(signature), `${signingRoot}${publicKey}`);
+  }
+}
 
 function verifyOne(check: SignatureCheck, keys: KeyCache): boolean {
   const publicKey = cachedPublicKey(check.publicKey, keys);

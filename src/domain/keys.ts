@@ -4,7 +4,7 @@
  */
 import { assert } from "../util/assert.ts";
 import type { Brand } from "../util/brand.ts";
-import { fromHex, toHex } from "../util/bytes.ts";
+import { toHex } from "../util/bytes.ts";
 
 /** The distributed validator's group BLS public key: 48 bytes as `0x` hex. */
 export type PubKey = Brand<`0x${string}`, "PubKey">;
@@ -42,9 +42,10 @@ export function pubShareOf(bytes: Uint8Array): PubShare {
 
 /** Bytes of a root, public key or public share. */
 export function bytesOf(text: Root | PubKey | PubShare): Uint8Array {
-  const bytes = fromHex(text);
-  assert(bytes !== null, "a branded hex text is always well formed");
-  return bytes;
+  // The brand stands for digits alone, so that nobody has to look at each of them again.
+  const bytes = Buffer.from(text.slice(2), "hex");
+  assert(2 * bytes.length === text.length - 2, "a branded hex text is always well formed");
+  return new Uint8Array(bytes);
 }
 
 export function shareIndexOf(peer: PeerIndex): ShareIndex {

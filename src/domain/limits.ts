@@ -14,6 +14,12 @@ export const MAX_VALIDATORS = 65_536;
 /** Parsed BLS public keys kept at once, 300 bytes each: 10,000 validators with 10 shares. */
 export const MAX_CACHED_PUBLIC_KEYS = 110_000;
 
+/**
+ * Signatures that are known to verify, 400 bytes each: the own and the combined ones of two slots
+ * of a cluster with 65,536 validators.
+ */
+export const MAX_VERIFIED_SIGNATURES = 8_192;
+
 /** A cluster definition or lock file, in bytes: 65,536 validators with 31 shares are 250 MiB. */
 export const MAX_CLUSTER_FILE_BYTES = 512 * 1024 * 1024;
 /** Nesting of any JSON that we parse. */
@@ -141,11 +147,12 @@ export const MAX_EVIDENCE_RECORDS = 1_000;
 
 /**
  * Signed messages of each kind kept per validator above its low watermark: at one attestation per
- * epoch the last three hours, while an attestation is of use for two epochs at most.
+ * epoch the last hour and a half, while an attestation is of use for two epochs at most. Each of
+ * them is 10,000 records to read at the start of a node with 10,000 validators.
  */
-export const SLASHING_RECORDS_KEPT = 32;
+export const SLASHING_RECORDS_KEPT = 16;
 /** Messages beyond those before a validator's oldest ones are forgotten together. */
-export const SLASHING_RECORDS_SLACK = 16;
+export const SLASHING_RECORDS_SLACK = 8;
 /** Forgotten messages deleted with one batch, beyond as many as the batch adds. */
 export const SLASHING_PRUNE_BATCH = 64;
 /**

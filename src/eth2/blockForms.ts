@@ -4,6 +4,8 @@
  */
 import type { Type } from "@chainsafe/ssz";
 import type { Signature } from "../domain/keys.ts";
+import { assert } from "../util/assert.ts";
+import { columnsOf, equalBytes } from "../util/bytes.ts";
 
 /** The parts of a block that the cluster's rules look at, whatever its fork and form. */
 export type BlockValue = {
@@ -23,6 +25,7 @@ export type BlockContents = { block: BlockValue; kzgProofs: Uint8Array[]; blobs:
 
 /** SSZ and JSON are those of the Beacon API; reading throws where the SSZ library does. */
 export type BlockForm = {
+  /** Throws also for bytes that {@link serialize} would not write; blobs are views of `bytes`. */
   deserialize(bytes: Uint8Array): BlockContents;
   fromJson(json: unknown): BlockContents;
   serialize(contents: BlockContents): Uint8Array;
@@ -44,6 +47,17 @@ type SignedContents = Omit<BlockContents, "block"> & { signedBlock: SignedBlockV
 type BlockType = Type<BlockValue> & {
   readonly fields: { readonly body: Pick<Type<never>, "hashTreeRoot"> };
 };
+/** A list of byte strings of one length. */
+type BytesListType = {
+  readonly limit: number;
+  readonly elementType: Pick<Type<never>, "fixedSize">;
+};
+type Range = { readonly start: number; readonly end: number };
+/** A container of a block, its proofs and its blobs, each of variable size. */
+type ContentsType = {
+  readonly fields: { readonly kzgProofs: BytesListType; readonly blobs: BytesListType };
+  getFieldRanges(data: DataView, start: number, end: number): readonly Range[];
+};
 
 /** The block travels alone. */
 export function bareForm(types: {
@@ -52,7 +66,7 @@ export function bareForm(types: {
 }): BlockForm {
   const bare = (block: BlockValue): BlockContents => ({ block, kzgProofs: [], blobs: [] });
   return {
-    deserialize: (bytes) => bare(types.block.deserialize(bytes)),
+    deserialize: (bytes) => bare(readExactly(types.block, bytes)),
     fromJson: (json) => bare(types.block.fromJson(json)),
     serialize: ({ block }) => types.block.serialize(block),
     blockRoot: ({ block }) => types.block.hashTreeRoot(block),
@@ -65,11 +79,15 @@ export function bareForm(types: {
   };
 }
 
-/** The block travels with its blobs and their proofs (EIP-4844). */
+/**
+ * The block travels with its blobs and their proofs (EIP-4844). Those are megabytes of fixed-size
+ * strings, of which there is one encoding: they are cut out in place, and only the block is read.
+ */
 export function contentsForm(types: {
   readonly block: BlockType;
-  readonly contents: Type<BlockContents>;
-  readonly signed: Type<SignedContents>;
+  readonly contents: Type<BlockContents> & ContentsType;
+  readonly signed: Type<SignedContents> &
+    ContentsType & { readonly fields: { readonly signedBlock: Type<SignedBlockValue> } };
 }): BlockForm {
   const signed = (contents: BlockContents, signature: Signature): SignedContents => ({
     signedBlock: { message: contents.block, signature },
@@ -77,7 +95,10 @@ export function contentsForm(types: {
     blobs: contents.blobs,
   });
   return {
-    deserialize: (bytes) => types.contents.deserialize(bytes),
+    deserialize: (bytes) => {
+      const [block, kzgProofs, blobs] = partsOf(types.contents, bytes);
+      return { block: readExactly(types.block, block), kzgProofs, blobs };
+    },
     fromJson: (json) => types.contents.fromJson(json),
     serialize: (contents) => types.contents.serialize(contents),
     blockRoot: ({ block }) => types.block.hashTreeRoot(block),
@@ -85,7 +106,38 @@ export function contentsForm(types: {
     json: (contents) => types.contents.toJson(contents),
     signedSsz: (contents, signature) => types.signed.serialize(signed(contents, signature)),
     signedJson: (contents, signature) => types.signed.toJson(signed(contents, signature)),
-    readSignedSsz: (bytes) => types.signed.deserialize(bytes).signedBlock,
+    readSignedSsz: (bytes) => {
+      const [signedBlock] = partsOf(types.signed, bytes);
+      return types.signed.fields.signedBlock.deserialize(signedBlock);
+    },
     readSignedJson: (json) => types.signed.fromJson(json).signedBlock,
   };
+}
+
+/** The plain types round numbers above 2^53; writing the block again shows it. */
+function readExactly(type: BlockType, bytes: Uint8Array): BlockValue {
+  const block = type.deserialize(bytes);
+  if (!equalBytes(type.serialize(block), bytes)) throw new TypeError("not the one encoding of it");
+  return block;
+}
+
+function partsOf(
+  type: ContentsType,
+  bytes: Uint8Array,
+): [block: Uint8Array, kzgProofs: Uint8Array[], blobs: Uint8Array[]] {
+  const data = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const [block, proofs, blobs] = type
+    .getFieldRanges(data, 0, bytes.length)
+    .map(({ start, end }) => bytes.subarray(start, end));
+  assert(block !== undefined && proofs !== undefined && blobs !== undefined, "three fields");
+  return [block, itemsOf(type.fields.kzgProofs, proofs), itemsOf(type.fields.blobs, blobs)];
+}
+
+function itemsOf({ limit, elementType }: BytesListType, bytes: Uint8Array): Uint8Array[] {
+  const { fixedSize } = elementType;
+  assert(fixedSize !== null && fixedSize > 0, "an item has a fixed size");
+  const count = Math.floor(bytes.length / fixedSize);
+  const items = columnsOf(bytes, fixedSize, count);
+  if (items === null || count > limit) throw new RangeError(`${bytes.length} bytes are no list`);
+  return [...items];
 }

@@ -7,7 +7,7 @@
 import { type Root, rootOf, type Signature } from "../domain/keys.ts";
 import type { Slot, ValidatorIndex } from "../domain/units.ts";
 import { assert } from "../util/assert.ts";
-import { concatBytes, equalBytes, fromHex, toHex } from "../util/bytes.ts";
+import { concatBytes, fromHex, toHex } from "../util/bytes.ts";
 import type { BlockContents, BlockForm } from "./blockForms.ts";
 import { encodeBlockHeader } from "./blockHeader.ts";
 import type { ForkName } from "./forkNames.ts";
@@ -158,11 +158,9 @@ function decode(fork: Fork, value: Uint8Array): Proposal | null {
   };
 }
 
-/** The plain types round numbers above 2^53; writing the block again shows it. */
 function deserialize(form: BlockForm, ssz: Uint8Array): BlockContents | null {
   try {
-    const contents = form.deserialize(ssz);
-    return equalBytes(form.serialize(contents), ssz) ? contents : null;
+    return form.deserialize(ssz);
   } catch (error) {
     // The SSZ library reports malformed bytes by throwing plain errors.
     if (error instanceof Error) return null;

@@ -1,5 +1,5 @@
 /** Opens the audit log and lets it ride in the slashing records' batches. */
-import { sha256 } from "../crypto/sha256.ts";
+import { sha256Root } from "../crypto/sha256.ts";
 import { UsageError } from "../domain/errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { KeyValueStore } from "../ports/keyValueStore.ts";
@@ -24,7 +24,7 @@ export async function openAudit(
     });
   }
   const chain = new AuditChain(
-    { now: () => clock.now(), version, sha256, store, flush: () => slashing.flush() },
+    { now: () => clock.now(), version, sha256: sha256Root, store, flush: () => slashing.flush() },
     stored.value,
   );
   slashing.join(chain);

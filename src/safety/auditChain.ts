@@ -5,7 +5,7 @@
  * own (AUDIT-2); the file under `audit/` is a projection of them.
  */
 import { FaultError } from "../domain/errors.ts";
-import { bytesOf, ROOT_BYTES, type Root, rootOf } from "../domain/keys.ts";
+import { ROOT_BYTES, type Root } from "../domain/keys.ts";
 import { MAX_AUDIT_LINES_HELD, MAX_AUDIT_LINES_PENDING } from "../domain/limits.ts";
 import type { Millis } from "../domain/units.ts";
 import type { KeyValueStore, StoreOperation } from "../ports/keyValueStore.ts";
@@ -19,7 +19,7 @@ const ENTRIES_END = "audit/entries0";
 const HEAD_KEY = "audit/head";
 const HEAD_TEXT = /^(\d{1,16}) (0x[0-9a-f]{64})$/;
 
-export type Sha256 = (...parts: readonly Uint8Array[]) => Uint8Array;
+export type Sha256 = (bytes: Uint8Array) => Root;
 export type AuditLine = AuditHead & { readonly text: string };
 
 type ChainParts = {
@@ -94,7 +94,9 @@ export class AuditChain implements AuditLog, BatchMember {
   #add(event: AuditEvent): void {
     const sequence = this.#tip.sequence + 1;
     const { now, version, sha256 } = this.#parts;
-    const line = lineOf({ sequence, time: now(), version, ...event }, this.#tip.hash, sha256);
+    const text = textOf(event, { sequence, time: now(), version });
+    const hash = chainHash(this.#tip.hash, text, sha256);
+    const line = { sequence, hash, text: `${BEFORE_HASH}${hash}${BEFORE_ENTRY}${text}}` };
     this.#tip = line;
     this.#pending.push(line);
   }
@@ -223,29 +225,36 @@ async function readPage(
   return ok({ batches, next: null });
 }
 
-type Entry = AuditEvent & {
-  readonly sequence: number;
-  readonly time: Millis;
-  readonly version: string;
-};
 const BEFORE_HASH = `{"hash":"`;
 const BEFORE_ENTRY = `","entry":`;
 const HASH_CHARACTERS = 2 + 2 * ROOT_BYTES;
 const ENTRY_AT = BEFORE_HASH.length + HASH_CHARACTERS + BEFORE_ENTRY.length;
 
-function lineOf(entry: Entry, previous: Root, sha256: Sha256): AuditLine {
-  const text = JSON.stringify(entry);
-  const hash = chainHash(previous, text, sha256);
-  return {
-    sequence: entry.sequence,
-    hash,
-    text: `${BEFORE_HASH}${hash}${BEFORE_ENTRY}${text}}`,
-  };
+/** What each entry begins with. */
+type Stamp = { readonly sequence: number; readonly time: Millis; readonly version: string };
+
+/**
+ * The entry as JSON.stringify writes it. A signing decision is put together by hand, at a fifth of
+ * the cost: a thousand validators sign at once, and their audit must not hold up their signatures.
+ */
+function textOf(event: AuditEvent, stamp: Stamp): string {
+  if (event.kind !== "signing") return JSON.stringify({ ...stamp, ...event });
+  const { duty, validator, pubKey, messageRoot, caller, verdict, reason } = event;
+  return (
+    `{"sequence":${stamp.sequence},"time":${stamp.time},"version":${JSON.stringify(stamp.version)},` +
+    `"kind":"signing","duty":{"slot":${duty.slot},"type":"${duty.type}"},` +
+    `"validator":${validator},"pubKey":"${pubKey}","messageRoot":"${messageRoot}",` +
+    `"caller":${JSON.stringify(caller)},"verdict":"${verdict}",` +
+    `"reason":${reason === null ? "null" : `"${reason}"`}}`
+  );
 }
 
 /** The hash of the line whose entry is this text, after the line with the hash `previous`. */
 export function chainHash(previous: Root, entry: string, sha256: Sha256): Root {
-  return rootOf(sha256(bytesOf(previous), encode(entry)));
+  const bytes = Buffer.allocUnsafe(ROOT_BYTES + Buffer.byteLength(entry));
+  bytes.write(previous.slice(2), 0, "hex");
+  bytes.write(entry, ROOT_BYTES);
+  return sha256(bytes);
 }
 
 /** The two parts of a line; the entry's text as it was hashed. Null when it is no line of a log. */
@@ -264,5 +273,5 @@ function entriesKey(sequence: number): string {
 }
 
 function encode(text: string): Uint8Array {
-  return new TextEncoder().encode(text);
+  return Buffer.from(text);
 }

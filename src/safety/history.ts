@@ -153,7 +153,9 @@ function insertSorted<T extends SignedMessage>(records: T[], record: T): void {
     Number.isSafeInteger(position),
     "the rules admit only epochs and slots that are recordable",
   );
-  records.splice(firstAtOrAbove(records, position + 1), 0, record);
+  const index = firstAtOrAbove(records, position + 1);
+  if (index === records.length) records.push(record);
+  else records.splice(index, 0, record);
 }
 
 /** Index of the first record at or above the position; the walk begins where new ones stand. */

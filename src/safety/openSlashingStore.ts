@@ -7,9 +7,9 @@ import type { PubKey, Root } from "../domain/keys.ts";
 import type { KeyValueStore } from "../ports/keyValueStore.ts";
 import { ValidatorHistory } from "./history.ts";
 import {
-  decodeEntry,
   decodeHead,
   decodeSchema,
+  EntryDecoder,
   encodeHead,
   HEAD_KEY,
   SLASHING_RANGE,
@@ -31,9 +31,10 @@ export async function openSlashingStore(
   const head = await readHead(store, genesisValidatorsRoot);
   const histories = new Map<PubKey, ValidatorHistory>();
   let entries = 0;
+  const decoder = new EntryDecoder();
   for await (const [key, value] of store.entries(SLASHING_RANGE)) {
     if (key === HEAD_KEY) continue;
-    const entry = decodeEntry(key, value);
+    const entry = decoder.decode(key, value);
     if (!entry.ok) throw damaged(entry.error);
     load(histories, entry.value);
     entries++;

@@ -23,7 +23,7 @@ import {
   rootOf,
 } from "../domain/keys.ts";
 import type { KeyRange } from "../ports/keyValueStore.ts";
-import { crc32, crc32Ascii } from "../util/crc32.ts";
+import { crc32 } from "../util/crc32.ts";
 import { err, ok, type Result } from "../util/result.ts";
 import {
   type AttestationWatermark,
@@ -62,18 +62,18 @@ const SIGNED_BYTES = RECORD_BYTES + 4 + PUBLIC_KEY_BYTES + ROOT_BYTES;
 const WATERMARK_BYTES = 26;
 const HEAD_BYTES = 4 + ROOT_BYTES + 8;
 const CRC_BYTES = 4;
-const PUB_KEY = "([0-9a-f]{96})";
-const ROOT = "([0-9a-f]{64}|unknown)";
-const ATTESTATION_KEY = new RegExp(`^slashing/${PUB_KEY}/attestation/(\\d{16})/(\\d{16})/${ROOT}$`);
-const BLOCK_KEY = new RegExp(`^slashing/${PUB_KEY}/block/(\\d{16})/${ROOT}$`);
-const WATERMARK_KEY = new RegExp(`^slashing/${PUB_KEY}/watermark$`);
+const UNKNOWN = "unknown";
+const VALIDATOR_PREFIX = /^slashing\/([0-9a-f]{96})\//;
+/** Of what follows the validator. */
+const ATTESTATION_KEY = /^attestation\/(\d{16})\/(\d{16})\/([0-9a-f]{64}|unknown)$/;
+const BLOCK_KEY = /^block\/(\d{16})\/([0-9a-f]{64}|unknown)$/;
 
 export function messageKey(pubKey: PubKey, message: SignedMessage): string {
   const position =
     message.kind === "block"
       ? `block/${digitsOf(message.slot)}`
       : `attestation/${digitsOf(message.target)}/${digitsOf(message.source)}`;
-  return `slashing/${pubKey.slice(2)}/${position}/${message.signingRoot?.slice(2) ?? "unknown"}`;
+  return `slashing/${pubKey.slice(2)}/${position}/${message.signingRoot?.slice(2) ?? UNKNOWN}`;
 }
 
 export function watermarkKey(pubKey: PubKey): string {
@@ -100,8 +100,8 @@ export function encodeMessage(
   const value = Buffer.allocUnsafe((signed === null ? RECORD_BYTES : SIGNED_BYTES) + CRC_BYTES);
   if (signed !== null) {
     writeUint(value, { at: RECORD_BYTES, bytes: 4, number: signed.shareEpoch });
-    value.set(bytesOf(signed.pubShare), RECORD_BYTES + 4);
-    value.set(bytesOf(signed.messageRoot), RECORD_BYTES + 4 + PUBLIC_KEY_BYTES);
+    value.write(signed.pubShare.slice(2), RECORD_BYTES + 4, "hex");
+    value.set(sharedBytesOf(signed.messageRoot), RECORD_BYTES + 4 + PUBLIC_KEY_BYTES);
   }
   value[0] = signed === null ? RECORD_VERSION : SIGNED_VERSION;
   value[1] = ORIGINS.indexOf(message.origin);
@@ -144,40 +144,48 @@ export function decodeHead(value: Uint8Array): Result<StoreHead, string> {
   });
 }
 
-/** Any entry but the head; an error names the key and what is wrong with it. */
-export function decodeEntry(key: string, value: Uint8Array): Result<StoreEntry, string> {
-  const attestation = ATTESTATION_KEY.exec(key);
-  if (attestation !== null) {
-    const [, pubKey, target, source, root] = attestation;
-    const fields = decodeFields(key, value, root);
+/**
+ * Reads entries in the order of their keys. What many validators signed alike, as all of a slot do,
+ * is one message in memory: of half a million records a few thousand are left.
+ */
+export class EntryDecoder {
+  /** By what their key says of them. */
+  readonly #messages = new Map<string, SignedMessage>();
+  /** Of the last entry: what its key begins with, and its validator. */
+  #prefix = "";
+  #pubKey = "" as PubKey;
+
+  /** Any entry but the head; an error names the key and what is wrong with it. */
+  decode(key: string, value: Uint8Array): Result<StoreEntry, string> {
+    if (this.#prefix === "" || !key.startsWith(this.#prefix)) {
+      const [prefix, digits] = VALIDATOR_PREFIX.exec(key) ?? [];
+      if (prefix === undefined || digits === undefined) return notOurs(key);
+      this.#prefix = detached(prefix);
+      this.#pubKey = detached(`0x${digits}`) as PubKey;
+    }
+    const pubKey = this.#pubKey;
+    const rest = key.slice(this.#prefix.length);
+    if (rest === "watermark") {
+      const watermarks = decodeWatermarks(key, value);
+      if (!watermarks.ok) return watermarks;
+      return ok({ type: "watermarks", pubKey, watermarks: watermarks.value });
+    }
+    const fields = decodeFields(key, value);
     if (!fields.ok) return fields;
-    const epochs = { source: Number(source), target: Number(target) };
-    const message: SignedMessage = { kind: "attestation", ...epochs, ...fields.value };
-    return ok({ type: "message", pubKey: `0x${pubKey}` as PubKey, message });
+    const known = this.#messages.get(rest);
+    if (known !== undefined && hasFields(known, fields.value)) {
+      return ok({ type: "message", pubKey, message: known });
+    }
+    const message = decodeMessage(rest, fields.value);
+    if (message === null) return notOurs(key);
+    if (known === undefined) this.#messages.set(detached(rest), message);
+    return ok({ type: "message", pubKey, message });
   }
-  const block = BLOCK_KEY.exec(key);
-  if (block !== null) {
-    const [, pubKey, slot, root] = block;
-    const fields = decodeFields(key, value, root);
-    if (!fields.ok) return fields;
-    const message: SignedMessage = { kind: "block", slot: Number(slot), ...fields.value };
-    return ok({ type: "message", pubKey: `0x${pubKey}` as PubKey, message });
-  }
-  const watermark = WATERMARK_KEY.exec(key);
-  if (watermark !== null) {
-    const watermarks = decodeWatermarks(key, value);
-    if (!watermarks.ok) return watermarks;
-    const pubKey = `0x${watermark[1]}` as PubKey;
-    return ok({ type: "watermarks", pubKey, watermarks: watermarks.value });
-  }
-  return err(`${key} is no key of the slashing store`);
 }
 
-function decodeFields(
-  key: string,
-  value: Uint8Array,
-  root = "unknown",
-): Result<RecordFields, string> {
+type ValueFields = Omit<RecordFields, "signingRoot">;
+
+function decodeFields(key: string, value: Uint8Array): Result<ValueFields, string> {
   const version = value[0];
   const body = unseal(key, value, version === SIGNED_VERSION ? SIGNED_BYTES : RECORD_BYTES);
   if (!body.ok) return body;
@@ -187,12 +195,50 @@ function decodeFields(
   }
   const shareIndex = readUint(body.value, { at: 3, bytes: 2 });
   return ok({
-    // A text of its own: a part of the key's would keep all of the key in memory.
-    signingRoot: root === "unknown" ? null : rootOf(Buffer.from(root, "hex")),
     origin,
     shareIndex: shareIndex === 0 ? null : shareIndex,
     isRepeatable: body.value[2] === 1,
   });
+}
+
+function hasFields(message: SignedMessage, { origin, shareIndex, isRepeatable }: ValueFields) {
+  return (
+    message.origin === origin &&
+    message.shareIndex === shareIndex &&
+    message.isRepeatable === isRepeatable
+  );
+}
+
+/** The message that the rest of a key, behind its validator, names. */
+function decodeMessage(rest: string, fields: ValueFields): SignedMessage | null {
+  const attestation = ATTESTATION_KEY.exec(rest);
+  if (attestation !== null) {
+    const [, target, source, root] = attestation;
+    const signingRoot = signingRootOf(root);
+    return {
+      kind: "attestation",
+      source: Number(source),
+      target: Number(target),
+      signingRoot,
+      ...fields,
+    };
+  }
+  const [, slot, root] = BLOCK_KEY.exec(rest) ?? [];
+  if (slot === undefined) return null;
+  return { kind: "block", slot: Number(slot), signingRoot: signingRootOf(root), ...fields };
+}
+
+function signingRootOf(digits = UNKNOWN): Root | null {
+  return digits === UNKNOWN ? null : (detached(`0x${digits}`) as Root);
+}
+
+/** A text of its own: a part of a key's would keep all of the key in memory. */
+function detached(text: string): string {
+  return Buffer.from(text, "latin1").toString("latin1");
+}
+
+function notOurs(key: string): Result<never, string> {
+  return err(`${key} is no key of the slashing store`);
 }
 
 /** What a message's record says of its signer; null where it says nothing. */
@@ -226,6 +272,17 @@ function decodeWatermarks(key: string, value: Uint8Array): Result<Watermarks, st
 
 function digitsOf(value: number): string {
   return value.toString().padStart(16, "0");
+}
+
+/** The validators of a duty sign one message: its bytes are not asked for a thousand times. */
+const sharedBytesOf = rememberingLast((root: Root): Uint8Array => bytesOf(root));
+
+function rememberingLast<Key, Value>(compute: (key: Key) => Value): (key: Key) => Value {
+  let last: { readonly key: Key; readonly value: Value } | null = null;
+  return (key) => {
+    if (last === null || last.key !== key) last = { key, value: compute(key) };
+    return last.value;
+  };
 }
 
 /** Fills in the checksum at the value's end. */
@@ -264,5 +321,5 @@ function unseal(key: string, value: Uint8Array, bodyBytes: number): Result<Uint8
 }
 
 function checksumOf(key: string, body: Uint8Array): number {
-  return crc32(body, crc32Ascii(key));
+  return crc32(body, crc32(key));
 }

@@ -4,7 +4,7 @@
  * it likes (LIMIT-1). The slashing rules protect attestations and blocks for ever; this protects
  * everything else that a share signs (reveals, selection proofs, sync messages) while it matters.
  */
-import { type Duty, dutyId } from "../domain/duty.ts";
+import { type Duty, type DutyType, dutyId } from "../domain/duty.ts";
 import type { RefusalReason } from "../domain/errors.ts";
 import type { LockIndex, Root } from "../domain/keys.ts";
 import { SIGNING_LIMIT_SLOTS } from "../domain/limits.ts";
@@ -14,8 +14,8 @@ type Signature = { readonly validator: LockIndex; readonly messageRoot: Root };
 
 export class SigningLimits {
   readonly #messagesPerValidator: (duty: Duty) => number;
-  /** Approved message roots by slot, then by duty and validator. */
-  readonly #approved = new Map<Slot, Map<string, Set<Root>>>();
+  /** Approved message roots by slot, type of duty and validator. */
+  readonly #approved = new Map<Slot, Map<DutyType, Map<LockIndex, Root[]>>>();
   #newest: Slot = 0;
 
   constructor(messagesPerValidator: (duty: Duty) => number) {
@@ -24,13 +24,13 @@ export class SigningLimits {
 
   /** Null while the duty may ask this message of the validator. */
   refusalOf(duty: Duty, { validator, messageRoot }: Signature): RefusalReason | null {
-    const approved = this.#approved.get(duty.slot)?.get(keyOf(duty, validator));
+    const approved = this.#of(duty, validator);
     const limit = this.#messagesPerValidator(duty);
-    if (approved === undefined || approved.has(messageRoot) || approved.size < limit) return null;
+    if (approved.includes(messageRoot) || approved.length < limit) return null;
     return {
       code: "rate_limited",
       detail:
-        `validator ${validator} signed ${[...approved].join(", ")} for duty ${dutyId(duty)}, and ` +
+        `validator ${validator} signed ${approved.join(", ")} for duty ${dutyId(duty)}, and ` +
         `its limit is ${limit}: ${messageRoot} would be one more. Nothing has to be done unless ` +
         "it happens again; then look for a second validator client with this key share.",
     };
@@ -38,23 +38,27 @@ export class SigningLimits {
 
   /** Whether the message was approved before, so that it is no new one now. */
   isApproved(duty: Duty, { validator, messageRoot }: Signature): boolean {
-    return this.#approved.get(duty.slot)?.get(keyOf(duty, validator))?.has(messageRoot) === true;
+    return this.#of(duty, validator).includes(messageRoot);
   }
 
   /** Counts from the approval on, whatever becomes of its write: it may be on the disk. */
   approve(duty: Duty, { validator, messageRoot }: Signature): void {
-    const ofSlot = this.#approved.get(duty.slot) ?? new Map<string, Set<Root>>();
-    this.#approved.set(duty.slot, ofSlot);
-    const key = keyOf(duty, validator);
-    ofSlot.set(key, (ofSlot.get(key) ?? new Set()).add(messageRoot));
+    const ofSlot = this.#approved.get(duty.slot) ?? new Map<DutyType, Map<LockIndex, Root[]>>();
+    const ofDuty = ofSlot.get(duty.type) ?? new Map<LockIndex, Root[]>();
+    const approved = ofDuty.get(validator);
+    if (approved === undefined) ofDuty.set(validator, [messageRoot]);
+    else if (!approved.includes(messageRoot)) approved.push(messageRoot);
+    this.#approved.set(duty.slot, ofSlot.set(duty.type, ofDuty));
     if (duty.slot <= this.#newest) return;
     this.#newest = duty.slot;
     for (const slot of this.#approved.keys()) {
       if (slot < this.#newest - SIGNING_LIMIT_SLOTS) this.#approved.delete(slot);
     }
   }
+
+  #of({ slot, type }: Duty, validator: LockIndex): readonly Root[] {
+    return this.#approved.get(slot)?.get(type)?.get(validator) ?? NONE;
+  }
 }
 
-function keyOf(duty: Duty, validator: LockIndex): string {
-  return `${duty.type}/${validator}`;
-}
+const NONE: readonly Root[] = [];

@@ -14,9 +14,8 @@ import {
 } from "../domain/limits.ts";
 import type { Message, MessageType, SignedStatement } from "../qbft/messages.ts";
 import { assert } from "../util/assert.ts";
-import { equalBytes } from "../util/bytes.ts";
 import { err, ok, type Result } from "../util/result.ts";
-import { decodeCanonical, malformed } from "./canonical.ts";
+import { decodeCanonical, decodeCanonicalTail, malformed } from "./canonical.ts";
 import { dutyFromWire, dutyToWire } from "./duties.ts";
 import {
   ConsensusFrameSchema,
@@ -44,6 +43,16 @@ const TYPES = new Map(
   ),
 );
 
+/** A value is named by many steps of its duty; it is hashed once. */
+const roots = new WeakMap<Uint8Array, Root>();
+
+/** WIRE-2. The bytes must not change afterwards. */
+export function valueRoot(value: Uint8Array): Root {
+  const root = roots.get(value) ?? rootOf(sha256(value));
+  roots.set(value, root);
+  return root;
+}
+
 /** The frame must be one that {@link decodeConsensus} accepts; anything else is our own bug. */
 export function encodeConsensus(frame: ConsensusFrame): Uint8Array {
   const message = create(ConsensusFrameSchema, tailToWire(frame));
@@ -55,7 +64,13 @@ export function encodeConsensus(frame: ConsensusFrame): Uint8Array {
 }
 
 export function decodeConsensus(bytes: Uint8Array): Result<ConsensusFrame, RejectionReason> {
-  const decoded = decodeCanonical(ConsensusFrameSchema, bytes, MAX_FRAME_BYTES);
+  const decoded = decodeCanonicalTail(ConsensusFrameSchema, bytes, {
+    limitBytes: MAX_FRAME_BYTES,
+    field: ConsensusFrameSchema.field.value.number,
+    // A decision pull would be written behind it; it carries none (WIRE-10).
+    of: ({ value, body }) => (body.case === "decision" ? null : (value ?? null)),
+    without: ({ value: _, ...frame }) => frame,
+  });
   if (!decoded.ok) return decoded;
   const frame = decoded.value;
   // WIRE-7: named, and no offence, for an honest node of another release sends it.
@@ -207,7 +222,7 @@ function flawOfValue(message: Message, value: Uint8Array): string | null {
     return `a ${message.type} carries no value`;
   }
   if (!isValueSize(value)) return "the size of the value";
-  return equalBytes(sha256(value), bytesOf(message.value)) ? null : "the value has another root";
+  return valueRoot(value) === message.value ? null : "the value has another root";
 }
 
 function isValueSize(value: Uint8Array): boolean {

@@ -1,7 +1,5 @@
-import { sha256 } from "../crypto/sha256.ts";
-import { rootOf } from "../domain/keys.ts";
 import { decodeCertificate, encodeCertificate } from "./certificates.ts";
-import { decodeConsensus, encodeConsensus } from "./consensus.ts";
+import { decodeConsensus, encodeConsensus, valueRoot } from "./consensus.ts";
 import { dutyNumber, roundEnd } from "./duties.ts";
 import { openGossip, sealGossip } from "./envelope.ts";
 import { isSignedHeartbeat, signHeartbeat } from "./heartbeats.ts";
@@ -17,7 +15,7 @@ export const nativeProfile: Profile = {
   // WIRE-2: neighbouring slots, duties and rounds start with different leaders.
   leaderOf: (duty, round, nodes) => (duty.slot + dutyNumber(duty.type) + round) % nodes,
   roundEnd,
-  valueRoot: (value) => rootOf(sha256(value)),
+  valueRoot,
   statementDigest,
   encodeConsensus,
   decodeConsensus,

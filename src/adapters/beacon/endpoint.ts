@@ -126,7 +126,7 @@ export class Endpoint {
     }
     try {
       const { decode, decodeSsz } = call;
-      const value = isSsz && decodeSsz ? decodeSsz(new Uint8Array(bytes), headers) : decode(json);
+      const value = isSsz && decodeSsz ? decodeSsz(viewOf(bytes), headers) : decode(json);
       return { ok: true, value };
     } catch (cause) {
       // The codecs report what does not fit by throwing plain errors.
@@ -191,6 +191,11 @@ async function readLimited(body: AsyncIterable<Buffer>): Promise<Buffer | null> 
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
+}
+
+/** The same memory as plain bytes, of which a slice is a copy. */
+function viewOf({ buffer, byteOffset, length }: Buffer): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, length);
 }
 
 /** Undefined when the text is no JSON; the codecs then say what they miss. */

@@ -7,7 +7,7 @@ import { recordsOf } from "../../adapters/storage/storeDump.ts";
 import { type ClusterLock, parseLock } from "../../cluster/lock.ts";
 import { decodeEnr } from "../../crypto/enr.ts";
 import { createIdentity, parseIdentityKey } from "../../crypto/identity.ts";
-import { sha256 } from "../../crypto/sha256.ts";
+import { sha256Root } from "../../crypto/sha256.ts";
 import { UsageError } from "../../domain/errors.ts";
 import type { Root } from "../../domain/keys.ts";
 import { MAX_JSON_DEPTH } from "../../domain/limits.ts";
@@ -145,7 +145,7 @@ export class Contents {
     // Of more lines than one page holds, the records' end is not compared.
     const head = audit.next === null ? audit.head : null;
     const anchors = { start: this.#removed, head, isGrowing: false };
-    this.#audit ??= new AuditVerifier(anchors, sha256);
+    this.#audit ??= new AuditVerifier(anchors, sha256Root);
     return this.#audit;
   }
 

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { listAuditFiles, readRemoved } from "../../adapters/storage/auditFiles.ts";
-import { sha256 } from "../../crypto/sha256.ts";
+import { sha256Root } from "../../crypto/sha256.ts";
 import { FaultError, UsageError } from "../../domain/errors.ts";
 import type { Root } from "../../domain/keys.ts";
 import { parseLine } from "../../safety/auditChain.ts";
@@ -37,7 +37,7 @@ export async function verifyAudit({ dataDir, json }: AuditOptions): Promise<{
     removed === null ? NO_ENTRIES : { sequence: removed.sequence, hash: removed.hash as Root };
   // The head first, so that what it names is in the files that are read.
   const { head, note, isGrowing } = await headOf(dataDir);
-  const verifier = new AuditVerifier({ start, head, isGrowing }, sha256);
+  const verifier = new AuditVerifier({ start, head, isGrowing }, sha256Root);
   for (const path of files) {
     const lines = await linesOf(path);
     for (const [index, line] of lines.entries()) {

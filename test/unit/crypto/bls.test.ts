@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import { aggregateSignatures, Signature } from "@chainsafe/blst";
 import { createBls, fastAggregateVerify, sign } from "../../../src/crypto/bls.ts";
 import { parsePublicKey, parseSecretKey, parseSignature } from "../../../src/crypto/points.ts";
@@ -148,4 +148,40 @@ test("BLS-3 mutant: without random weights the cancelling pair passes", async ()
     },
   ]);
   assert.equal(await mutant.createBls().verifyBatch(cancellingPair()), true);
+});
+
+describe("BLS-7: what verified is remembered", () => {
+  test("for its key, root and signature, and for no other three", async () => {
+    const bls = createBls();
+    const good = check(5n, root(1));
+    assert.equal(await bls.verifyBatch([good]), true);
+    const { publicKey } = check(6n, root(1));
+    for (const other of [
+      { ...good, signingRoot: root(2) },
+      { ...good, publicKey },
+      { ...good, signature: check(6n, root(1)).signature },
+    ]) {
+      assert.equal(await bls.verify(other), false);
+      assert.equal(await bls.verifyBatch([good, other]), false);
+    }
+    assert.equal(await bls.verify(good), true);
+  });
+
+  test("a wrong signature is remembered of nobody, nor what stood in its batch", async () => {
+    const mutant = await loadMutant<BlsModule>("src/crypto/bls.ts", [
+      { find: "if (areValid) for (const check of open)", replace: "for (const check of open)" },
+      { find: "if (isValid) verified.add(check);", replace: "verified.add(check);" },
+    ]);
+    const wrong = { ...check(5n, root(1)), signingRoot: root(2) };
+    for (const [bls, isFooled] of [
+      [createBls(), false],
+      [mutant.createBls(), true],
+    ] as const) {
+      assert.equal(await bls.verifyBatch([wrong]), false);
+      assert.equal(await bls.verifyBatch([wrong]), isFooled, "the mutant believes what it saw");
+      const alone = { ...check(6n, root(1)), signingRoot: root(2) };
+      assert.equal(await bls.verify(alone), false);
+      assert.equal(await bls.verify(alone), isFooled);
+    }
+  });
 });

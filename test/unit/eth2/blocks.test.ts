@@ -8,10 +8,12 @@ import {
   decodeProposal,
   encodeProposal,
   type ProducedBlock,
+  readSubmittedBlock,
 } from "../../../src/eth2/blocks.ts";
 import { FORK_NAMES, type ForkName } from "../../../src/eth2/forkNames.ts";
 import { FORKS } from "../../../src/eth2/forks.ts";
 import { ssz } from "../../../src/eth2/ssz.ts";
+import { concatBytes } from "../../../src/util/bytes.ts";
 
 const FULU = FORKS.fulu;
 const HEADER_BYTES = 65;
@@ -142,6 +144,62 @@ describe("BLOCK-2: a full block's blobs", () => {
     assert.equal(isComplete("fulu", 2, 256), true);
     assert.equal(isComplete("fulu", 2, 255), false);
     assert.equal(isComplete("fulu", 2, 2), false);
+  });
+});
+
+describe("BLOCK-1: blobs and proofs", () => {
+  const withBlobs = virtualBlock({ slot: 9, blobs: 2 });
+  const { ssz: bytes } = withBlobs;
+  /** Blobs come last: the third of the three offsets at the start says where. */
+  const startOfBlobs = new DataView(bytes.buffer).getUint32(8, true);
+
+  test("are those that the SSZ library reads, in both encodings and under a signature", () => {
+    const contents = ssz.fulu.BlockContents.deserialize(bytes);
+    const proposal = decodeProposal(FULU, encodeProposal(withBlobs));
+    assert.ok(proposal !== null);
+    assert.deepEqual(proposal.json(), ssz.fulu.BlockContents.toJson(contents));
+    const signature = new Uint8Array(96).fill(7);
+    const { block, ...rest } = contents;
+    const signed = { signedBlock: { message: block, signature }, ...rest };
+    const body = proposal.sign(signature).ssz();
+    assert.deepEqual(body, ssz.fulu.SignedBlockContents.serialize(signed));
+    const submitted = readSubmittedBlock({ fork: "fulu", isBlinded: false }, { ssz: body });
+    assert.deepEqual(
+      { ...submitted },
+      { slot: 9, proposerIndex: proposal.proposerIndex, root: proposal.root, signature },
+    );
+  });
+
+  test("are refused in any other encoding of the list", () => {
+    const cutShort = bytes.subarray(0, -1);
+    const tooMany = Uint8Array.from(bytes);
+    // One byte of the proofs becomes the first blob's.
+    new DataView(tooMany.buffer).setUint32(8, startOfBlobs - 1, true);
+    const backwards = Uint8Array.from(bytes);
+    new DataView(backwards.buffer).setUint32(8, 11, true);
+    const gap = Uint8Array.from(bytes);
+    new DataView(gap.buffer).setUint32(0, 13, true);
+    for (const [name, wrong] of Object.entries({ cutShort, tooMany, backwards, gap })) {
+      assert.equal(decodeProposal(FULU, valueWith({ ssz: wrong })), null, name);
+      assert.throws(() => ssz.fulu.BlockContents.deserialize(wrong), name);
+    }
+  });
+
+  test("are no more than the type allows", () => {
+    const { limit } = ssz.deneb.BlockContents.fields.kzgProofs;
+    const block = ssz.deneb.BeaconBlock.serialize(ssz.deneb.BeaconBlock.defaultValue());
+    const contentsWith = (count: number): Uint8Array => {
+      const offsets = new Uint8Array(12);
+      const view = new DataView(offsets.buffer);
+      [12, 12 + block.length, 12 + block.length + 48 * count].forEach((offset, i) => {
+        view.setUint32(4 * i, offset, true);
+      });
+      return concatBytes(offsets, block, new Uint8Array(48 * count));
+    };
+    const read = (count: number) =>
+      decodeProposal(FORKS.deneb, produced("deneb", false, contentsWith(count)));
+    assert.ok(read(limit) !== null);
+    assert.equal(read(limit + 1), null);
   });
 });
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VirtualDisk } from "../../../sim/virtualStore.ts";
-import { sha256 } from "../../../src/crypto/sha256.ts";
+import { sha256Root } from "../../../src/crypto/sha256.ts";
 import type { Root } from "../../../src/domain/keys.ts";
 import {
   AuditChain,
@@ -10,10 +10,10 @@ import {
   parseLine,
   readStoredChain,
 } from "../../../src/safety/auditChain.ts";
-import { NO_ENTRIES } from "../../../src/safety/auditLog.ts";
+import { NO_ENTRIES, type SigningDecision } from "../../../src/safety/auditLog.ts";
 import { createSafetyGate } from "../../../src/safety/gate.ts";
 import { openSlashingStore } from "../../../src/safety/openSlashingStore.ts";
-import { CHAIN, OPEN, request, root, task, vote } from "../../support/slashing.ts";
+import { CHAIN, OPEN, pubKey, request, root, task, vote } from "../../support/slashing.ts";
 
 async function open(disk: VirtualDisk) {
   const slashing = await openSlashingStore(disk.open(), CHAIN);
@@ -22,7 +22,7 @@ async function open(disk: VirtualDisk) {
   assert(stored.ok);
   const flush = () => slashing.flush();
   const audit = new AuditChain(
-    { now: () => 7, version: "test", sha256, store, flush },
+    { now: () => 7, version: "test", sha256: sha256Root, store, flush },
     stored.value,
   );
   slashing.join(audit);
@@ -85,8 +85,11 @@ test("AUDIT-1: each line's hash covers its entry and the line before", async () 
     const line = parseLine(text);
     assert(line !== null);
     assert.equal(line.hash, hash);
-    assert.equal(chainHash(previous, line.entry, sha256), hash);
-    assert.notEqual(chainHash(previous, line.entry.replace("attester", "proposer"), sha256), hash);
+    assert.equal(chainHash(previous, line.entry, sha256Root), hash);
+    assert.notEqual(
+      chainHash(previous, line.entry.replace("attester", "proposer"), sha256Root),
+      hash,
+    );
     previous = line.hash;
   }
   assert.equal(previous, audit.head.hash);
@@ -104,4 +107,25 @@ test("AUDIT-2: the store forgets what the file has, and nothing else", async () 
     [3],
   );
   assert.equal(reopened.head.sequence, 3);
+});
+
+test("AUDIT-1: a decision's line says what JSON.stringify would, whoever called", async () => {
+  const disk = new VirtualDisk();
+  const { audit } = await open(disk);
+  const events: readonly SigningDecision[] = [null, "rate_limited" as const].map((reason) => ({
+    kind: "signing",
+    duty: { slot: 12, type: "attester" },
+    validator: 3,
+    pubKey: pubKey(3),
+    messageRoot: root(9),
+    caller: 'a "client" \\ of \u2028 Łódź\n',
+    verdict: reason === null ? "admitted" : "refused",
+    reason,
+  }));
+  for (const event of events) audit.append(event);
+  await audit.flush();
+  for (const [index, { text }] of audit.unprojected().entries()) {
+    const stamp = { sequence: index + 1, time: 7, version: "test" };
+    assert.equal(parseLine(text)?.entry, JSON.stringify({ ...stamp, ...events[index] }));
+  }
 });

@@ -10,7 +10,7 @@ import {
   openAuditFiles,
   readRemoved,
 } from "../../../src/adapters/storage/auditFiles.ts";
-import { sha256 } from "../../../src/crypto/sha256.ts";
+import { sha256Root } from "../../../src/crypto/sha256.ts";
 import type { Root } from "../../../src/domain/keys.ts";
 import { AUDIT_SYNC_ROUNDS, MAX_AUDIT_LINES_HELD } from "../../../src/domain/limits.ts";
 import { openAudit } from "../../../src/node/audit.ts";
@@ -61,7 +61,7 @@ async function problemsOf(
   const removed = await readRemoved(directory);
   const start =
     removed === null ? NO_ENTRIES : { sequence: removed.sequence, hash: removed.hash as Root };
-  const verifier = new AuditVerifier({ start, head, isGrowing: false }, sha256);
+  const verifier = new AuditVerifier({ start, head, isGrowing: false }, sha256Root);
   const lines = listAuditFiles(directory).flatMap((path) =>
     readFileSync(path, "utf8").trimEnd().split("\n"),
   );

@@ -393,7 +393,11 @@ const MUTANTS: readonly Mutant[] = [
     without: "knowing a retry",
     entry: "gate",
     patches: [
-      { file: "src/safety/signingLimits.ts", find: "|| approved.has(messageRoot)", replace: "" },
+      {
+        file: "src/safety/signingLimits.ts",
+        find: "approved.includes(messageRoot) ||",
+        replace: "",
+      },
     ],
     noticedBy: "LIMIT-1: a second message of one duty is refused, a retry never",
   },

@@ -4,7 +4,17 @@ import { VirtualDisk } from "../../../sim/virtualStore.ts";
 import { createSafetyGate } from "../../../src/safety/gate.ts";
 import { openSlashingStore } from "../../../src/safety/openSlashingStore.ts";
 import { decodeProvenance } from "../../../src/safety/records.ts";
-import { block, CHAIN, OPEN, request, task } from "../../support/slashing.ts";
+import {
+  block,
+  CHAIN,
+  OPEN,
+  pubKey,
+  request,
+  root,
+  sign,
+  task,
+  vote,
+} from "../../support/slashing.ts";
 
 test("STORE-3: an own record names share epoch, PubShare and what was decided", async () => {
   const disk = new VirtualDisk();
@@ -22,4 +32,36 @@ test("STORE-3: an own record names share epoch, PubShare and what was decided", 
       },
     ],
   );
+});
+
+test("STORE-4: what validators signed alike is read for each, with its own fields", async () => {
+  const disk = new VirtualDisk();
+  const slashing = await openSlashingStore(disk.open(), CHAIN);
+  await sign(slashing, vote(1, 2), { key: pubKey(1) });
+  await sign(slashing, vote(1, 2), { key: pubKey(2) });
+  await sign(slashing, vote(1, 2), { key: pubKey(3), shareIndex: 2 });
+  await slashing.transact((transaction) => {
+    transaction.record({
+      ...{ pubKey: pubKey(4), slashing: vote(1, 2), signingRoot: root(1) },
+      ...{ origin: "combined", shareIndex: null },
+    });
+    // The same key's text, not repeatable: it contradicts.
+    transaction.merge(pubKey(5), [{ ...vote(1, 2), signingRoot: root(7) }]);
+    transaction.merge(pubKey(5), [{ ...vote(1, 2), signingRoot: root(1) }]);
+  });
+  const before = slashing.snapshot().map(([key, { attestations }]) => [key, attestations]);
+  const again = await openSlashingStore(disk.open(), CHAIN);
+  const byRoot = (records: readonly { readonly signingRoot: unknown }[]) =>
+    [...records].sort((a, b) => (String(a.signingRoot) < String(b.signingRoot) ? -1 : 1));
+  for (const [index, [key, { attestations }]] of again.snapshot().entries()) {
+    const [known, records] = before[index] ?? [];
+    assert.equal(key, known);
+    assert.deepEqual(byRoot(attestations), byRoot(records as typeof attestations));
+  }
+  const records = again.snapshot().flatMap(([, { attestations }]) => attestations);
+  assert.deepEqual(
+    records.filter(({ signingRoot }) => signingRoot === root(1)).map((each) => each.isRepeatable),
+    [true, true, true, true, false],
+  );
+  assert.equal(new Set(records).size, records.length - 1, "two are one message in memory");
 });
