@@ -11,7 +11,7 @@ import { makeCertificate } from "../../support/certificate.ts";
 import { busy, FakeBeaconServer, reply } from "../../support/fakeBeaconServer.ts";
 import { temporaryFolder } from "../../support/temporary.ts";
 import { until } from "../../support/until.ts";
-import { startTestApi, upstreamsOf } from "../../support/validatorApiServer.ts";
+import { openEvents, startTestApi, upstreamsOf } from "../../support/validatorApiServer.ts";
 import { send } from "../../support/virtualDevchain.ts";
 
 const POOL = "/eth/v2/beacon/pool/attestations";
@@ -235,17 +235,4 @@ async function writeForever(call: ClientRequest): Promise<void> {
   while (!call.destroyed) {
     if (!call.write(chunk)) await new Promise((resolve) => setTimeout(resolve, 1));
   }
-}
-
-async function openEvents(url: string): Promise<{ text: () => string; close: () => void }> {
-  let text = "";
-  const call = get(url);
-  call.on("error", () => undefined);
-  const response = await new Promise<IncomingMessage>((resolve) => call.once("response", resolve));
-  assert.equal(response.statusCode, 200);
-  response.on("error", () => undefined);
-  response.on("data", (chunk: Buffer) => {
-    text += chunk.toString();
-  });
-  return { text: () => text, close: () => call.destroy() };
 }
