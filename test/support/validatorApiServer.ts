@@ -31,6 +31,7 @@ const UNDECIDED: Denial = { code: "undecided", detail: "9/attester: it is fetche
 export function scriptedNode(changes: Partial<ValidatorApi> = {}): ValidatorApi {
   return {
     attestationData: async () => err(UNDECIDED),
+    untilAttestable: async () => undefined,
     submitAttestations: async (items) => items.map(() => null),
     proposal: async () => err(UNDECIDED),
     submitBlock: async () => null,
