@@ -1,5 +1,4 @@
 /** The BeaconNode port over a virtual beacon node, for one life of the node that asks. */
-import type { DistributedValidator } from "../src/cluster/cluster.ts";
 import { FaultError } from "../src/domain/errors.ts";
 import { bytesOf, type PubKey, type Signature } from "../src/domain/keys.ts";
 import type { Epoch, Slot, ValidatorIndex } from "../src/domain/units.ts";
@@ -9,7 +8,6 @@ import type { SignedAttestation } from "../src/eth2/types.ts";
 import type {
   AttesterDuties,
   AttesterDuty,
-  BeaconNode,
   HeadEvent,
   ItemFailure,
   ProposerDuties,
@@ -17,61 +15,45 @@ import type {
   ProposerPreparation,
   ValidatorState,
 } from "../src/ports/beaconNode.ts";
-import type { Clock } from "../src/ports/clock.ts";
 import { assert } from "../src/util/assert.ts";
-import { rawSpecOf, type VirtualFacts } from "./facts.ts";
+import { BeaconLife } from "./beaconLife.ts";
+import { rawSpecOf } from "./facts.ts";
+import type { BeaconPortOptions, MachineBeacon } from "./ground.ts";
 import { FIRST_INDEX } from "./ledger.ts";
 import type { VirtualBeaconNode } from "./virtualBeaconNode.ts";
 import { FEE_RECIPIENT, virtualBlock } from "./virtualBlocks.ts";
 
-type PortOptions = {
-  readonly view: VirtualBeaconNode;
-  readonly facts: VirtualFacts;
-  readonly validators: readonly DistributedValidator[];
-  /** Waits in true time; dead when the node's machine is. */
-  readonly clock: Clock;
-  readonly onSubmitted: (submission: Submission) => void;
-};
-/** Group signatures that a beacon node was handed, and how many it took. */
-export type Submission = {
-  readonly type: "attester" | "proposer";
-  readonly slot: Slot;
-  readonly validators: readonly ValidatorIndex[];
-  readonly taken: number;
-};
+type PortOptions = BeaconPortOptions & { readonly view: VirtualBeaconNode };
 
 const EL_VALUE = 7n;
 const CL_VALUE = 11n;
 
-export class BeaconPort implements BeaconNode {
+export class BeaconPort implements MachineBeacon {
   readonly #options: PortOptions;
-  readonly #subscriptions = new Set<() => void>();
-  #isDead = false;
+  readonly #life: BeaconLife;
 
   constructor(options: PortOptions) {
     this.#options = options;
+    this.#life = new BeaconLife(options.view.weather, options.clock);
   }
 
-  /** The node's machine is off: no answer and no event reaches it any more. */
   kill(): void {
-    this.#isDead = true;
-    for (const end of this.#subscriptions) end();
-    this.#subscriptions.clear();
+    this.#life.kill();
   }
 
   async genesis(signal: AbortSignal) {
-    await this.#answer(signal);
+    await this.#life.answer(signal);
     const { genesisTime, genesisValidatorsRoot } = this.#options.facts;
     return { genesisTime, genesisValidatorsRoot };
   }
 
   async spec(signal: AbortSignal): Promise<Readonly<Record<string, unknown>>> {
-    await this.#answer(signal);
+    await this.#life.answer(signal);
     return rawSpecOf(this.#options.facts);
   }
 
   async syncStatus(signal: AbortSignal) {
-    await this.#answer(signal);
+    await this.#life.answer(signal);
     const { view } = this.#options;
     const isSyncing = view.tells("syncing");
     return { headSlot: view.head.slot, isSyncing, isElOffline: false };
@@ -81,7 +63,7 @@ export class BeaconPort implements BeaconNode {
     pubKeys: readonly PubKey[],
     signal: AbortSignal,
   ): Promise<readonly ValidatorState[]> {
-    await this.#answer(signal);
+    await this.#life.answer(signal);
     const asked = new Set(pubKeys);
     return this.#options.validators
       .filter(({ pubKey }) => asked.has(pubKey))
@@ -97,7 +79,7 @@ export class BeaconPort implements BeaconNode {
     indices: readonly ValidatorIndex[],
     signal: AbortSignal,
   ): Promise<AttesterDuties> {
-    await this.#answer(signal);
+    await this.#life.answer(signal);
     const { view, validators } = this.#options;
     const { chain } = view.options;
     const dependentRoot = chain.attesterDependency(epoch, view.head);
@@ -125,7 +107,7 @@ export class BeaconPort implements BeaconNode {
   }
 
   async attestationData(slot: Slot, signal: AbortSignal) {
-    await this.#answer(signal);
+    await this.#life.answer(signal);
     const { view } = this.#options;
     if (slot > view.currentSlot + 1) {
       throw new FaultError("beacon_bad_response", `slot ${slot} is in the future`);
@@ -134,7 +116,7 @@ export class BeaconPort implements BeaconNode {
   }
 
   async blockSlot(root: `0x${string}`, signal: AbortSignal): Promise<Slot | null> {
-    await this.#answer(signal);
+    await this.#life.answer(signal);
     const { view } = this.#options;
     return view.knows(root as Parameters<typeof view.knows>[0])?.slot ?? null;
   }
@@ -143,11 +125,11 @@ export class BeaconPort implements BeaconNode {
     attestations: readonly SignedAttestation[],
     signal: AbortSignal,
   ): Promise<readonly ItemFailure[]> {
-    await this.#answer(signal);
+    await this.#life.answer(signal);
     const { view, onSubmitted } = this.#options;
     const failures: ItemFailure[] = [];
     for (const [index, attestation] of attestations.entries()) {
-      const message = view.refuses
+      const message = view.weather.refuses
         ? "refused"
         : await view.options.ledger.attest(attestation, view.isOnChain);
       if (message !== null) failures.push({ index, message });
@@ -160,7 +142,7 @@ export class BeaconPort implements BeaconNode {
   }
 
   async proposerDuties(epoch: Epoch, signal: AbortSignal): Promise<ProposerDuties> {
-    await this.#answer(signal);
+    await this.#life.answer(signal);
     const { view, validators } = this.#options;
     const { chain } = view.options;
     const dependentRoot = chain.proposerDependency(epoch, view.head);
@@ -182,9 +164,9 @@ export class BeaconPort implements BeaconNode {
     { randaoReveal }: { readonly randaoReveal: Signature },
     signal: AbortSignal,
   ): Promise<ProducedBlock> {
-    await this.#answer(signal);
+    await this.#life.answer(signal);
     const { view } = this.#options;
-    const { chain, ledger } = view.options;
+    const { chain, judge } = view.options;
     const parent = chain.ancestor(view.head, slot - 1);
     const proposer = chain.proposerOf(slot, view.head) ?? 0;
     const parentRoot = view.tells("wrong-parent") ? view.inventedRoot("parent") : parent.root;
@@ -200,16 +182,18 @@ export class BeaconPort implements BeaconNode {
     const { fork } = chain.chain.forkAt(chain.chain.epochOf(slot));
     const proposal = decodeProposal(fork, encodeProposal(produced));
     assert(proposal !== null, "a virtual block is a block");
-    ledger.produced(proposal);
+    judge.produced(proposal);
     return { ...produced, executionPayloadValue: EL_VALUE, consensusBlockValue: CL_VALUE };
   }
 
   async publishBlock(block: SignedBlock, signal: AbortSignal): Promise<void> {
-    await this.#answer(signal);
+    await this.#life.answer(signal);
     const { view, onSubmitted } = this.#options;
     const submitted = readSubmittedBlock(block, { ssz: block.ssz() });
     const { ledger } = view.options;
-    const refusal = view.refuses ? "refused" : await ledger.propose(submitted, view.isOnChain);
+    const refusal = view.weather.refuses
+      ? "refused"
+      : await ledger.propose(submitted, view.isOnChain);
     const { slot, proposerIndex } = submitted;
     const taken = refusal === null ? 1 : 0;
     onSubmitted({ type: "proposer", slot, validators: [proposerIndex], taken });
@@ -222,25 +206,10 @@ export class BeaconPort implements BeaconNode {
     _preparations: readonly ProposerPreparation[],
     signal: AbortSignal,
   ): Promise<void> {
-    await this.#answer(signal);
+    await this.#life.answer(signal);
   }
 
   onHead(handler: (event: HeadEvent) => void, signal: AbortSignal): void {
-    const end = this.#options.view.subscribe(handler);
-    this.#subscriptions.add(end);
-    const stop = (): void => {
-      end();
-      this.#subscriptions.delete(end);
-    };
-    signal.addEventListener("abort", stop, { once: true });
-  }
-
-  /** Waits as long as the answer takes; throws what it is, where it is none. */
-  async #answer(signal: AbortSignal): Promise<void> {
-    const { delayMs, failure } = this.#options.view.nextAnswer();
-    if (delayMs > 0) await this.#options.clock.sleep(delayMs, signal);
-    if (this.#isDead) await new Promise<never>(() => undefined);
-    signal.throwIfAborted();
-    if (failure !== null) throw failure;
+    this.#life.keep(this.#options.view.subscribe(handler), signal);
   }
 }

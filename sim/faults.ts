@@ -1,21 +1,20 @@
 /** Puts a scenario's faults on the world when their time comes, and takes them off again. */
 import type { PeerIndex } from "../src/domain/keys.ts";
 import { conditionOf } from "./conditions.ts";
+import type { BeaconView, Ground } from "./ground.ts";
 import type { EventLoop } from "./loop.ts";
 import type { Machine } from "./machine.ts";
 import { endOf, type Fault, type SlotInstant, type Struck } from "./scenario.ts";
 import type { Trace } from "./trace.ts";
-import type { VirtualBeaconNode } from "./virtualBeaconNode.ts";
-import type { VirtualChain } from "./virtualChain.ts";
 import type { VirtualClient } from "./virtualClient.ts";
 import type { VirtualNetwork } from "./virtualNetwork.ts";
 
 export type FaultTargets = {
   readonly loop: EventLoop;
   readonly network: VirtualNetwork;
-  readonly chain: VirtualChain;
+  readonly chain: Pick<Ground, "impose">;
   readonly machines: readonly Machine[];
-  readonly views: readonly VirtualBeaconNode[];
+  readonly views: readonly BeaconView[];
   readonly clients: readonly (VirtualClient | null)[];
   readonly trace: Trace;
   readonly instantOf: (slot: SlotInstant) => number;

@@ -4,16 +4,16 @@
  * checked first, as a beacon node does: what does not verify is nobody's.
  */
 import type { DistributedValidator } from "../src/cluster/cluster.ts";
-import { type DutyId, dutyId } from "../src/domain/duty.ts";
+import { type DutyId, type DutyType, dutyId } from "../src/domain/duty.ts";
 import type { LockIndex, Root, Signature } from "../src/domain/keys.ts";
 import type { Millis, Slot, ValidatorIndex } from "../src/domain/units.ts";
 import { attestationDataRoot } from "../src/eth2/attestationData.ts";
-import type { Proposal, SubmittedBlock } from "../src/eth2/blocks.ts";
+import type { SubmittedBlock } from "../src/eth2/blocks.ts";
+import type { Chain } from "../src/eth2/chain.ts";
 import { attesterDomain, computeSigningRoot, proposerDomain } from "../src/eth2/signing.ts";
 import type { AttestationData, SignedAttestation } from "../src/eth2/types.ts";
 import type { Bls } from "../src/ports/bls.ts";
 import { Listeners } from "../src/util/listeners.ts";
-import type { VirtualChain } from "./virtualChain.ts";
 
 /** First index of the cluster's validators in the registry. */
 export const FIRST_INDEX: ValidatorIndex = 100;
@@ -33,8 +33,26 @@ export type GroupSigned =
       readonly slot: Slot;
     };
 
+/** What the chain says of a message that a group key has signed. */
+export type ChainJudge = {
+  /** What keeps the attestation from the chain; null when it is taken. */
+  attest(attestation: SignedAttestation, claim: Claim): Promise<string | null>;
+  /** What keeps the block from the chain; null when it is on it. */
+  propose(block: SubmittedBlock, claim: Claim): Promise<string | null>;
+  /** Forgets what is older than any duty looks back. */
+  enterSlot(oldest: Slot): void;
+};
+export type Claim = {
+  readonly validator: LockIndex;
+  /** False for what reaches nobody but the beacon node that it was handed to. */
+  readonly isOnChain: boolean;
+  /** The chain counts the duty of that slot as done. */
+  readonly done: () => void;
+};
+
 type LedgerOptions = {
-  readonly chain: VirtualChain;
+  readonly chain: Chain;
+  readonly judge: ChainJudge;
   readonly validators: readonly DistributedValidator[];
   readonly bls: Bls;
   readonly now: () => Millis;
@@ -45,8 +63,6 @@ export class Ledger {
   readonly #options: LedgerOptions;
   /** When a validator's duty was first done, by slot. */
   readonly #included = new Map<Slot, Map<string, Millis>>();
-  /** What blocks that were built, and perhaps never published, stand on. */
-  readonly #parents = new Map<Slot, Map<Root, Root>>();
   /** Verified signatures, so that n copies of one cost one check. */
   readonly #verified = new Map<Slot, Set<string>>();
   readonly #signed = new Listeners<[GroupSigned]>();
@@ -68,61 +84,48 @@ export class Ledger {
 
   /** What keeps the attestation from the chain; null when it is taken. */
   async attest(attestation: SignedAttestation, isOnChain: boolean): Promise<string | null> {
-    const { chain, validators } = this.#options;
+    const { chain, judge, validators } = this.#options;
     const { data, validatorIndex, signature } = attestation;
     const validator = validators[validatorIndex - FIRST_INDEX];
     if (validator === undefined) return "unknown validator";
     const root = attestationDataRoot(data);
-    const domain = attesterDomain(chain.chain, data.target.epoch);
+    const domain = attesterDomain(chain, data.target.epoch);
     const claim = { slot: data.slot, validator, root: computeSigningRoot(root, domain), signature };
     const { lockIndex } = validator;
     const isNew = await this.#verify(claim);
     if (isNew === null) return "the signature does not verify";
     if (isNew) this.#signed.emit({ kind: "attestation", validator: lockIndex, root, data });
-    const epoch = chain.chain.epochOf(data.slot);
-    if (chain.seatsOf(epoch, chain.head).slots[lockIndex] !== data.slot) {
-      return "the validator has no seat in this slot";
-    }
-    if (!isOnChain) return null;
-    if (data.source.epoch !== chain.justified(epoch, chain.head)) return "another source";
-    this.#include(dutyId({ slot: data.slot, type: "attester" }), data.slot, lockIndex);
-    return null;
-  }
-
-  /** A beacon node built the block: what it stands on is remembered until it is published. */
-  produced({ slot, root, parentRoot }: Proposal): void {
-    this.#parents.set(slot, (this.#parents.get(slot) ?? new Map()).set(root, parentRoot));
+    const done = (): void => this.include("attester", data.slot, lockIndex);
+    return judge.attest(attestation, { validator: lockIndex, isOnChain, done });
   }
 
   /** What keeps the block from the chain; null when it is on it. */
   async propose(block: SubmittedBlock, isOnChain: boolean): Promise<string | null> {
-    const { chain, validators } = this.#options;
+    const { chain, judge, validators } = this.#options;
     const { slot, proposerIndex, root, signature } = block;
     const validator = validators[proposerIndex - FIRST_INDEX];
     if (validator === undefined) return "unknown validator";
-    const domain = proposerDomain(chain.chain, chain.chain.epochOf(slot));
+    const domain = proposerDomain(chain, chain.epochOf(slot));
     const claim = { slot, validator, root: computeSigningRoot(root, domain), signature };
     const isNew = await this.#verify(claim);
     if (isNew === null) return "the signature does not verify";
     const { lockIndex } = validator;
     if (isNew) this.#signed.emit({ kind: "block", validator: lockIndex, root, slot });
-    const parent = this.#parents.get(slot)?.get(root);
-    if (parent === undefined) return "no beacon node built this block";
-    if (!isOnChain) return null;
-    const added = chain.publish({ slot, root, parent });
-    if (added === null) return "the parent or the proposer is wrong";
-    this.#include(dutyId({ slot, type: "proposer" }), slot, lockIndex);
-    return null;
+    const done = (): void => this.include("proposer", slot, lockIndex);
+    return judge.propose(block, { validator: lockIndex, isOnChain, done });
   }
 
   enterSlot(slot: Slot): void {
-    const oldest = slot - 4 * this.#options.chain.chain.spec.slotsPerEpoch;
-    for (const map of [this.#included, this.#verified, this.#parents]) {
+    const oldest = slot - 4 * this.#options.chain.spec.slotsPerEpoch;
+    for (const map of [this.#included, this.#verified]) {
       for (const old of map.keys()) if (old < oldest) map.delete(old);
     }
+    this.#options.judge.enterSlot(oldest);
   }
 
-  #include(duty: DutyId, slot: Slot, validator: LockIndex): void {
+  /** The chain counts a duty as done: the first time it does, it is told. */
+  include(type: DutyType, slot: Slot, validator: LockIndex): void {
+    const duty = dutyId({ slot, type });
     const included = this.#included.get(slot) ?? new Map<string, Millis>();
     const key = `${duty}/${validator}`;
     if (included.has(key)) return;

@@ -14,15 +14,14 @@ import type { Metrics } from "../src/ports/metrics.ts";
 import type { Network } from "../src/ports/network.ts";
 import type { PartialSigner } from "../src/ports/partialSigner.ts";
 import type { Ports } from "../src/ports/ports.ts";
-import { BeaconPort, type Submission } from "./beaconPort.ts";
 import type { VirtualFacts } from "./facts.ts";
+import type { BeaconPortOptions, MachineBeacon, Submission } from "./ground.ts";
 import type { ClusterKeys } from "./keys.ts";
 import type { EventLoop } from "./loop.ts";
 import type { NetworkEnd } from "./networkEnd.ts";
 import type { SeededRandom } from "./random.ts";
 import type { DiskFault, SignerKind } from "./scenario.ts";
 import type { VirtualAuditFile } from "./virtualAuditFile.ts";
-import type { VirtualBeaconNode } from "./virtualBeaconNode.ts";
 import { VirtualClock } from "./virtualClock.ts";
 import type { VirtualNetwork } from "./virtualNetwork.ts";
 import { VirtualDisk, type VirtualStore } from "./virtualStore.ts";
@@ -44,7 +43,8 @@ export type MachineParts = {
   readonly self: PeerIndex;
   readonly loop: EventLoop;
   readonly network: VirtualNetwork;
-  readonly view: VirtualBeaconNode;
+  /** Opens its beacon node for one life. */
+  readonly openBeacon: (options: BeaconPortOptions) => MachineBeacon;
   readonly keys: ClusterKeys;
   readonly facts: VirtualFacts;
   readonly random: SeededRandom;
@@ -63,7 +63,7 @@ type Life = {
   readonly end: NetworkEnd;
   readonly store: VirtualStore;
   readonly auditFile: VirtualAuditFile;
-  readonly beacon: BeaconPort;
+  readonly beacon: MachineBeacon;
   readonly stopping: AbortController;
   node: Node | null;
   isOver: boolean;
@@ -149,15 +149,14 @@ export class Machine {
   /** Power comes: the node starts from what the disk holds. */
   powerOn(): void {
     if (this.#life !== null) return;
-    const { loop, network, view, facts, keys, watch, self } = this.#parts;
+    const { loop, network, openBeacon, facts, keys, watch, self } = this.#parts;
     const clock = new VirtualClock(loop, this.#clockOffset);
     const life: Life = {
       clock,
       end: network.plugIn(self),
       store: this.disk.open(),
       auditFile: this.disk.openAudit(),
-      beacon: new BeaconPort({
-        view,
+      beacon: openBeacon({
         facts,
         validators: keys.cluster.validators,
         clock,

@@ -18,6 +18,7 @@ type Flags = {
   readonly epochs?: string;
   readonly slotMs?: string;
   readonly bls: string;
+  readonly chain: string;
   readonly preset: string;
   readonly faults?: string;
   readonly trace?: string;
@@ -149,6 +150,11 @@ function addRunOptions(command: Command): Command {
         .default("transparent"),
     )
     .addOption(
+      new Option("--chain <kind>", "real runs a state transition; it asks for --bls blst")
+        .choices(["virtual", "real"])
+        .default("virtual"),
+    )
+    .addOption(
       new Option("--preset <name>", "slots of an epoch: 8 or 32")
         .choices(PRESETS)
         .default("minimal"),
@@ -178,7 +184,7 @@ async function scenarioOf(name: string): Promise<RunRequest["scenario"]> {
 }
 
 function specOf(flags: Flags): RunSpec {
-  const { seed = String(Date.now() % 1_000_000), scenario, preset, bls } = flags;
+  const { seed = String(Date.now() % 1_000_000), scenario, preset, bls, chain } = flags;
   const sizes = { nodes: flags.nodes, threshold: flags.threshold, validators: flags.validators };
   const times = { epochs: flags.epochs, slotMs: flags.slotMs };
   const numbers = Object.entries({ ...sizes, ...times }).flatMap(([name, text]) =>
@@ -189,6 +195,7 @@ function specOf(flags: Flags): RunSpec {
     scenario,
     preset,
     ...(bls === "blst" && { bls: "blst" as const }),
+    ...(chain === "real" && { chain: "real" as const }),
     ...Object.fromEntries(numbers),
     ...(flags.faults !== undefined && { faults: positionsOf(flags.faults) }),
   };

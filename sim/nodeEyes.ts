@@ -5,8 +5,8 @@ import { type Duty, dutyId } from "../src/domain/duty.ts";
 import type { PeerIndex } from "../src/domain/keys.ts";
 import type { Slot } from "../src/domain/units.ts";
 import type { NodeWatch } from "../src/node/node.ts";
-import type { Submission } from "./beaconPort.ts";
 import type { Checker } from "./checkers/checker.ts";
+import type { Submission } from "./ground.ts";
 import type { MachineWatch } from "./machine.ts";
 import { shortRoot, type Trace } from "./trace.ts";
 

@@ -10,7 +10,16 @@ import { BEHAVIOUR_NAMES } from "./byzantine/behaviours.ts";
 import { SeededRandom } from "./random.ts";
 import { CALM, type Fault, type Scenario } from "./scenario.ts";
 import { swarmScenario } from "./swarm.ts";
-import { type BlsChoice, createWorld, type RunResult, slotsPerEpoch } from "./world.ts";
+import {
+  type BlsChoice,
+  createWorld,
+  type RunResult,
+  slotsPerEpoch,
+  type World,
+  type WorldOptions,
+} from "./world.ts";
+
+export type ChainChoice = "virtual" | "real";
 
 export type SimulatorOptions = {
   readonly seed: string | number;
@@ -24,6 +33,8 @@ export type SimulatorOptions = {
   readonly slotMs?: Millis;
   /** Transparent unless given: insecure algebra that costs a thousandth (SIM-5). */
   readonly bls?: BlsChoice;
+  /** The virtual chain unless given; the dev chain's state transition asks for `bls: "blst"`. */
+  readonly chain?: ChainChoice;
   /** Keeps only these faults of the scenario, by their position: what `sim shrink` found. */
   readonly faults?: readonly number[];
 };
@@ -46,10 +57,21 @@ export class Simulator {
   }
 
   /** Runs the scenario from its start; every run of the same options gives the same trace. */
-  run(observer: Observer = {}): Promise<RunResult> {
-    const { seed, bls = "transparent" } = this.#options;
-    return createWorld({ seed, bls, scenario: this.scenario, ...observer }).run();
+  async run(observer: Observer = {}): Promise<RunResult> {
+    return (await openWorld(this.#options, { scenario: this.scenario, ...observer })).run();
   }
+}
+
+/** A world as it is asked for, on the chain that is asked for. */
+export async function openWorld(
+  { seed, bls = "transparent", chain = "virtual" }: Omit<SimulatorOptions, "scenario">,
+  parts: Pick<WorldOptions, "scenario" | "onTrace" | "onSlot">,
+): Promise<World> {
+  if (chain === "virtual") return createWorld({ seed, bls, ...parts });
+  const { flawOnRealChain, realGround } = await import("./realGround.ts");
+  const flaw = flawOnRealChain(parts.scenario, bls);
+  if (flaw !== null) throw new UsageError("the real chain cannot run this", { fix: flaw });
+  return createWorld({ seed, bls, createGround: await realGround(), ...parts });
 }
 
 function scenarioOf(options: SimulatorOptions): Scenario {

@@ -3,21 +3,24 @@
  * when a fault says so. The node reaches it through a port of its own for each of its lives.
  */
 import { sha256 } from "../src/crypto/sha256.ts";
-import { FaultError } from "../src/domain/errors.ts";
-import { type PeerIndex, type Root, rootOf } from "../src/domain/keys.ts";
+import { type LockIndex, type PeerIndex, type Root, rootOf } from "../src/domain/keys.ts";
 import type { Epoch, Millis, Slot } from "../src/domain/units.ts";
 import type { AttestationData, Checkpoint } from "../src/eth2/types.ts";
 import type { HeadEvent } from "../src/ports/beaconNode.ts";
+import { BeaconWeather } from "./beaconWeather.ts";
+import type { BeaconView } from "./ground.ts";
 import type { Ledger } from "./ledger.ts";
 import type { EventLoop } from "./loop.ts";
 import type { SeededRandom } from "./random.ts";
 import type { BeaconFault, BeaconLie } from "./scenario.ts";
 import { type Block, isBetter, type VirtualChain } from "./virtualChain.ts";
+import type { VirtualJudge } from "./virtualJudge.ts";
 
 export type BeaconNodeOptions = {
   readonly self: PeerIndex;
   readonly loop: EventLoop;
   readonly chain: VirtualChain;
+  readonly judge: VirtualJudge;
   readonly ledger: Ledger;
   readonly random: SeededRandom;
   /** Median time of an answer. */
@@ -28,17 +31,15 @@ export type BeaconNodeOptions = {
 };
 
 /** Median time from a block's publication until a beacon node has imported it, and its spread. */
-const IMPORT_MS = 150;
-const IMPORT_SPREAD = 0.5;
-const ANSWER_SPREAD = 0.4;
+export const IMPORT_MS = 150;
+export const IMPORT_SPREAD = 0.5;
 /** How far back a beacon node looks that attests an old head. */
 const OLD_HEAD_SLOTS = 3;
 
-export class VirtualBeaconNode {
+export class VirtualBeaconNode implements BeaconView {
   readonly options: BeaconNodeOptions;
-  readonly #faults = new Set<BeaconFault>();
+  readonly weather: BeaconWeather;
   readonly #imports: SeededRandom;
-  readonly #answers: SeededRandom;
   readonly #known = new Set<Block>();
   readonly #listeners = new Set<(event: HeadEvent) => void>();
   #head: Block;
@@ -50,7 +51,7 @@ export class VirtualBeaconNode {
     this.#head = options.chain.genesis;
     this.#known.add(this.#head);
     this.#imports = options.random.fork("imports");
-    this.#answers = options.random.fork("answers");
+    this.weather = new BeaconWeather(options.random.fork("answers"), options.answerMs);
   }
 
   get head(): Block {
@@ -67,10 +68,10 @@ export class VirtualBeaconNode {
 
   /** Imposes a fault; the result ends it. */
   impose(fault: BeaconFault): () => void {
-    this.#faults.add(fault);
+    const end = this.weather.impose(fault);
     if (fault.kind === "beacon-fork") this.#leave(fault.depth);
     return () => {
-      this.#faults.delete(fault);
+      end();
       if (fault.kind === "beacon-fork") this.#return();
     };
   }
@@ -108,26 +109,16 @@ export class VirtualBeaconNode {
     return () => this.#listeners.delete(listener);
   }
 
-  /** How long the next answer takes, and the fault that it is, if any. */
-  nextAnswer(): { readonly delayMs: Millis; readonly failure: FaultError | null } {
-    const { answerMs } = this.options;
-    const slow = this.#each("beacon-slow").reduce((sum, { byMs }) => sum + byMs, 0);
-    const fair = answerMs === 0 ? 0 : this.#answers.logNormal(answerMs, ANSWER_SPREAD);
-    const delayMs = fair + slow;
-    if (this.#each("beacon-offline").length > 0) {
-      return { delayMs: 0, failure: new FaultError("beacon_unreachable", "connection refused") };
-    }
-    const isFailing = this.#each("beacon-errors").some(({ rate }) => this.#answers.chance(rate));
-    const failure = isFailing ? new FaultError("beacon_unreachable", "503") : null;
-    return { delayMs, failure };
-  }
-
   tells(what: BeaconLie): boolean {
-    return this.#each("beacon-lies").some((fault) => fault.what === what);
+    return this.weather.each("beacon-lies").some((fault) => fault.what === what);
   }
 
-  get refuses(): boolean {
-    return this.#each("beacon-refuses").length > 0;
+  seatedIn(slot: Slot): readonly LockIndex[] {
+    return this.options.chain.seatedIn(slot, this.head);
+  }
+
+  proposerIn(slot: Slot): LockIndex | null {
+    return this.options.chain.proposerOf(slot, this.head);
   }
 
   knows(root: Root): Block | undefined {
@@ -185,7 +176,7 @@ export class VirtualBeaconNode {
     const { chain, onHead } = this.options;
     const block = this.head;
     onHead(block);
-    if (this.#each("beacon-offline").length > 0) return;
+    if (this.weather.isOffline) return;
     const epoch = chain.chain.epochOf(block.slot);
     const event: HeadEvent = {
       slot: block.slot,
@@ -208,21 +199,13 @@ export class VirtualBeaconNode {
   }
 
   #return(): void {
-    if (this.#each("beacon-fork").length > 0) return;
+    if (this.weather.each("beacon-fork").length > 0) return;
     this.#fork = null;
     this.#announce();
   }
 
   #lagMs(): Millis {
-    return this.#each("beacon-lag").reduce((sum, { byMs }) => sum + byMs, 0);
-  }
-
-  #each<K extends BeaconFault["kind"]>(kind: K): readonly (BeaconFault & { kind: K })[] {
-    const found: (BeaconFault & { kind: K })[] = [];
-    for (const fault of this.#faults) {
-      if (fault.kind === kind) found.push(fault as BeaconFault & { kind: K });
-    }
-    return found;
+    return this.weather.each("beacon-lag").reduce((sum, { byMs }) => sum + byMs, 0);
   }
 
   #forget(slot: Slot): void {

@@ -39,8 +39,8 @@ type ChainOptions = {
 };
 
 /** When in its slot somebody else's block is published: the median, and its spread. */
-const PUBLISHED_AT_SHARE = 0.06;
-const PUBLISHED_SPREAD = 0.4;
+export const PUBLISHED_AT_SHARE = 0.06;
+export const PUBLISHED_SPREAD = 0.4;
 /** Blocks are kept for as long as any duty or reorg looks back. */
 const KEPT_EPOCHS = 4;
 const KEPT_SEATS = 16;
@@ -186,6 +186,12 @@ export class VirtualChain {
     if (this.#seats.size >= KEPT_SEATS && oldest !== undefined) this.#seats.delete(oldest);
     this.#seats.set(name, { slots });
     return { slots };
+  }
+
+  /** Validators of the cluster that attest in the slot, as the branch of `tip` has it. */
+  seatedIn(slot: Slot, tip: Block): readonly LockIndex[] {
+    const { slots } = this.seatsOf(this.chain.epochOf(slot), tip);
+    return slots.flatMap((seat, validator) => (seat === slot ? [validator] : []));
   }
 
   /**

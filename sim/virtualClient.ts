@@ -18,19 +18,19 @@ import {
 import type { AttestationData, SubmittedAttestation } from "../src/eth2/types.ts";
 import type { Denial, ValidatorApi } from "../src/ports/validatorApi.ts";
 import { assert } from "../src/util/assert.ts";
+import type { BeaconView } from "./ground.ts";
 import type { ClusterKeys } from "./keys.ts";
 import { FIRST_INDEX } from "./ledger.ts";
 import type { EventLoop } from "./loop.ts";
 import type { Machine } from "./machine.ts";
 import type { ClientFault } from "./scenario.ts";
-import type { VirtualBeaconNode } from "./virtualBeaconNode.ts";
 
 type ClientOptions = {
   readonly loop: EventLoop;
   readonly chain: Chain;
   readonly keys: ClusterKeys;
   readonly machine: Machine;
-  readonly view: VirtualBeaconNode;
+  readonly view: BeaconView;
   readonly say: (message: string) => void;
   readonly onSigned: (tasks: readonly SigningTask[]) => void;
 };
@@ -72,10 +72,9 @@ export class VirtualClient {
 
   async #attest(slot: Slot, life: number): Promise<void> {
     const { keys, chain, view } = this.#options;
-    const { seatsOf } = view.options.chain;
-    const { slots } = seatsOf.call(view.options.chain, chain.epochOf(slot), view.head);
+    const seats = new Set(view.seatedIn(slot));
     const seated = keys.shares(this.#options.machine.self).filter(({ validator }) => {
-      return slots[validator] === slot;
+      return seats.has(validator);
     });
     if (seated.length === 0) return;
     const answer = await this.#ask(life, (api, signal) => api.attestationData(slot, 0, signal));
@@ -110,7 +109,7 @@ export class VirtualClient {
 
   async #propose(slot: Slot, life: number): Promise<void> {
     const { keys, chain, view, machine } = this.#options;
-    const validator = view.options.chain.proposerOf(slot, view.head);
+    const validator = view.proposerIn(slot);
     const share = keys.shares(machine.self).find((each) => each.validator === validator);
     if (validator === null || share === undefined) return;
     const epoch = chain.epochOf(slot);

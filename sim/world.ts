@@ -4,7 +4,7 @@
  * follows from the seed; each part draws from a stream of its own.
  */
 import type { PeerIndex } from "../src/domain/keys.ts";
-import { peerIndexOf, rootOf } from "../src/domain/keys.ts";
+import { peerIndexOf } from "../src/domain/keys.ts";
 import type { Millis, Slot } from "../src/domain/units.ts";
 import type { Chain } from "../src/eth2/chain.ts";
 import { activePreset } from "../src/eth2/preset.ts";
@@ -18,9 +18,10 @@ import { misbehave } from "./byzantine/behaviours.ts";
 import { Conspiracy } from "./byzantine/conspiracy.ts";
 import type { CheckContext, Checker, CheckKind } from "./checkers/checker.ts";
 import { createCheckers, type NamedChecker } from "./checkers/table.ts";
-import { chainOf, GENESIS_FORK_VERSION, type VirtualFacts } from "./facts.ts";
+import { GENESIS_FORK_VERSION } from "./facts.ts";
 import { byzantineNodes, isActive, scheduleFaults } from "./faults.ts";
 import { FrameReader, gossipOpener } from "./frames.ts";
+import type { BeaconView, CreateGround, Ground } from "./ground.ts";
 import { blstScheme, type ClusterKeys, createClusterKeys } from "./keys.ts";
 import { Ledger } from "./ledger.ts";
 import { EventLoop } from "./loop.ts";
@@ -29,12 +30,11 @@ import { NodeEyes } from "./nodeEyes.ts";
 import { SeededRandom } from "./random.ts";
 import type { Scenario, SlotInstant } from "./scenario.ts";
 import { sharedReading } from "./sharedReading.ts";
-import { shortRoot, Trace } from "./trace.ts";
+import { Trace } from "./trace.ts";
 import { transparentScheme } from "./transparentBls.ts";
-import { VirtualBeaconNode } from "./virtualBeaconNode.ts";
 import { FEE_RECIPIENT, GAS_LIMIT } from "./virtualBlocks.ts";
-import { VirtualChain } from "./virtualChain.ts";
 import { VirtualClient } from "./virtualClient.ts";
+import { createVirtualGround } from "./virtualGround.ts";
 import { VirtualNetwork } from "./virtualNetwork.ts";
 
 export type BlsChoice = "transparent" | "blst";
@@ -50,6 +50,8 @@ export type WorldOptions = {
   readonly onSlot?: (slot: Slot) => void;
   /** The nodes' wire, where a study tries another; profile 1 unless given. */
   readonly profile?: Profile;
+  /** The beacon chain below it; the virtual one unless given. */
+  readonly createGround?: CreateGround;
   /** A mutant of the node, where a test shows that a guard matters. */
   readonly createNode?: CreateNode;
 };
@@ -99,13 +101,13 @@ export class World {
   readonly scenario: Scenario;
   readonly loop: EventLoop;
   readonly trace: Trace;
-  readonly facts: VirtualFacts;
-  readonly chain: Chain;
   readonly keys: ClusterKeys;
-  readonly virtualChain: VirtualChain;
+  readonly ground: Ground;
+  /** The chain's facts. */
+  readonly chain: Chain;
   readonly ledger: Ledger;
   readonly network: VirtualNetwork;
-  readonly views: readonly VirtualBeaconNode[];
+  readonly views: readonly BeaconView[];
   readonly machines: readonly Machine[];
   readonly clients: readonly (VirtualClient | null)[];
   readonly checkers: readonly NamedChecker[];
@@ -125,17 +127,12 @@ export class World {
     this.#profile = sharedReading(options.profile ?? nativeProfile);
     this.#random = new SeededRandom(`coterie/${seed}`);
     this.byzantine = byzantineNodes(scenario.faults);
-    this.facts = {
-      slotMs: scenario.slotMs,
-      slotsPerEpoch: slotsPerEpoch(),
-      genesisTime: GENESIS_TIME,
-      genesisValidatorsRoot: rootOf(this.#random.fork("genesis").bytes(32)),
-    };
-    this.chain = chainOf(this.facts);
-    this.loop = new EventLoop(this.chain.slotStart(-LEAD_SLOTS));
-    this.trace = new Trace(() => this.loop.now - this.chain.genesisTimeMs, options.onTrace ?? null);
+    const genesisMs = GENESIS_TIME * 1_000;
+    this.loop = new EventLoop(genesisMs - LEAD_SLOTS * scenario.slotMs);
+    this.trace = new Trace(() => this.loop.now - genesisMs, options.onTrace ?? null);
     this.keys = this.#createKeys();
-    this.virtualChain = this.#createChain();
+    this.ground = this.#createGround();
+    this.chain = this.ground.chain;
     this.ledger = this.#createLedger();
     this.views = this.#createViews();
     this.#frames = new FrameReader(this.#profile, gossipOpener(this.#scope(), scenario.nodes));
@@ -153,7 +150,7 @@ export class World {
     for (const machine of this.machines) machine.powerOn();
     scheduleFaults(scenario.faults, {
       ...this,
-      chain: this.virtualChain,
+      chain: this.ground,
       instantOf: (slot) => chain.genesisTimeMs + slot * scenario.slotMs,
     });
     for (let slot = 0; slot < scenario.slots + TAIL_SLOTS; slot++) {
@@ -186,7 +183,7 @@ export class World {
     this.trace.emit({ kind: "slot", slot, epoch: this.chain.epochOf(slot) });
     this.#options.onSlot?.(slot);
     this.ledger.enterSlot(slot);
-    this.virtualChain.enterSlot(slot);
+    this.ground.enterSlot(slot);
     for (const view of this.views) view.enterSlot(slot);
     for (const client of this.clients) client?.enterSlot(slot);
     this.#tell((checker) => checker.enterSlot?.(slot));
@@ -207,7 +204,7 @@ export class World {
     return {
       scenario: this.scenario,
       facts: this.chain,
-      chain: this.virtualChain,
+      ground: this.ground,
       ledger: this.ledger,
       machines: this.machines,
       byzantine: this.byzantine,
@@ -216,7 +213,7 @@ export class World {
   }
 
   #scope() {
-    const { genesisValidatorsRoot } = this.facts;
+    const { genesisValidatorsRoot } = this.ground.facts;
     return { genesisValidatorsRoot, lockHash: this.keys.cluster.lockHash };
   }
 
@@ -236,25 +233,24 @@ export class World {
     });
   }
 
-  #createChain(): VirtualChain {
-    const { validators, proposals } = this.scenario;
-    return new VirtualChain({
+  #createGround(): Ground {
+    const { createGround = createVirtualGround } = this.#options;
+    return createGround({
       loop: this.loop,
-      chain: this.chain,
-      random: this.#random.fork("chain"),
-      validators,
-      proposals,
-      onBlock: (block, proposer) => {
-        const { slot, branch } = block;
-        this.trace.emit({ kind: "block", slot, root: shortRoot(block.root), branch, proposer });
-        for (const view of this.views) view.hear(block);
-      },
+      scenario: this.scenario,
+      slotsPerEpoch: slotsPerEpoch(),
+      genesisTime: GENESIS_TIME,
+      random: this.#random,
+      validators: this.keys.cluster.validators,
+      include: (...duty) => this.ledger.include(...duty),
+      emit: (event) => this.trace.emit(event),
     });
   }
 
   #createLedger(): Ledger {
     return new Ledger({
-      chain: this.virtualChain,
+      chain: this.chain,
+      judge: this.ground.judge,
       validators: this.keys.cluster.validators,
       bls: this.keys.scheme.bls,
       now: () => this.loop.now,
@@ -262,19 +258,14 @@ export class World {
     });
   }
 
-  #createViews(): readonly VirtualBeaconNode[] {
+  #createViews(): readonly BeaconView[] {
     const random = this.#random.fork("beacon");
     return Array.from({ length: this.scenario.nodes }, (_, self) => {
-      return new VirtualBeaconNode({
+      return this.ground.createView({
         self,
-        loop: this.loop,
-        chain: this.virtualChain,
         ledger: this.ledger,
         random: random.fork(self),
-        answerMs: this.scenario.beaconMs,
         isRelied: !this.byzantine.has(self),
-        onHead: ({ slot, root }) =>
-          this.trace.emit({ kind: "head", node: self, slot, root: shortRoot(root) }),
       });
     });
   }
@@ -309,15 +300,13 @@ export class World {
 
   #createMachine(self: PeerIndex): Machine {
     const { signers, syncMs } = this.scenario;
-    const view = this.views[self];
-    assert(view !== undefined, "every machine has a beacon node");
     return new Machine({
       self,
       loop: this.loop,
       network: this.network,
-      view,
+      openBeacon: (port) => this.ground.openPort(self, port),
       keys: this.keys,
-      facts: this.facts,
+      facts: this.ground.facts,
       random: this.#random.fork(`machine/${self}`),
       signer: signers[self] ?? signers.at(-1) ?? "builtin",
       syncMs,

@@ -3,10 +3,10 @@ import type { PartialSignatureSet, SigningTask, UnsignedData } from "../../src/d
 import type { PeerIndex } from "../../src/domain/keys.ts";
 import type { Slot } from "../../src/domain/units.ts";
 import type { Chain } from "../../src/eth2/chain.ts";
+import type { Ground } from "../ground.ts";
 import type { GroupSigned, Ledger } from "../ledger.ts";
 import type { Machine } from "../machine.ts";
 import type { Scenario } from "../scenario.ts";
-import type { VirtualChain } from "../virtualChain.ts";
 
 /** Broken correctness is exit code 129, broken liveness 128. */
 export type CheckKind = "correctness" | "liveness";
@@ -14,7 +14,7 @@ export type CheckKind = "correctness" | "liveness";
 export type CheckContext = {
   readonly scenario: Scenario;
   readonly facts: Chain;
-  readonly chain: VirtualChain;
+  readonly ground: Ground;
   readonly ledger: Ledger;
   readonly machines: readonly Machine[];
   /** Operators that are Byzantine at any time of the run: what they say binds nobody. */

@@ -35,8 +35,8 @@ export function createLiveness(context: CheckContext): Checker {
     enterSlot(now) {
       const slot = now - ATTESTATION_SLOTS;
       if (slot < from || slot >= scenario.slots || slot < 1) return;
-      for (const validator of seatedIn(slot, context)) expect("attester", slot, validator);
-      const proposer = context.chain.proposerOf(slot, before(slot, context));
+      for (const validator of context.ground.seatedIn(slot)) expect("attester", slot, validator);
+      const proposer = context.ground.proposerIn(slot);
       if (proposer !== null) expect("proposer", slot, proposer);
     },
   };
@@ -49,14 +49,4 @@ export function createLiveness(context: CheckContext): Checker {
 function healedFrom(scenario: Scenario): Slot {
   const ends = scenario.faults.map(endOf).filter((end) => end !== Infinity);
   return Math.max(0, ...ends.map((end) => Math.ceil(end) + GRACE_SLOTS));
-}
-
-function seatedIn(slot: Slot, context: CheckContext): readonly LockIndex[] {
-  const { chain, facts } = context;
-  const { slots } = chain.seatsOf(facts.epochOf(slot), chain.head);
-  return slots.flatMap((seat, validator) => (seat === slot ? [validator] : []));
-}
-
-function before(slot: Slot, { chain }: CheckContext) {
-  return chain.ancestor(chain.head, slot - 1);
 }

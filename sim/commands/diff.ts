@@ -2,7 +2,7 @@
 import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 import { UsageError } from "../../src/domain/errors.ts";
-import { createWorld } from "../world.ts";
+import { openWorld } from "../simulator.ts";
 import type { TraceHeader } from "./spec.ts";
 
 /** Lines before the first difference that are shown with it. */
@@ -42,11 +42,12 @@ export async function replayTrace(
   print(`seed=${seed} commit=${header.commit} ${header.command}`);
   const recorded = eventsOf(path);
   const replayed: string[] = [];
-  const { bls = "transparent" } = options;
   const slots = until === null ? scenario.slots : Math.min(until, scenario.slots);
   const isWhole = slots === scenario.slots;
   const onTrace = (line: string): void => void replayed.push(line.trimEnd());
-  const result = await createWorld({ seed, bls, scenario: { ...scenario, slots }, onTrace }).run();
+  const again = { seed, ...options };
+  const world = await openWorld(again, { scenario: { ...scenario, slots }, onTrace });
+  const result = await world.run();
   for (const [index, line] of replayed.entries()) {
     // A run that ends earlier stops its nodes earlier: only what came before can be compared.
     if (!isWhole && slotOf(line) === slots) break;

@@ -4,8 +4,7 @@
  * each part of the world draws from its own (SIM-2).
  */
 
-import { Simulator } from "../simulator.ts";
-import { createWorld } from "../world.ts";
+import { openWorld, Simulator } from "../simulator.ts";
 import type { RunRequest, Surroundings } from "./run.ts";
 import { commandOf, EXIT_CODES, exitCodeOf, type SimExitCode } from "./spec.ts";
 
@@ -17,8 +16,7 @@ export async function shrink(
   const fails = async (faults: readonly number[]): Promise<SimExitCode> => {
     progress(`trying ${faults.length} faults`);
     const kept = whole.scenario.faults.filter((_, position) => faults.includes(position));
-    const { seed, bls = "transparent" } = spec;
-    const world = createWorld({ seed, bls, scenario: { ...whole.scenario, faults: kept } });
+    const world = await openWorld(spec, { scenario: { ...whole.scenario, faults: kept } });
     return exitCodeOf(await world.run());
   };
   const all = [...whole.scenario.faults.keys()];

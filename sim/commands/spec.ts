@@ -42,6 +42,7 @@ export function commandOf(spec: RunSpec): string {
     ["scenario", spec.scenario],
     ["slot-ms", spec.slotMs],
     ["bls", spec.bls === "blst" ? "blst" : undefined],
+    ["chain", spec.chain === "real" ? "real" : undefined],
     ["preset", spec.preset === "minimal" ? undefined : spec.preset],
     ["faults", spec.faults?.length === 0 ? "none" : spec.faults?.join(",")],
   ];

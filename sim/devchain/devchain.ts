@@ -13,12 +13,9 @@ import { createDevConfig, type DevFork, type ForkEpochs } from "./chainConfig.ts
 import type { PackFrom } from "./chainContext.ts";
 
 import { type ChainClock, wallClock } from "./clock.ts";
-import { interopSecretKey } from "./interopKeys.ts";
+import { plainKeys } from "./interopKeys.ts";
 import type { SlashableOffence } from "./slashingWatcher.ts";
 import { PlainValidators } from "./validators.ts";
-
-/** Fewer would leave committees without a plain aggregator. */
-export const MIN_PLAIN_VALIDATORS = 64;
 
 export interface DevchainOptions {
   readonly fork: DevFork;
@@ -103,13 +100,6 @@ export async function startDevchain(options: DevchainOptions): Promise<Devchain>
       await Promise.all([control.close(), ...listeners.map((listener) => listener.close())]);
     },
   };
-}
-
-function plainKeys(count: number): ReadonlyMap<number, ReturnType<typeof interopSecretKey>> {
-  if (count < MIN_PLAIN_VALIDATORS) {
-    throw new RangeError(`at least ${MIN_PLAIN_VALIDATORS} plain validators are needed`);
-  }
-  return new Map(Array.from({ length: count }, (_, index) => [index, interopSecretKey(index)]));
 }
 
 function checkPubkeys(

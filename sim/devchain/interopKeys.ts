@@ -15,3 +15,14 @@ export function interopSecretKey(index: number): SecretKey {
   const scalar = BigInt(`0x${digest.toString("hex")}`) % CURVE_ORDER;
   return SecretKey.fromBytes(Buffer.from(scalar.toString(16).padStart(64, "0"), "hex"));
 }
+
+/** Fewer would leave committees without a plain aggregator. */
+const MIN_PLAIN_VALIDATORS = 64;
+
+/** Keys of the validators that keep a chain alive, by index; throws when they are too few. */
+export function plainKeys(count: number): ReadonlyMap<number, SecretKey> {
+  if (count < MIN_PLAIN_VALIDATORS) {
+    throw new RangeError(`at least ${MIN_PLAIN_VALIDATORS} plain validators are needed`);
+  }
+  return new Map(Array.from({ length: count }, (_, index) => [index, interopSecretKey(index)]));
+}

@@ -43,14 +43,14 @@ export class PlainValidators {
         const offsetMs = (this.#chain.slotMs * dueBps) / BASIS_POINTS;
         await this.#chain.clock.sleepUntil(this.#chain.slotStartMs(slot) + offsetMs, signal);
         if (signal.aborted) return;
-        this.#guard(slot, run);
+        this.guarded(slot, run);
       }
     }
   }
 
   /** All duties of a slot at once, for a virtual clock that stands in that slot. */
   runSlot(slot: number): void {
-    for (const { run } of this.#phases(slot)) this.#guard(slot, run);
+    for (const { run } of this.#phases(slot)) this.guarded(slot, run);
   }
 
   /** The block proposal of `slot`, when its proposer is a plain validator. */
@@ -134,7 +134,7 @@ export class PlainValidators {
   }
 
   /** One failing duty must not stop the chain, and must not go unseen either. */
-  #guard(slot: number, run: () => void): void {
+  guarded(slot: number, run: () => void): void {
     try {
       run();
     } catch (error) {

@@ -73,8 +73,9 @@ export class Heartbeats {
       labels: ["peer"],
     });
     parts.channel.on("heartbeat", (from, { signed }, answer) => this.#hear(from, signed, answer));
-    parts.network.onPath((peer, path) => {
-      if (path !== "none" && this.#timer !== null) this.#greet(peer);
+    parts.network.onPath((_peer, path) => {
+      // The new peer is greeted, and the others hear whom they can reach over this node.
+      if (path !== "none") this.tell();
     });
   }
 
@@ -101,6 +102,18 @@ export class Heartbeats {
   /** The newest heartbeat of each live peer. */
   live(peer: PeerIndex): Heartbeat | null {
     return this.#sessions.live(peer, this.#parts.clock.monotonic());
+  }
+
+  /** BEAT-4: a peer with a path that has not spoken yet may reach anybody. */
+  isBridged(peer: PeerIndex): boolean {
+    const { identity, network } = this.#parts;
+    for (let via = 0; via < identity.nodes; via++) {
+      if (via === identity.self || via === peer) continue;
+      const heartbeat = this.live(via);
+      if (heartbeat?.reaches.includes(peer) === true) return true;
+      if (heartbeat === null && network.path(via) !== "none") return true;
+    }
+    return false;
   }
 
   /** Why this process must not sign: its identity lives elsewhere. */
@@ -134,10 +147,6 @@ export class Heartbeats {
 
   #broadcast(isClosing: boolean): void {
     this.#parts.channel.broadcast({ kind: "heartbeat", signed: this.#sign(isClosing) });
-  }
-
-  #greet(peer: PeerIndex): void {
-    this.#parts.channel.send(peer, { kind: "heartbeat", signed: this.#sign(false) });
   }
 
   #sign(isClosing: boolean): SignedHeartbeat {

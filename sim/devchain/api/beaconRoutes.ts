@@ -184,7 +184,7 @@ interface ValidatorFilter {
 }
 
 /** An id that no validator has is left out, as the Beacon API says. */
-function listValidators(state: ChainState, filter: ValidatorFilter): ValidatorResponse[] {
+export function listValidators(state: ChainState, filter: ValidatorFilter): ValidatorResponse[] {
   const { validatorIds = [], statuses = [] } = filter;
   const indices =
     validatorIds.length > 0

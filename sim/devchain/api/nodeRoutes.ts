@@ -4,6 +4,7 @@ import type { ApplicationMethods } from "@lodestar/api/server";
 import { chainConfigToJson } from "@lodestar/config";
 import * as params from "@lodestar/params";
 import { toHex } from "../../../src/util/bytes.ts";
+import type { DevChain } from "../chain.ts";
 import type { NodeView } from "./nodeView.ts";
 
 export function createConfigRoutes({
@@ -11,15 +12,7 @@ export function createConfigRoutes({
 }: NodeView): Partial<ApplicationMethods<routes.config.Endpoints>> {
   const { config } = chain;
   return {
-    getSpec: async () => ({
-      data: {
-        ...specConstants(),
-        ...params.presetToJson(params.activePreset),
-        ...chainConfigToJson(config),
-        // The real length of a slot, which the state machine's config rounds up to a second.
-        SLOT_DURATION_MS: String(chain.slotMs),
-      },
-    }),
+    getSpec: async () => ({ data: specOf(chain) }),
     getForkSchedule: async () => ({
       data: Object.values(config.forks)
         .filter(({ epoch }) => epoch !== Number.POSITIVE_INFINITY)
@@ -32,6 +25,17 @@ export function createConfigRoutes({
     getDepositContract: async () => ({
       data: { chainId: config.DEPOSIT_CHAIN_ID, address: config.DEPOSIT_CONTRACT_ADDRESS },
     }),
+  };
+}
+
+/** All constants as `config/spec` has them. */
+export function specOf({ config, slotMs }: DevChain) {
+  return {
+    ...specConstants(),
+    ...params.presetToJson(params.activePreset),
+    ...chainConfigToJson(config),
+    // The real length of a slot, which the state machine's config rounds up to a second.
+    SLOT_DURATION_MS: String(slotMs),
   };
 }
 

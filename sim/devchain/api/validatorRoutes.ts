@@ -180,7 +180,7 @@ function setupRoutes({ chain }: NodeView): Partial<ValidatorMethods> {
   };
 }
 
-function listProposers(chain: DevChain, epoch: number): routes.validator.ProposerDutyList {
+export function listProposers(chain: DevChain, epoch: number): routes.validator.ProposerDutyList {
   const state = chain.dutyState(epoch);
   const { epochCtx } = state;
   const proposers =

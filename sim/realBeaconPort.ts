@@ -1,0 +1,189 @@
+/** The BeaconNode port over the dev chain, for one life of the node that asks. */
+import { FaultError } from "../src/domain/errors.ts";
+import { type PubKey, pubKeyOf, type Root, type Signature } from "../src/domain/keys.ts";
+import type { Epoch, Slot, ValidatorIndex } from "../src/domain/units.ts";
+import { decodeAttestationData } from "../src/eth2/attestationData.ts";
+import { type ProducedBlock, readSubmittedBlock, type SignedBlock } from "../src/eth2/blocks.ts";
+import type { AttestationData, SignedAttestation } from "../src/eth2/types.ts";
+import type {
+  AttesterDuties,
+  HeadEvent,
+  ItemFailure,
+  ProposerDuties,
+  ProposerPreparation,
+  ValidatorState,
+} from "../src/ports/beaconNode.ts";
+import { assert } from "../src/util/assert.ts";
+import { fromHex } from "../src/util/bytes.ts";
+import { BeaconLife } from "./beaconLife.ts";
+import type { BeaconPortOptions, MachineBeacon } from "./ground.ts";
+import type { RealBeaconNode } from "./realBeaconNode.ts";
+import { type InProcessChain, parseRoot } from "./realChain.ts";
+
+type Options = BeaconPortOptions & {
+  readonly view: RealBeaconNode;
+  readonly real: InProcessChain;
+  readonly judge: { offer(block: SignedBlock): void };
+};
+
+const WEI_PER_GWEI = 1_000_000_000n;
+
+export class RealBeaconPort implements MachineBeacon {
+  readonly #options: Options;
+  readonly #life: BeaconLife;
+
+  constructor(options: Options) {
+    this.#options = options;
+    this.#life = new BeaconLife(options.view.weather, options.clock);
+  }
+
+  kill(): void {
+    this.#life.kill();
+  }
+
+  async genesis(signal: AbortSignal) {
+    await this.#life.answer(signal);
+    const { genesisTime, genesisValidatorsRoot } = this.#options.facts;
+    return { genesisTime, genesisValidatorsRoot };
+  }
+
+  spec(signal: AbortSignal): Promise<Readonly<Record<string, unknown>>> {
+    return this.#ask(signal, (real) => real.spec());
+  }
+
+  syncStatus(signal: AbortSignal) {
+    return this.#ask(signal, ({ headSlot }) => {
+      return { headSlot, isSyncing: false, isElOffline: false };
+    });
+  }
+
+  validators(pubKeys: readonly PubKey[], signal: AbortSignal): Promise<readonly ValidatorState[]> {
+    return this.#ask(signal, (real) =>
+      real.validators(pubKeys).map(({ pubkey, index, status }) => {
+        return { pubKey: parsePubKey(pubkey), index, status };
+      }),
+    );
+  }
+
+  attesterDuties(
+    epoch: Epoch,
+    indices: readonly ValidatorIndex[],
+    signal: AbortSignal,
+  ): Promise<AttesterDuties> {
+    return this.#ask(signal, (real) => {
+      const { dependentRoot, duties } = real.attesterDuties(epoch, indices);
+      return {
+        dependentRoot: parseRoot(dependentRoot),
+        duties: duties.map(({ pubkey, ...duty }) => ({ ...duty, pubKey: parsePubKey(pubkey) })),
+      };
+    });
+  }
+
+  proposerDuties(epoch: Epoch, signal: AbortSignal): Promise<ProposerDuties> {
+    return this.#ask(signal, (real) => {
+      const { dependentRoot, duties } = real.proposerDuties(epoch);
+      return {
+        dependentRoot: parseRoot(dependentRoot),
+        duties: duties.map(({ pubkey, ...duty }) => ({ ...duty, pubKey: parsePubKey(pubkey) })),
+      };
+    });
+  }
+
+  attestationData(slot: Slot, signal: AbortSignal): Promise<AttestationData> {
+    return this.#ask(signal, (real) => {
+      const data = decodeAttestationData(real.attestationData(slot));
+      assert(data !== null, "the dev chain makes attestation data");
+      return data;
+    });
+  }
+
+  blockSlot(root: Root, signal: AbortSignal): Promise<Slot | null> {
+    return this.#ask(signal, (real) => real.slotOf(root));
+  }
+
+  produceBlock(
+    slot: Slot,
+    { randaoReveal }: { readonly randaoReveal: Signature },
+    signal: AbortSignal,
+  ): Promise<ProducedBlock> {
+    return this.#ask(signal, (real) => {
+      const { ssz, rewardGwei } = real.produce(slot, randaoReveal);
+      const consensusBlockValue = rewardGwei * WEI_PER_GWEI;
+      return {
+        fork: "fulu",
+        isBlinded: false,
+        executionPayloadValue: 0n,
+        consensusBlockValue,
+        ssz,
+      };
+    });
+  }
+
+  async submitAttestations(
+    attestations: readonly SignedAttestation[],
+    signal: AbortSignal,
+  ): Promise<readonly ItemFailure[]> {
+    await this.#life.answer(signal);
+    const { view, onSubmitted } = this.#options;
+    const { ledger, isRelied } = view.options;
+    const failures: ItemFailure[] = [];
+    for (const [index, attestation] of attestations.entries()) {
+      const message = view.weather.refuses ? "refused" : await ledger.attest(attestation, isRelied);
+      if (message !== null) failures.push({ index, message });
+    }
+    const slot = attestations[0]?.data.slot ?? 0;
+    const validators = attestations.map(({ validatorIndex }) => validatorIndex);
+    const taken = attestations.length - failures.length;
+    onSubmitted({ type: "attester", slot, validators, taken });
+    return failures;
+  }
+
+  async publishBlock(block: SignedBlock, signal: AbortSignal): Promise<void> {
+    await this.#life.answer(signal);
+    const { view, judge, onSubmitted } = this.#options;
+    const { ledger, isRelied } = view.options;
+    const submitted = readSubmittedBlock(block, { ssz: block.ssz() });
+    judge.offer(block);
+    const refusal = view.weather.refuses ? "refused" : await ledger.propose(submitted, isRelied);
+    const { slot, proposerIndex } = submitted;
+    const taken = refusal === null ? 1 : 0;
+    onSubmitted({ type: "proposer", slot, validators: [proposerIndex], taken });
+    if (refusal !== null) throw new FaultError("beacon_rejected", refusal);
+  }
+
+  prepareProposers(
+    preparations: readonly ProposerPreparation[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    return this.#ask(signal, (real) => {
+      for (const { validatorIndex, feeRecipient } of preparations) {
+        const bytes = fromHex(feeRecipient);
+        assert(bytes !== null, "the lock's fee recipients are hex");
+        real.prepareProposer(validatorIndex, bytes);
+      }
+    });
+  }
+
+  onHead(handler: (event: HeadEvent) => void, signal: AbortSignal): void {
+    this.#life.keep(this.#options.view.subscribe(handler), signal);
+  }
+
+  /** Asks the chain when the answer is due; what it refuses is a bad answer. */
+  async #ask<T>(signal: AbortSignal, question: (real: InProcessChain) => T): Promise<T> {
+    await this.#life.answer(signal);
+    const { real } = this.#options;
+    try {
+      return question(real);
+    } catch (error) {
+      const refusal = real.refusalIn(error);
+      if (refusal === null) throw error;
+      throw new FaultError("beacon_bad_response", refusal, { cause: error });
+    }
+  }
+}
+
+function parsePubKey(text: string): PubKey {
+  const bytes = fromHex(text);
+  assert(bytes !== null, "the dev chain names keys in hex");
+  return pubKeyOf(bytes);
+}
