@@ -29,7 +29,7 @@ describe("teku's requests: attestations", vectorOptions, () => {
     ["v1/beacon/postAttestationRequestBody", "/eth/v1/beacon/pool/attestations"],
     ["v2/beacon/postAttestationRequestBodyPHASE0", "/eth/v2/beacon/pool/attestations"],
   ] as const) {
-    test(`API-4: ${file}: read with the seat that it names, refused where it names none`, async (t) => {
+    test(`API-4: ${file} is read by its seat, and refused where it names none`, async (t) => {
       const seen: SubmittedAttestation[] = [];
       const node = scriptedNode({
         submitAttestations: async (items) => {
