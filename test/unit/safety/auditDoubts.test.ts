@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { VirtualDisk } from "../../../sim/virtualStore.ts";
 import { listAuditFiles, openAuditFiles } from "../../../src/adapters/storage/auditFiles.ts";
-import { sha256 } from "../../../src/crypto/sha256.ts";
+import { sha256Root } from "../../../src/crypto/sha256.ts";
 import { FaultError } from "../../../src/domain/errors.ts";
 import { AUDIT_SYNC_ROUNDS, MAX_AUDIT_LINES_PENDING } from "../../../src/domain/limits.ts";
 import { openAudit } from "../../../src/node/audit.ts";
@@ -42,7 +42,7 @@ async function problemsAfterPowerCut(disk: VirtualDisk): Promise<readonly string
   const clock = new VirtualClock(0);
   const audit = await openAudit({ store: disk.open(), clock, version: "test" }, slashing);
   const anchors = { start: NO_ENTRIES, head: audit.head, isGrowing: false };
-  const verifier = new AuditVerifier(anchors, sha256);
+  const verifier = new AuditVerifier(anchors, sha256Root);
   for (const { text, sequence } of disk.audit.lines) verifier.read(text, `line ${sequence}`);
   for (const { text, sequence } of audit.unprojected()) {
     if (sequence > verifier.last) verifier.read(text, `record ${sequence}`);
