@@ -183,7 +183,10 @@ export class Heartbeats {
     // Direct and gossiped copies of one heartbeat arrive side by side.
     if (heard.kind === "stale") return null;
     this.#remember(signed, answer);
-    if (heard.kind === "twin") this.#introduce(signed, heard.other);
+    if (heard.kind === "twin") {
+      if (heard.isCertain) this.#warnOfTwins(signed, heard.other);
+      this.#introduce(signed, heard.other);
+    }
     const live = this.#sessions.live(signed.author, clock.monotonic());
     if (live?.session === signed.heartbeat.session) this.#heard.emit(signed, answer);
     return null;
@@ -198,12 +201,16 @@ export class Heartbeats {
     this.#answers.set(author, answers);
   }
 
+  /** Not for a process that was killed and is back: there is nothing for anybody to look at. */
+  #warnOfTwins({ author, heartbeat }: SignedHeartbeat, other: SignedHeartbeat): void {
+    this.#parts.logger.warn("Two processes use one operator's identity at once; both are told.", {
+      peer: author,
+      sessions: [heartbeat.session, other.heartbeat.session],
+    });
+  }
+
   /** TWIN-1: each of the two hears of the other, signed by their common key. */
   #introduce(one: SignedHeartbeat, other: SignedHeartbeat): void {
-    this.#parts.logger.warn("Two processes use one operator's identity at once; both are told.", {
-      peer: one.author,
-      sessions: [one.heartbeat.session, other.heartbeat.session],
-    });
     const answers = this.#answers.get(one.author);
     answers?.get(one.heartbeat.session)?.({ kind: "heartbeat", signed: other });
     answers?.get(other.heartbeat.session)?.({ kind: "heartbeat", signed: one });
