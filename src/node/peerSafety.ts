@@ -5,7 +5,7 @@
 import type { Cluster } from "../cluster/cluster.ts";
 import type { Courier } from "../core/courier.ts";
 import type { Deadlines } from "../core/deadlines.ts";
-import { Heartbeats, type OwnState } from "../core/heartbeats.ts";
+import { GAVE_WAY, Heartbeats, type OwnState } from "../core/heartbeats.ts";
 import type { PartialSignatureExchange } from "../core/interfaces.ts";
 import { RollbackGuard } from "../core/rollbackGuard.ts";
 import { StatusChannel } from "../core/statusChannel.ts";
@@ -86,8 +86,7 @@ export class PeerSafety {
 
   /** TWIN-3: nothing is signed by the session that gave way, however long its process takes. */
   refusalOf(): RefusalReason | null {
-    if (this.#heartbeats?.isLost !== true) return null;
-    return { code: "identity_in_use", detail: this.#heartbeats.twinProblem ?? "" };
+    return this.#heartbeats?.isLost === true ? GAVE_WAY : null;
   }
 
   /** Whether somebody else may reach a peer that this node does not. */
