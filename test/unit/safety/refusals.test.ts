@@ -60,7 +60,7 @@ async function refusalOf(
 }
 
 /** What a node of a live cluster says before its peers have answered, and years after genesis. */
-async function guardOf(which: "wait" | "rollback"): Promise<RefusalReason | undefined> {
+async function guardOf(which: "wait" | "foreign" | "rollback"): Promise<RefusalReason | undefined> {
   const nodes = new NodeCluster();
   try {
     const { ports, store } = nodes.member(0);
@@ -69,9 +69,20 @@ async function guardOf(which: "wait" | "rollback"): Promise<RefusalReason | unde
     const slashing = await openSlashingStore(store, chain.genesisValidatorsRoot);
     const audit = await openAudit({ store, clock, version: "test" }, slashing);
     const deadlines = new Deadlines(clock, chain, ({ type }) => DUTY_KINDS[type]);
-    const common = { ...ports, clock, chain, cluster, slashing, audit, deadlines };
+    const precursors = { count: () => undefined };
+    const common = { ...ports, clock, chain, cluster, slashing, audit, deadlines, precursors };
     const peers = await openPeerSafety({ ...common, profile: nativeProfile });
-    return (which === "wait" ? peers.wait.refusalOf() : peers.rollback.refusalOf()) ?? undefined;
+    const duty = { slot: 0, type: "attester" } as const;
+    const data = new Uint8Array(128);
+    const { attester } = DUTY_KINDS;
+    const form = attester.consensus === "agree" ? attester.compact : undefined;
+    const message = form?.read(data, chain) ?? assert.fail("zeroes are a message");
+    peers.foreign.book.add({ duty, data, message, validator: 0 }, 0);
+    for (const sighting of peers.foreign.book.all) peers.foreign.book.hold(sighting);
+    const [validator] = cluster.validators;
+    assert(validator !== undefined);
+    const subject = { validator: 0, pubKey: validator.pubKey, duty };
+    return peers[which].refusalOf(subject) ?? undefined;
   } finally {
     nodes.stop();
   }
@@ -185,6 +196,11 @@ const REFUSALS: Readonly<Record<RefusalCode, Refused>> = {
     make: () => guardOf("rollback"),
     record: /0 of 2 needed peers have said what they saw this node sign; missing: 1, 2, 3/,
     remedy: /Check that enough peers run and are reachable/,
+  },
+  foreign_signer: {
+    make: () => guardOf("foreign"),
+    record: /^0x[0-9a-f]{96} signed .*nor a peer that it reached has explained it yet/,
+    remedy: /stop every other signer and run: coterie unfreeze/,
   },
   identity_in_use: {
     make: async () => GAVE_WAY,
