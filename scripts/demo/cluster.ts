@@ -198,8 +198,8 @@ function parseLine(line: string): Readonly<Record<string, unknown>> | null {
 }
 
 /**
- * Ports of loopback that are free now, all different. They lie below those from which a system takes
- * one for each outgoing connection: what was free there a moment ago often is not any more.
+ * Ports of loopback that are free now, all different. They lie below those from which a system
+ * takes one for each outgoing connection: what was free there a moment ago often is not any more.
  */
 export async function freePorts(count: number): Promise<readonly number[]> {
   const held = new Map<number, Server>();
