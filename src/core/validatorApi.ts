@@ -6,8 +6,8 @@ import type { AttesterDefinition, DutyDefinitions, UnsignedData } from "../domai
 import { type Duty, dutyId } from "../domain/duty.ts";
 import { Cancelled } from "../domain/errors.ts";
 import type { Signature } from "../domain/keys.ts";
-import { VC_WAIT_BPS } from "../domain/limits.ts";
-import { BASIS_POINTS, type CommitteeIndex, type Slot } from "../domain/units.ts";
+import { VC_BLOCK_WAIT_BPS, VC_WAIT_BPS } from "../domain/limits.ts";
+import { BASIS_POINTS, type BasisPoints, type CommitteeIndex, type Slot } from "../domain/units.ts";
 import type { DutyKind } from "../duties/kind.ts";
 import { attestationDataRoot, decodeAttestationData } from "../eth2/attestationData.ts";
 import { decodeProposal, type Proposal, type SubmittedBlock } from "../eth2/blocks.ts";
@@ -61,6 +61,27 @@ export class DutyValidatorApi implements SigningApi {
     return ok(fork.attestationIndex.signsCommittee ? { ...data, index: committee } : data);
   }
 
+  /**
+   * VC-8: a client that hears of a head asks at once and hangs up a quarter of a slot later, which
+   * may be before the last operator's beacon node has seen that head. Clients ask of themselves
+   * when the duty is due, so nothing is gained by holding a head back any longer.
+   */
+  async untilAttestable(slot: Slot, signal: AbortSignal): Promise<void> {
+    const { chain, clock, deadlines, dutyStore, scheduler, kindOf } = this.#parts;
+    const duty: Duty = { slot, type: "attester" };
+    if (slot !== chain.slotAt(clock.now()) || scheduler.definitions(duty).length === 0) return;
+    const dueAt = kindOf(duty).dueAt(chain, slot);
+    if (clock.now() >= dueAt) return;
+    const wait = abortAt(clock, dueAt, AbortSignal.any([signal, deadlines.signalOf(duty)]));
+    try {
+      await dutyStore.awaitData(duty, wait.signal);
+    } catch (error) {
+      if (!(error instanceof Cancelled)) throw error;
+    } finally {
+      wait.dispose();
+    }
+  }
+
   async submitAttestations(
     attestations: readonly SubmittedAttestation[],
     signal: AbortSignal,
@@ -83,7 +104,7 @@ export class DutyValidatorApi implements SigningApi {
     signal: AbortSignal,
   ): Promise<Result<Proposal, Denial>> {
     const { chain, scheduler, submissions, kindOf } = this.#parts;
-    const wait = this.#startWaiting({ slot, type: "proposer" }, signal);
+    const wait = this.#startWaiting({ slot, type: "proposer" }, VC_BLOCK_WAIT_BPS, signal);
     try {
       const duty: Duty = { slot, type: "randao" };
       const computed = await this.#decidedBy(duty, wait.signal);
@@ -171,7 +192,7 @@ export class DutyValidatorApi implements SigningApi {
   }
 
   async #decided(duty: Duty, signal: AbortSignal): Promise<Result<UnsignedData, Denial>> {
-    const wait = this.#startWaiting(duty, signal);
+    const wait = this.#startWaiting(duty, VC_WAIT_BPS, signal);
     try {
       return await this.#decidedBy(duty, wait.signal);
     } finally {
@@ -183,9 +204,9 @@ export class DutyValidatorApi implements SigningApi {
    * VC-2: a part of the slot at most, so that the client hears the reason and not nothing. Who asks
    * at the head event has not missed anything before the duty is due: rounds are counted from then.
    */
-  #startWaiting(duty: Duty, signal: AbortSignal): TimedSignal {
+  #startWaiting(duty: Duty, waitBps: BasisPoints, signal: AbortSignal): TimedSignal {
     const { chain, clock, kindOf } = this.#parts;
-    const waitMs = Math.floor((chain.spec.slotDurationMs * VC_WAIT_BPS) / BASIS_POINTS);
+    const waitMs = Math.floor((chain.spec.slotDurationMs * waitBps) / BASIS_POINTS);
     const from = Math.max(clock.now(), kindOf(duty).dueAt(chain, duty.slot));
     return abortAt(clock, from + waitMs, signal);
   }

@@ -169,6 +169,11 @@ export const AUDIT_SYNC_ROUNDS = 10;
  * what a thousand validators decide between two syncs of it. Of more, the rest stays in the store.
  */
 export const MAX_AUDIT_LINES_HELD = 5_000;
+/**
+ * Audit lines that wait for a batch while the store takes none, in number: some minutes of refusals
+ * of a large cluster, 2 MB. At the bound the node signs nothing (AUDIT-8).
+ */
+export const MAX_AUDIT_LINES_PENDING = 5_000;
 /** One audit file, in bytes: 40,000 entries, a hundred validators' day. */
 export const MAX_AUDIT_FILE_BYTES = 16 * 1024 * 1024;
 /** Audit files that are kept: a gigabyte. */
@@ -198,6 +203,12 @@ export const MAX_BACKUP_BYTES = 2 * 1024 * 1024 * 1024;
  * the quarter of a slot after which the most impatient client hangs up, with room for the answer.
  */
 export const VC_WAIT_BPS = 2_300;
+/**
+ * The same for a block, which some clients ask for once and wait for to the end of the slot: its
+ * last round ends after 5,500 basis points, and its bytes may have to be pulled then. A client with
+ * less patience hangs up and has lost nothing.
+ */
+export const VC_BLOCK_WAIT_BPS = 6_000;
 /** Body of a request to the Beacon API: the largest value as JSON, which doubles its bytes. */
 export const MAX_VC_BODY_BYTES = 2 * MAX_VALUE_BYTES + 1024 * 1024;
 /** Connections of validator clients: five clients with a dozen each, and event streams. */
