@@ -1,7 +1,7 @@
 /**
  * A child process that takes its first signature to the gate on a real data directory, says so when
  * its record is about to be written, and then what came of it: `node pausedSigner.ts DIRECTORY
- * [mutant]`. Whoever started it stops it in between. Afterwards it tries again until it is admitted.
+ * its record is about to be written, and then what came of it: `pausedSigner.ts DIRECTORY
  */
 import assert from "node:assert/strict";
 import { writeSync } from "node:fs";
