@@ -270,7 +270,7 @@ const LOCK_STALE: RefusalReason = {
   detail:
     "this process stood still for longer than another one waits before it takes the data " +
     "directory over (a suspended machine, or its clock was set). Nothing has to be done: it " +
-    "signs again after its next heartbeat if its token still stands in instance.lock.",
+    "signs again a few seconds later if its token still stands in instance.lock.",
 };
 const LOCK_LOST: RefusalReason = {
   code: "lock_lost",
