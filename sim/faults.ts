@@ -57,6 +57,8 @@ function begin(fault: Fault, targets: FaultTargets): End {
         machine.cutPower();
         return () => machine.powerOn();
       });
+    case "crash-at-write":
+      return onEach(struck(machines, fault), (machine) => machine.cutPowerAtWrite(fault));
     case "clock-skew":
       return onEach(struck(machines, fault), (machine) => {
         machine.shiftClock(fault.byMs);

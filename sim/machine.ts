@@ -20,7 +20,7 @@ import type { ClusterKeys } from "./keys.ts";
 import type { EventLoop } from "./loop.ts";
 import type { NetworkEnd } from "./networkEnd.ts";
 import type { SeededRandom } from "./random.ts";
-import type { DiskFault, SignerKind } from "./scenario.ts";
+import type { DiskFault, SignerKind, WriteCrash } from "./scenario.ts";
 import type { VirtualAuditFile } from "./virtualAuditFile.ts";
 import { VirtualClock } from "./virtualClock.ts";
 import type { VirtualNetwork } from "./virtualNetwork.ts";
@@ -181,6 +181,23 @@ export class Machine {
     this.#parts.network.unplug(this.self);
     life.auditFile.cutPower();
     this.#parts.watch.crashed(life.store.cutPower());
+  }
+
+  /** The same at a write to come, and power again a while later; the result calls it off. */
+  cutPowerAtWrite({ write, lands, downMs }: WriteCrash): () => void {
+    const { disk } = this;
+    const { loop } = this.#parts;
+    const number = disk.writes + write;
+    const strike: VirtualDisk["beforeWrite"] = (operations) => {
+      if (disk.writes !== number) return;
+      if (lands) disk.apply(operations);
+      this.cutPower();
+      loop.at(loop.now + downMs, () => this.powerOn());
+    };
+    disk.beforeWrite = strike;
+    return () => {
+      if (disk.beforeWrite === strike) disk.beforeWrite = () => undefined;
+    };
   }
 
   /** An orderly stop at the end of a run, after which nothing of the node may be left waiting. */

@@ -45,9 +45,16 @@ export type NetworkFault =
   /** Bytes per second; what does not fit waits, and beyond the queue's limit is dropped. */
   | ({ readonly kind: "capacity"; readonly bytesPerSecond: number } & Link);
 
+export type WriteCrash = {
+  readonly write: number;
+  readonly lands: boolean;
+  readonly downMs: Millis;
+};
 export type ProcessFault =
   /** A power cut: memory and unsynced writes are lost. The node starts again when it ends. */
   | ({ readonly kind: "crash" } & Struck)
+  /** The same at the n-th write from then on, for so long; `lands` when that one is on the disk. */
+  | ({ readonly kind: "crash-at-write" } & WriteCrash & Struck)
   /** The wall clock is off by this much, and comes back when it ends. */
   | ({ readonly kind: "clock-skew"; readonly byMs: Millis } & Struck)
   /** The wall clock steps by this much, for good; negative steps back. */

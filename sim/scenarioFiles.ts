@@ -56,6 +56,7 @@ const FAULT = z.discriminatedUnion("kind", [
   fault("clog", link),
   fault("capacity", { bytesPerSecond: count, ...link }),
   fault("crash", struck),
+  fault("crash-at-write", { write: count, lands: z.boolean(), downMs: delayMs, ...struck }),
   fault("clock-skew", { byMs: shiftMs, ...struck }),
   fault("clock-step", { byMs: shiftMs, ...struck }),
   fault("disk-fails", { rate, ...struck }),

@@ -16,12 +16,12 @@ import type { PeerIndex } from "../../src/domain/keys.ts";
 import type { Millis } from "../../src/domain/units.ts";
 import type { CeremonyChannel, Inbound, Network, Path } from "../../src/ports/network.ts";
 import { assert } from "../../src/util/assert.ts";
-import { decodeCeremonyFrame } from "../../src/wire/ceremony.ts";
 import { DkgChecker } from "../checkers/dkg.ts";
 import { EventLoop } from "../loop.ts";
 import { SeededRandom } from "../random.ts";
 import { VirtualClock } from "../virtualClock.ts";
 import { CeremonyDisk } from "./ceremonyDisk.ts";
+import { rogueNetwork } from "./rogueNetwork.ts";
 import { type Misdeeds, RogueOperator } from "./rogueOperator.ts";
 
 export type CeremonyScenario = {
@@ -53,7 +53,6 @@ type Life = {
   readonly abort: AbortController;
   readonly handlers: Map<CeremonyChannel, (frame: Inbound<CeremonyChannel>) => void>;
   readonly onPath: ((peer: PeerIndex, path: Path) => void)[];
-  rogue: RogueOperator | null;
 };
 
 export class CeremonyWorld {
@@ -131,7 +130,6 @@ export class CeremonyWorld {
       abort: new AbortController(),
       handlers: new Map(),
       onPath: [],
-      rogue: null,
     };
     this.#lives[node] = life;
     const storage = disk.powerOn();
@@ -191,16 +189,12 @@ export class CeremonyWorld {
     life: Life,
     misdeeds: Misdeeds | undefined,
   ): Network<CeremonyChannel> {
+    const rogue = this.#rogueOf(node, misdeeds);
     const isUp = (peer: PeerIndex): boolean => (this.#lives[peer] ?? null) !== null;
-    return {
+    const network: Network<CeremonyChannel> = {
       send: (peer, channel, bytes) => {
         if (this.#lives[node] !== life || !isUp(peer)) return false;
-        // The rogue's own machine is for show: it starves, and what it says stays here.
-        if (misdeeds !== undefined && channel === "ceremony") {
-          this.#wake(node, { life, misdeeds, frame: bytes });
-          return true;
-        }
-        if (channel === "ceremony") this.checker.sent(node, bytes);
+        if (channel === "ceremony" && rogue === null) this.checker.sent(node, bytes);
         this.#carry({ from: node, to: peer, channel, bytes });
         return true;
       },
@@ -212,26 +206,21 @@ export class CeremonyWorld {
       path: (peer) => (isUp(peer) ? "direct" : "none"),
       penalise: () => undefined,
     };
+    return rogue === null ? network : rogueNetwork(network, this.#lives.length, rogue);
   }
 
-  /** The rogue begins when his own machine would: then he knows which attempt it is. */
-  #wake(
+  #rogueOf(
     node: PeerIndex,
-    at: { readonly life: Life; readonly misdeeds: Misdeeds; readonly frame: Uint8Array },
-  ): void {
-    const decoded = decodeCeremonyFrame(at.frame, this.#publicKeys.length);
-    assert(decoded.ok, "the product's frames decode");
-    const { attempt } = decoded.value;
-    if (at.life.rogue?.view.config.facts.attempt === attempt) return;
-    const secretKey = this.#scenario.secretKeys[node];
-    assert(secretKey !== undefined, "the node is one of the scenario's");
-    const facts = this.#factsOf(attempt);
-    const seed = this.#random.fork(`rogue ${node} ${attempt}`).bytes(32);
-    const rogue = new RogueOperator({ facts, self: node, secretKey, seed }, at.misdeeds);
-    at.life.rogue = rogue;
-    for (const { to, frame } of rogue.start()) {
-      this.#carry({ from: node, to, channel: "ceremony", bytes: frame });
-    }
+    misdeeds: Misdeeds | undefined,
+  ): ((attempt: number) => RogueOperator) | null {
+    if (misdeeds === undefined) return null;
+    return (attempt) => {
+      const secretKey = this.#scenario.secretKeys[node];
+      assert(secretKey !== undefined, "the node is one of the scenario's");
+      const facts = this.#factsOf(attempt);
+      const seed = this.#random.fork(`rogue ${node} ${attempt}`).bytes(32);
+      return new RogueOperator({ facts, self: node, secretKey, seed }, misdeeds);
+    };
   }
 
   #carry(hop: {
@@ -248,11 +237,7 @@ export class CeremonyWorld {
       this.loop.at(this.loop.now + random.integer(...DELAY_MS), () => {
         const life = this.#lives[to];
         if (life === null || life === undefined) return;
-        if (life.rogue !== null && channel === "ceremony") {
-          for (const answer of life.rogue.receive(from, bytes)) {
-            this.#carry({ from: to, to: answer.to, channel, bytes: answer.frame });
-          }
-        } else life.handlers.get(channel)?.({ channel, from, via: "direct", bytes });
+        life.handlers.get(channel)?.({ channel, from, via: "direct", bytes });
       });
     }
   }

@@ -79,6 +79,7 @@ export class RogueOperator {
   readonly #echoed = new Set<CeremonyPhase>();
   #dealing: Dealing | null = null;
   #outgoing: RogueFrame[] = [];
+  readonly #said = new Map<string, RogueFrame[]>();
 
   constructor(config: RogueConfig, misdeeds: Misdeeds) {
     const record = new PublicRecord(config.facts);
@@ -93,8 +94,12 @@ export class RogueOperator {
 
   receive(from: PeerIndex, frame: Uint8Array): readonly RogueFrame[] {
     const decoded = decodeCeremonyFrame(frame, this.view.config.facts.shape.nodes);
-    if (!decoded.ok || decoded.value.content.kind !== "message") return [];
-    const { message, sealedShares } = decoded.value.content;
+    if (!decoded.ok) return [];
+    const { content } = decoded.value;
+    // What got lost he says again: his misdeed shall be heard, not his silence.
+    if (content.kind === "want") return this.#said.get(saidTo(from, content.want.phase)) ?? [];
+    if (content.kind !== "message") return [];
+    const { message, sealedShares } = content;
     this.view.record.add(message);
     if (sealedShares !== null && from === message.author) {
       this.view.sealed.set(from, sealedShares);
@@ -131,7 +136,7 @@ export class RogueOperator {
       own ??= message;
       const sealed = this.#dealing?.sealedShares[to] ?? null;
       const beside = phase === "reveal" ? sealedShares(sealed, to) : null;
-      this.#send(to, { kind: "message", message, sealedShares: beside });
+      this.#send(to, phase, { kind: "message", message, sealedShares: beside });
     }
     // To himself he says what he said first; where nobody would accept it, he stops here.
     this.view.record.add(own ?? signMessageAs(this.view, phase, honest));
@@ -144,7 +149,7 @@ export class RogueOperator {
     const { echo = (same: CeremonyEcho) => same } = this.#misdeeds;
     for (const to of this.#peers()) {
       const said = echo(honest, { to, view: this.view });
-      if (said !== null) this.#send(to, { kind: "echo", echo: said });
+      if (said !== null) this.#send(to, phase, { kind: "echo", echo: said });
     }
   }
 
@@ -202,10 +207,17 @@ export class RogueOperator {
     );
   }
 
-  #send(to: PeerIndex, content: CeremonyContent): void {
+  #send(to: PeerIndex, phase: CeremonyPhase, content: CeremonyContent): void {
     const { definitionHash, attempt } = this.view.config.facts;
-    this.#outgoing.push({ to, frame: encodeCeremonyFrame({ definitionHash, attempt, content }) });
+    const frame = { to, frame: encodeCeremonyFrame({ definitionHash, attempt, content }) };
+    this.#outgoing.push(frame);
+    const key = saidTo(to, phase);
+    this.#said.set(key, [...(this.#said.get(key) ?? []), frame]);
   }
+}
+
+function saidTo(peer: PeerIndex, phase: CeremonyPhase): string {
+  return `${peer}/${phase}`;
 }
 
 /** The message of a phase with any body, signed. */

@@ -2,6 +2,7 @@
 import { createAgreement } from "./agreement.ts";
 import { createBounds } from "./bounds.ts";
 import type { CheckContext, Checker, CheckKind } from "./checker.ts";
+import { createDurability } from "./durability.ts";
 import { createLeaks } from "./leaks.ts";
 import { createLiveness } from "./liveness.ts";
 import { createSlashing } from "./slashing.ts";
@@ -17,6 +18,7 @@ type Row = {
 const ROWS: readonly Row[] = [
   { name: "agreement", kind: "correctness", create: createAgreement },
   { name: "slashing", kind: "correctness", create: createSlashing },
+  { name: "durability", kind: "correctness", create: createDurability },
   { name: "validity", kind: "correctness", create: createValidity },
   { name: "standing", kind: "correctness", create: createStanding },
   { name: "bounds", kind: "correctness", create: createBounds },

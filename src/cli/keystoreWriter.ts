@@ -14,6 +14,8 @@ export type KeystoreStyle = {
   readonly kdf: KeystoreKdf;
   readonly keystoreMode: number;
   readonly passwordMode: number;
+  /** Called after each; a line on the terminal counts where absent. */
+  readonly onWritten?: (done: number) => void;
 };
 
 /** EIP-2334 path that Charon writes for every key. */
@@ -25,10 +27,11 @@ const PROGRESS_MS = 200;
 
 export async function writeKeystores(
   keystores: readonly KeystoreToWrite[],
-  { kdf, keystoreMode, passwordMode }: KeystoreStyle,
+  { kdf, keystoreMode, passwordMode, onWritten }: KeystoreStyle,
 ): Promise<void> {
   const waiting = [...keystores];
-  const progress = createProgress("keystores", waiting.length);
+  const progress = onWritten === undefined ? createProgress("keystores", waiting.length) : null;
+  let done = 0;
   const writeNext = async (): Promise<void> => {
     for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) {
       const { secret, base } = item;
@@ -36,11 +39,12 @@ export async function writeKeystores(
       const options = { secret, password, random: systemRandom, kdf, path: KEY_PATH } as const;
       await writeNew(`${base}.json`, await encryptKeystore(options), keystoreMode);
       await writeNew(`${base}.txt`, password, passwordMode);
-      progress.advance();
+      progress?.advance();
+      onWritten?.(++done);
     }
   };
   await Promise.all(Array.from({ length: PARALLEL_KEYSTORES }, writeNext));
-  progress.end();
+  progress?.end();
 }
 
 /** Synced: a key that is gone after a power cut is money that is gone. */

@@ -26,6 +26,8 @@ type CourierParts = {
   readonly identity: Identity;
   readonly profile: Profile;
   readonly scope: Scope;
+  /** BEAT-4: whether somebody else may reach a peer that this node does not. */
+  readonly isBridged: (peer: PeerIndex) => boolean;
   readonly logger: Logger;
   readonly metrics: Metrics;
 };
@@ -44,21 +46,22 @@ export class Courier {
   }
 
   /**
-   * `bytes` may differ by peer. `gossipPayloads` is asked for only when some peer has no path.
+   * `bytes` may differ by peer. `gossipPayloads` is asked for only when some peer has no path and
+   * gossip may have one.
    */
   broadcast(
     channel: Channel,
     bytes: Uint8Array | ((peer: PeerIndex) => Uint8Array),
     gossipPayloads: () => readonly Uint8Array[],
   ): void {
-    const { network, identity } = this.#parts;
-    let isCutOff = false;
+    const { network, identity, isBridged } = this.#parts;
+    let isWanted = false;
     for (let peer = 0; peer < identity.nodes; peer++) {
       if (peer === identity.self) continue;
       const own = typeof bytes === "function" ? bytes(peer) : bytes;
-      if (!network.send(peer, channel, own)) isCutOff = true;
+      if (!network.send(peer, channel, own)) isWanted ||= isBridged(peer);
     }
-    if (!isCutOff) return;
+    if (!isWanted) return;
     for (const payload of gossipPayloads()) this.gossip(channel, payload);
   }
 

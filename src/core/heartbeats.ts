@@ -73,8 +73,9 @@ export class Heartbeats {
       labels: ["peer"],
     });
     parts.channel.on("heartbeat", (from, { signed }, answer) => this.#hear(from, signed, answer));
-    parts.network.onPath((peer, path) => {
-      if (path !== "none" && this.#timer !== null) this.#greet(peer);
+    parts.network.onPath((_peer, path) => {
+      // The new peer is greeted, and the others hear whom they can reach over this node.
+      if (path !== "none") this.tell();
     });
   }
 
@@ -101,6 +102,18 @@ export class Heartbeats {
   /** The newest heartbeat of each live peer. */
   live(peer: PeerIndex): Heartbeat | null {
     return this.#sessions.live(peer, this.#parts.clock.monotonic());
+  }
+
+  /** BEAT-4: a peer with a path that has not spoken yet may reach anybody. */
+  isBridged(peer: PeerIndex): boolean {
+    const { identity, network } = this.#parts;
+    for (let via = 0; via < identity.nodes; via++) {
+      if (via === identity.self || via === peer) continue;
+      const heartbeat = this.live(via);
+      if (heartbeat?.reaches.includes(peer) === true) return true;
+      if (heartbeat === null && network.path(via) !== "none") return true;
+    }
+    return false;
   }
 
   /** Why this process must not sign: its identity lives elsewhere. */
@@ -134,10 +147,6 @@ export class Heartbeats {
 
   #broadcast(isClosing: boolean): void {
     this.#parts.channel.broadcast({ kind: "heartbeat", signed: this.#sign(isClosing) });
-  }
-
-  #greet(peer: PeerIndex): void {
-    this.#parts.channel.send(peer, { kind: "heartbeat", signed: this.#sign(false) });
   }
 
   #sign(isClosing: boolean): SignedHeartbeat {
@@ -174,7 +183,10 @@ export class Heartbeats {
     // Direct and gossiped copies of one heartbeat arrive side by side.
     if (heard.kind === "stale") return null;
     this.#remember(signed, answer);
-    if (heard.kind === "twin") this.#introduce(signed, heard.other);
+    if (heard.kind === "twin") {
+      if (heard.isCertain) this.#warnOfTwins(signed, heard.other);
+      this.#introduce(signed, heard.other);
+    }
     const live = this.#sessions.live(signed.author, clock.monotonic());
     if (live?.session === signed.heartbeat.session) this.#heard.emit(signed, answer);
     return null;
@@ -189,12 +201,16 @@ export class Heartbeats {
     this.#answers.set(author, answers);
   }
 
+  /** Not for a process that was killed and is back: there is nothing for anybody to look at. */
+  #warnOfTwins({ author, heartbeat }: SignedHeartbeat, other: SignedHeartbeat): void {
+    this.#parts.logger.warn("Two processes use one operator's identity at once; both are told.", {
+      peer: author,
+      sessions: [heartbeat.session, other.heartbeat.session],
+    });
+  }
+
   /** TWIN-1: each of the two hears of the other, signed by their common key. */
   #introduce(one: SignedHeartbeat, other: SignedHeartbeat): void {
-    this.#parts.logger.warn("Two processes use one operator's identity at once; both are told.", {
-      peer: one.author,
-      sessions: [one.heartbeat.session, other.heartbeat.session],
-    });
     const answers = this.#answers.get(one.author);
     answers?.get(one.heartbeat.session)?.({ kind: "heartbeat", signed: other });
     answers?.get(other.heartbeat.session)?.({ kind: "heartbeat", signed: one });

@@ -17,10 +17,13 @@ export type Heard =
   | { readonly kind: "stale" }
   /** The one live session of its operator. */
   | { readonly kind: "live" }
-  /** A second one beside `other`, which lives, too. */
-  | { readonly kind: "twin"; readonly other: SignedHeartbeat };
+  /**
+   * A second one beside `other`, which lives, too, as far as anybody can tell: only where it spoke
+   * again since the newer one began it is `certain` that it was not killed a moment ago.
+   */
+  | { readonly kind: "twin"; readonly other: SignedHeartbeat; readonly isCertain: boolean };
 
-type Life = { readonly signed: SignedHeartbeat; readonly heardAt: Millis };
+type Life = { readonly signed: SignedHeartbeat; readonly since: Millis; readonly heardAt: Millis };
 type Known = {
   /** The session that is answered: the first one, until it falls silent. */
   live: Life | null;
@@ -38,7 +41,8 @@ export class Sessions {
     const { session, number, isClosing } = signed.heartbeat;
     if (number <= (known.lastNumbers.get(session) ?? 0)) return { kind: "stale" };
     known.lastNumbers.set(session, number);
-    const life = { signed, heardAt: now };
+    const before = [known.live, known.other].find((each) => sessionOf(each) === session);
+    const life = { signed, since: before?.since ?? now, heardAt: now };
     const isFirst = !isAlive(known.live, now) || sessionOf(known.live) === session;
     if (isFirst) {
       if (sessionOf(known.other) === session) known.other = null;
@@ -48,7 +52,8 @@ export class Sessions {
     }
     const beside = isFirst ? known.other : known.live;
     if (isClosing || beside === null || !isAlive(beside, now)) return { kind: "live" };
-    return { kind: "twin", other: beside.signed };
+    const isCertain = beside.heardAt > life.since && now > beside.since;
+    return { kind: "twin", other: beside.signed, isCertain };
   }
 
   /** The newest heartbeat of the operator's live session; null while none lives. */

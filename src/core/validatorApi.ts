@@ -61,6 +61,27 @@ export class DutyValidatorApi implements SigningApi {
     return ok(fork.attestationIndex.signsCommittee ? { ...data, index: committee } : data);
   }
 
+  /**
+   * VC-8: a client that hears of a head asks at once and hangs up a quarter of a slot later, which
+   * may be before the last operator's beacon node has seen that head. Clients ask of themselves
+   * when the duty is due, so nothing is gained by holding a head back any longer.
+   */
+  async untilAttestable(slot: Slot, signal: AbortSignal): Promise<void> {
+    const { chain, clock, deadlines, dutyStore, scheduler, kindOf } = this.#parts;
+    const duty: Duty = { slot, type: "attester" };
+    if (slot !== chain.slotAt(clock.now()) || scheduler.definitions(duty).length === 0) return;
+    const dueAt = kindOf(duty).dueAt(chain, slot);
+    if (clock.now() >= dueAt) return;
+    const wait = abortAt(clock, dueAt, AbortSignal.any([signal, deadlines.signalOf(duty)]));
+    try {
+      await dutyStore.awaitData(duty, wait.signal);
+    } catch (error) {
+      if (!(error instanceof Cancelled)) throw error;
+    } finally {
+      wait.dispose();
+    }
+  }
+
   async submitAttestations(
     attestations: readonly SubmittedAttestation[],
     signal: AbortSignal,

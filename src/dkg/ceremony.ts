@@ -272,8 +272,15 @@ export class Ceremony {
       this.#effects.reject(from, refusal("too_early", `of attempt ${attempt}`));
       return;
     }
-    const reason = `operator ${from} began attempt ${attempt}`;
-    this.#abort({ reason, culprit: null, blame: null, missing: [from] });
+    // Who left may have waited a moment longer than this node, and for the same operators.
+    const silent = this.#state.silent().filter((peer) => peer !== from);
+    const awaited =
+      silent.length === 0
+        ? ""
+        : `, with no word of ${operators(silent)} in the ${this.phase} phase`;
+    const reason = `operator ${from} began attempt ${attempt}${awaited}`;
+    const missing = silent.length === 0 ? [from] : silent;
+    this.#abort({ reason, culprit: null, blame: null, missing });
   }
 
   #takeDeadline(phase: CeremonyPhase): void {
@@ -289,8 +296,7 @@ export class Ceremony {
     const missing = state.silent();
     if (missing.length === 0) this.#effects.push({ kind: "setTimer", phase });
     else {
-      const who = missing.map((peer) => `operator ${peer}`).join(", ");
-      const reason = `${who} said nothing in the ${phase} phase`;
+      const reason = `${operators(missing)} said nothing in the ${phase} phase`;
       this.#abort({ reason, culprit: null, blame: null, missing });
     }
   }
@@ -480,6 +486,10 @@ function refusal(code: RejectionReason["code"], detail: string): RejectionReason
 
 function orderOf(phase: CeremonyPhase): number {
   return CEREMONY_PHASES.indexOf(phase);
+}
+
+function operators(peers: readonly PeerIndex[]): string {
+  return peers.map((peer) => `operator ${peer}`).join(", ");
 }
 
 function nameOf(culprit: PeerIndex, reason: string): string {

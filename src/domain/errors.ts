@@ -183,6 +183,11 @@ export const ERRORS = {
     httpStatus: 412,
     message: "the slashing record could not be made durable, so nothing is signed",
   },
+  audit_full: {
+    kind: "refusal",
+    httpStatus: 412,
+    message: "the audit log cannot be written any more, so nothing is signed",
+  },
   // The world failed.
   beacon_unreachable: {
     kind: "fault",

@@ -169,6 +169,11 @@ export const AUDIT_SYNC_ROUNDS = 10;
  * what a thousand validators decide between two syncs of it. Of more, the rest stays in the store.
  */
 export const MAX_AUDIT_LINES_HELD = 5_000;
+/**
+ * Audit lines that wait for a batch while the store takes none, in number: some minutes of refusals
+ * of a large cluster, 2 MB. At the bound the node signs nothing (AUDIT-8).
+ */
+export const MAX_AUDIT_LINES_PENDING = 5_000;
 /** One audit file, in bytes: 40,000 entries, a hundred validators' day. */
 export const MAX_AUDIT_FILE_BYTES = 16 * 1024 * 1024;
 /** Audit files that are kept: a gigabyte. */

@@ -42,6 +42,7 @@ import type { SafetyGate } from "../safety/gate.ts";
 import type { Precursors } from "../safety/precursors.ts";
 import { assert } from "../util/assert.ts";
 import type { Profile, Scope } from "../wire/profile.ts";
+import type { PeerSafety } from "./peerSafety.ts";
 
 export type BuildParts = Ports & {
   readonly cluster: Cluster;
@@ -58,6 +59,7 @@ export type BuildParts = Ports & {
   readonly archive: DecidedArchive;
   /** Resolves once this node may sign at all after its start (WITNESS-3). */
   readonly untilWitnessed: (signal: AbortSignal) => Promise<void>;
+  readonly peers: Pick<PeerSafety, "isBridged">;
   /** Aborts when the node stops. */
   readonly signal: AbortSignal;
 };
@@ -90,7 +92,12 @@ export function buildComponents(parts: BuildParts): Built {
     lockHash: cluster.lockHash,
   };
   const tracker = new DutyTracker(parts);
-  const courier = new Courier({ ...parts, profile, scope });
+  const courier = new Courier({
+    ...parts,
+    profile,
+    scope,
+    isBridged: (peer) => parts.peers.isBridged(peer),
+  });
   const evidence = new Evidence(store, logger, background);
   const { validators } = cluster;
   const resumed = [...parts.archive.duties, ...parts.votes.interruptedDuties()];

@@ -90,6 +90,11 @@ export class PeerSafety {
     return { code: "identity_in_use", detail: this.#heartbeats.twinProblem ?? "" };
   }
 
+  /** Whether somebody else may reach a peer that this node does not. */
+  isBridged(peer: PeerIndex): boolean {
+    return this.#heartbeats?.isBridged(peer) ?? true;
+  }
+
   /** In words for readiness. */
   get problems(): readonly string[] {
     return [this.#heartbeats?.twinProblem ?? null, this.wait.problem, this.rollback.problem].filter(

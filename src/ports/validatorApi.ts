@@ -19,6 +19,11 @@ export interface ValidatorApi {
     committee: CommitteeIndex,
     signal: AbortSignal,
   ): Promise<Result<AttestationData, Denial>>;
+  /**
+   * Resolves once who asks for the slot's attestation data is answered at once, when the cluster
+   * attests in it and it is the current one; when the duty is due at the latest.
+   */
+  untilAttestable(slot: Slot, signal: AbortSignal): Promise<void>;
   /** Partial signatures of a client's key shares: null where one was taken, in their order. */
   submitAttestations(
     attestations: readonly SubmittedAttestation[],

@@ -24,14 +24,17 @@ import { CHAIN, pubKey, root, sign, vote } from "./slashing.ts";
 const ADDRESS = `0x${"a1".repeat(20)}` as const;
 
 /** Data directories `node0` to `node3` in `folder`. */
-export async function makeSquad(folder: string): Promise<void> {
+export async function makeSquad(
+  folder: string,
+  forkVersion: `0x${string}` = "0x10000038",
+): Promise<void> {
   await createClusterFiles({
     name: "coterie",
     clusterDir: folder,
     nodes: 4,
     threshold: 3,
     validators: 2,
-    forkVersion: "0x10000038",
+    forkVersion,
     feeRecipients: [ADDRESS, ADDRESS],
     withdrawalAddresses: [ADDRESS, ADDRESS],
     hasInsecureKeys: true,

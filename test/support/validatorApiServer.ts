@@ -1,5 +1,6 @@
 /** The Beacon API server between a scripted node and a beacon node that behaves as a test asks. */
 import assert from "node:assert/strict";
+import { get, type IncomingMessage } from "node:http";
 import type { TestContext } from "node:test";
 import { VirtualStore } from "../../sim/virtualStore.ts";
 import {
@@ -30,6 +31,7 @@ const UNDECIDED: Denial = { code: "undecided", detail: "9/attester: it is fetche
 export function scriptedNode(changes: Partial<ValidatorApi> = {}): ValidatorApi {
   return {
     attestationData: async () => err(UNDECIDED),
+    untilAttestable: async () => undefined,
     submitAttestations: async (items) => items.map(() => null),
     proposal: async () => err(UNDECIDED),
     submitBlock: async () => null,
@@ -98,4 +100,18 @@ export function upstreamsOf(...urls: readonly string[]): BeaconUpstreams {
       throw first;
     },
   };
+}
+
+/** A client's event stream; `text` is all that came. */
+export async function openEvents(url: string): Promise<{ text: () => string; close: () => void }> {
+  let text = "";
+  const call = get(url);
+  call.on("error", () => undefined);
+  const response = await new Promise<IncomingMessage>((resolve) => call.once("response", resolve));
+  assert.equal(response.statusCode, 200);
+  response.on("error", () => undefined);
+  response.on("data", (chunk: Buffer) => {
+    text += chunk.toString();
+  });
+  return { text: () => text, close: () => call.destroy() };
 }

@@ -6,15 +6,19 @@
 import type { ServerResponse } from "node:http";
 import { createParser } from "eventsource-parser";
 import { Cancelled, FaultError } from "../../domain/errors.ts";
-import { MAX_EVENT_TOPICS } from "../../domain/limits.ts";
+import { MAX_EVENT_TOPICS, MAX_JSON_DEPTH } from "../../domain/limits.ts";
 import type { Millis } from "../../domain/units.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Logger } from "../../ports/logger.ts";
+import type { ValidatorApi } from "../../ports/validatorApi.ts";
+import { parseQuotedJson } from "../../util/json.ts";
 import { HttpProblem, type VcRequest } from "./exchange.ts";
 import { discard, type UpstreamClient } from "./upstreamClient.ts";
 
 export type EventStreamParts = {
   readonly upstream: UpstreamClient;
+  /** Null until the node runs. */
+  readonly api: () => Pick<ValidatorApi, "untilAttestable"> | null;
   readonly clock: Clock;
   readonly logger: Logger;
 };
@@ -27,6 +31,9 @@ const KEEP_ALIVE_MS: Millis = 12_000;
 const MAX_EVENT_CHARACTERS = 1024 * 1024;
 /** What one slow client may make us hold before its stream is ended. */
 const MAX_UNSENT_BYTES = 4 * 1024 * 1024;
+
+/** VC-8: topics on which clients hear that it is time to attest. */
+const HEAD_TOPICS: ReadonlySet<string> = new Set(["head", "head_v2", "block", "block_gossip"]);
 
 type Topic = { readonly name: string; readonly body: AsyncIterable<Buffer> };
 
@@ -123,16 +130,14 @@ async function followTopic(first: Topic, follower: Follower): Promise<void> {
   }
 }
 
-/** Passes whole events on until the stream ends; false when there was none. */
-async function relay({ name, body }: Topic, { send, signal, logger }: Follower): Promise<boolean> {
+/** Passes whole events on, in their order, until the stream ends; false when there was none. */
+async function relay({ name, body }: Topic, follower: Follower): Promise<boolean> {
+  const { send, signal, logger } = follower;
   let hasEvents = false;
+  const arrived: { readonly event: string; readonly data: string }[] = [];
   const parser = createParser({
     maxBufferSize: MAX_EVENT_CHARACTERS,
-    onEvent: ({ event, data }) => {
-      hasEvents = true;
-      const lines = data.split("\n").map((line) => `data: ${line}\n`);
-      send(`event: ${event ?? name}\n${lines.join("")}\n`);
-    },
+    onEvent: ({ event = name, data }) => arrived.push({ event, data }),
     onError: (error) => {
       if (error.type !== "max-buffer-size-exceeded") return;
       throw new FaultError("beacon_bad_response", `an event of topic ${name} is too large`);
@@ -140,13 +145,38 @@ async function relay({ name, body }: Topic, { send, signal, logger }: Follower):
   });
   const decoder = new TextDecoder();
   try {
-    for await (const chunk of body) parser.feed(decoder.decode(chunk, { stream: true }));
+    for await (const chunk of body) {
+      parser.feed(decoder.decode(chunk, { stream: true }));
+      for (const { event, data } of arrived.splice(0)) {
+        hasEvents = true;
+        if (HEAD_TOPICS.has(name)) await untilAttestable(data, follower);
+        const lines = data.split("\n").map((line) => `data: ${line}\n`);
+        send(`event: ${event}\n${lines.join("")}\n`);
+      }
+    }
   } catch (error) {
     if (signal.aborted) return hasEvents;
     if (!(error instanceof Error && "code" in error)) throw error;
     logger.debug("An event stream broke.", { topic: name, reason: String(error.code) });
   }
   return hasEvents;
+}
+
+/** VC-8. An event that names no slot is nobody's signal to attest. */
+async function untilAttestable(data: string, { api, signal }: Follower): Promise<void> {
+  const slot = Number(slotIn(parseEvent(data)));
+  if (Number.isSafeInteger(slot)) await api()?.untilAttestable(slot, signal);
+}
+
+function parseEvent(data: string): unknown {
+  const parsed = parseQuotedJson(data, MAX_JSON_DEPTH);
+  return parsed.ok ? parsed.value : null;
+}
+
+/** The second version of the topic has its members one level deeper. */
+function slotIn(event: unknown): unknown {
+  const { slot, data } = Object(event);
+  return slot ?? Object(data).slot;
 }
 
 async function keepAlive(

@@ -18,8 +18,21 @@ export type BoardOptions = {
   readonly self: PeerIndex;
   readonly style: BoardStyle;
   readonly now: () => Millis;
+  /** Of the terminal: a row that wraps would be two. */
+  readonly columns: () => number;
   readonly write: (text: string) => void;
 };
+
+/** What the board shows besides: key shares on their way to the disk and back. */
+type KeystoreReport = {
+  readonly kind: "keystores";
+  readonly done: number;
+  readonly total: number;
+  readonly leftMs: Millis;
+};
+type BoardReport = CeremonyReport | KeystoreReport;
+
+const KEYSTORES_MS: Millis = 500;
 
 /** A clock that is further off than this deserves a word. */
 const CLOCK_WARNING_MS: Millis = 2_000;
@@ -31,6 +44,9 @@ export class Board {
   readonly #options: BoardOptions;
   #seats: readonly Seat[] = [];
   #progress: CeremonyProgress | null = null;
+  #keystores: KeystoreReport | null = null;
+  /** Who has written his files; null before this node has. */
+  #confirmed: readonly PeerIndex[] | null = null;
   #attempt = 0;
   #drawn = 0;
   readonly #told = new Map<string, string>();
@@ -39,24 +55,48 @@ export class Board {
     this.#options = options;
   }
 
-  show(report: CeremonyReport): void {
-    if (report.kind === "lobby") this.#seats = report.seats;
-    if (report.kind === "attempt") {
-      this.#attempt = report.attempt;
-      this.#progress = null;
-    }
-    if (report.kind === "progress") this.#progress = report.progress;
+  show(report: BoardReport): void {
+    this.#remember(report);
     const { style, write } = this.#options;
     if (style === "json") this.#showJson(report);
     else if (style === "terminal") this.#redraw(report);
     else for (const line of this.#linesOf(report)) write(`${line}\n`);
   }
 
-  #showJson(report: CeremonyReport): void {
+  #remember(report: BoardReport): void {
+    switch (report.kind) {
+      case "lobby":
+        this.#seats = report.seats;
+        return;
+      case "attempt":
+        this.#attempt = report.attempt;
+        this.#progress = null;
+        this.#keystores = null;
+        return;
+      case "progress":
+        this.#progress = report.progress;
+        return;
+      case "keystores":
+        this.#keystores = report;
+        return;
+      case "published":
+        this.#confirmed = [];
+        return;
+      case "confirmed":
+        this.#confirmed = report.peers;
+        return;
+      case "rejected":
+      case "ended":
+        return;
+    }
+  }
+
+  #showJson(report: BoardReport): void {
     const value = jsonOf(report);
     const { kind } = report;
     // A lobby is reported with every hello; only its changes are news.
-    const text = JSON.stringify(kind === "lobby" ? { ...value, seats: this.#stable() } : value);
+    const stable = kind === "keystores" ? tenthsOf(report) : value;
+    const text = JSON.stringify(kind === "lobby" ? { ...value, seats: this.#stable() } : stable);
     if (!this.#isNews(kind, text)) return;
     const at = new Date(this.#options.now()).toISOString();
     this.#options.write(`${JSON.stringify({ at, ...value })}\n`);
@@ -66,10 +106,11 @@ export class Board {
     return this.#seats.map((seat) => ({ ...seat, clockOffsetMs: clockStep(seat) }));
   }
 
-  #linesOf(report: CeremonyReport): readonly string[] {
+  #linesOf(report: BoardReport): readonly string[] {
     if (report.kind !== "lobby") {
       const text = sentenceOf(report);
-      return text !== "" && this.#isNews(report.kind, text) ? [text] : [];
+      const news = report.kind === "keystores" ? `${tenthsOf(report)}` : text;
+      return text !== "" && this.#isNews(report.kind, news) ? [text] : [];
     }
     return this.#seats.flatMap((seat) => {
       const stable = { ...seat, clockOffsetMs: clockStep(seat) };
@@ -85,10 +126,11 @@ export class Board {
   }
 
   /** Sentences scroll by above; the board stays at the bottom. */
-  #redraw(report: CeremonyReport): void {
-    const isBoard = report.kind === "lobby" || report.kind === "progress";
+  #redraw(report: BoardReport): void {
+    const isBoard = ["lobby", "progress", "keystores"].includes(report.kind);
     const sentence = isBoard ? "" : sentenceOf(report);
-    const rows = this.#rows();
+    const columns = this.#options.columns();
+    const rows = this.#rows().map((row) => cut(row, columns));
     const up = this.#drawn > 0 ? `\x1b[${this.#drawn}A\x1b[J` : "";
     this.#options.write(`${up}${sentence === "" ? "" : `${sentence}\n`}${rows.join("\n")}\n`);
     this.#drawn = rows.length;
@@ -104,12 +146,41 @@ export class Board {
       return `  ${mark} ${String(i).padStart(2)}  ${text}`;
     });
     const attempt = this.#attempt === 0 ? "" : `  attempt ${this.#attempt}`;
-    return [
-      `${definition.name}  ${fingerprint}${attempt}`,
-      ...rows,
-      this.#progress === null ? "  in the lobby" : `  ${phaseBar(this.#progress)}`,
-    ];
+    return [`${definition.name}  ${fingerprint}${attempt}`, ...rows, `  ${this.#stand()}`];
   }
+
+  /** What there is to wait for, in one line. */
+  #stand(): string {
+    const { definition, self } = this.#options;
+    const confirmed = this.#confirmed;
+    if (confirmed !== null) {
+      const missing = [...definition.operators.keys()].filter(
+        (peer) => peer !== self && !confirmed.includes(peer),
+      );
+      const others = missing.length === 0 ? "" : `: waiting for ${operators(missing)}`;
+      return `${barOf(CEREMONY_PHASES.length)} files written${others}`;
+    }
+    if (this.#progress === null) return "in the lobby";
+    const keystores = this.#keystores;
+    const isWriting = keystores !== null && keystores.done < keystores.total;
+    const text = isWriting ? keystoreText(keystores) : phaseText(this.#progress);
+    return `${barOf(CEREMONY_PHASES.indexOf(this.#progress.phase) + 1)} ${text}`;
+  }
+}
+
+/** Reports steps to the board, with the time that is left at the speed so far. */
+export function keystoreProgress(now: () => Millis, board: Board) {
+  let startedAt: Millis | null = null;
+  let toldAt = 0;
+  return (done: number, total: number): void => {
+    const at = now();
+    // The first step's time is in the second's.
+    startedAt ??= at;
+    if (done < total && done > 1 && at - toldAt < KEYSTORES_MS) return;
+    toldAt = at;
+    const each = (at - startedAt) / Math.max(1, done - 1);
+    board.show({ kind: "keystores", done, total, leftMs: Math.round(each * (total - done)) });
+  };
 }
 
 /** A peer in one line; `now` adds for how long. */
@@ -154,7 +225,7 @@ function clockStep({ clockOffsetMs }: Seat): Millis | null {
   return step === 0 ? 0 : step;
 }
 
-function sentenceOf(report: CeremonyReport): string {
+function sentenceOf(report: BoardReport): string {
   switch (report.kind) {
     case "lobby":
       return "";
@@ -164,6 +235,8 @@ function sentenceOf(report: CeremonyReport): string {
         : `attempt ${report.attempt} begins`;
     case "progress":
       return phaseText(report.progress);
+    case "keystores":
+      return keystoreText(report);
     case "rejected":
       return `operator ${report.from} sent what is not acceptable: ${report.code} ${report.detail}`;
     case "ended":
@@ -186,10 +259,22 @@ function phaseText({ phase, messages, echoes, sealedShares }: CeremonyProgress):
   return missing.length === 0 ? `${phase}` : `${phase}: waiting for ${operators(missing)}`;
 }
 
-function phaseBar(progress: CeremonyProgress): string {
-  const step = CEREMONY_PHASES.indexOf(progress.phase) + 1;
-  const bar = "█".repeat(step) + "░".repeat(CEREMONY_PHASES.length - step);
-  return `${bar} ${phaseText(progress)}`;
+function keystoreText({ done, total, leftMs }: KeystoreReport): string {
+  const left = done < 2 || done === total ? "" : `, about ${durationText(leftMs)} left`;
+  return `keystores written and read back: ${Math.floor((100 * done) / total)} %${left}`;
+}
+
+function tenthsOf({ done, total }: KeystoreReport): number {
+  return Math.floor((10 * done) / total);
+}
+
+function barOf(step: number): string {
+  return "█".repeat(step) + "░".repeat(CEREMONY_PHASES.length - step);
+}
+
+function cut(row: string, columns: number): string {
+  const characters = [...row];
+  return characters.length <= columns ? row : `${characters.slice(0, columns - 1).join("")}…`;
 }
 
 function operators(peers: readonly PeerIndex[]): string {
@@ -202,7 +287,7 @@ function durationText(ms: Millis): string {
 }
 
 /** Bytes and whole locks are for files. */
-function jsonOf(report: CeremonyReport) {
+function jsonOf(report: BoardReport) {
   switch (report.kind) {
     case "ended": {
       const { blame: _, ...abort } = report.abort;

@@ -36,6 +36,8 @@ export type CeremonyDiskOptions = {
   /** The identity key, 32 bytes. */
   readonly secretKey: Uint8Array;
   readonly kdf: KeystoreKdf;
+  /** Steps of writing key shares and reading them back, as many for the one as for the other. */
+  readonly onKeystores?: (done: number, total: number) => void;
 };
 
 export const KEYS_DIR = "validator_keys";
@@ -170,6 +172,8 @@ class CeremonyDisk implements CeremonyStorage {
     await rm(building, { recursive: true, force: true });
     await mkdir(building, { mode: 0o700 });
     const isWeak = this.#options.kdf === "weak";
+    const count = shares.secrets.length;
+    const onStep = (done: number): void => this.#options.onKeystores?.(done, 2 * count);
     await writeKeystores(
       shares.secrets.map((secret, i) => ({
         secret,
@@ -179,12 +183,13 @@ class CeremonyDisk implements CeremonyStorage {
         kdf: this.#options.kdf,
         keystoreMode: MODE_PUBLIC_FINAL,
         passwordMode: MODE_SECRET_FINAL,
+        onWritten: onStep,
       },
     );
     await syncFolder(building);
     await rename(building, kept);
     await syncFolder(this.#dir());
-    const stored = await readShares(kept, shares);
+    const stored = await readShares(kept, shares, (read) => onStep(count + read));
     assert(stored !== null, "what was written is what is read back");
     return stored;
   }
@@ -280,6 +285,7 @@ class CeremonyDisk implements CeremonyStorage {
 async function readShares(
   dir: string,
   { secrets }: CeremonyShares,
+  onRead: (done: number) => void = () => undefined,
 ): Promise<readonly Uint8Array[] | null> {
   const names = (await readdir(dir)).filter((name) => name.endsWith(".json"));
   const numbered = names
@@ -287,7 +293,12 @@ async function readShares(
     .sort((a, b) => a.number - b.number);
   if (numbered.length !== secrets.length) return null;
   const paths = numbered.map(({ name }) => join(dir, name));
-  const opened = await openKeystores(paths, () => undefined);
+  let read = 0;
+  const opened = await openKeystores(
+    paths,
+    () => undefined,
+    () => onRead(++read),
+  );
   const found = opened.map(({ secret }) => secret);
   return found.every((secret, i) => equalBytes(secret, secrets[i] ?? new Uint8Array()))
     ? found

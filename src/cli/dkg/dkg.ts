@@ -32,7 +32,7 @@ import { openLog } from "../logOptions.ts";
 import { openP2p, requireKnownPeers } from "../p2p.ts";
 import { versionInfo } from "../version.ts";
 import { readAcceptance } from "./accept.ts";
-import { Board } from "./board.ts";
+import { Board, keystoreProgress } from "./board.ts";
 import { openCeremonyDisk } from "./ceremonyDisk.ts";
 import { readDefinitionFile } from "./definitionFile.ts";
 import type { DkgOptions } from "./dkgOptions.ts";
@@ -40,6 +40,7 @@ import { isToBePushedAgain, openKeymanager, pushKeystores } from "./keymanager.t
 
 /** Operators who started at different times confirm within this, or ask for it later. */
 const LINGER_MS = 600_000;
+const DEFAULT_COLUMNS = 80;
 
 /** Resolves with what became of the ceremony; throws UsageError for what is wrong here. */
 export async function dkg(options: DkgOptions): Promise<ExitCode> {
@@ -83,9 +84,14 @@ async function hold(options: DkgOptions, stopping: AbortController): Promise<Exi
     await pushKeystores(keymanager, dataDir);
     return EXIT_CODES.ok;
   }
-  const disk = { dataDir, definitionHash, secretKey, kdf: options.kdf };
-  const storage = await openCeremonyDisk(disk);
   const board = boardFor(options, { definition, self: identity.self });
+  const storage = await openCeremonyDisk({
+    dataDir,
+    definitionHash,
+    secretKey,
+    kdf: options.kdf,
+    onKeystores: keystoreProgress(() => systemClock.monotonic(), board),
+  });
   const p2p = await openP2p(options, {
     operators,
     self: identity.self,
@@ -161,6 +167,8 @@ function boardFor(
     fingerprint: fingerprintOf(rootOf(fieldBytes(about.definition.definition_hash))),
     style: json ? "json" : process.stdout.isTTY ? "terminal" : "lines",
     now: () => systemClock.now(),
+    // Some terminals do not know their size and say 0.
+    columns: () => process.stdout.columns || DEFAULT_COLUMNS,
     write: (text) => process.stdout.write(text),
   });
   if (!json && !process.stdout.isTTY) {

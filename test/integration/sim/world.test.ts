@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Fault, Scenario } from "../../../sim/scenario.ts";
 import { CALM } from "../../../sim/scenario.ts";
+import type { TraceEvent } from "../../../sim/trace.ts";
 import type { RunResult } from "../../../sim/world.ts";
 
 const { createWorld } = await import("../../../sim/world.ts");
@@ -44,6 +45,26 @@ describe("a simulated cluster", () => {
     assert.deepEqual(crashed.violations, []);
     const offline = await run(1, { faults: [{ kind: "beacon-offline", at: 2, for: 4 }] });
     assert.deepEqual(offline.violations, []);
+  });
+
+  it("BEAT-4: gossips around a broken link, not for a peer that nobody reaches", async () => {
+    const gossiped = async (fault: Fault): Promise<{ early: number; late: number }> => {
+      const counts = { early: 0, late: 0 };
+      const onTrace = (line: string): void => {
+        const event: TraceEvent = JSON.parse(line);
+        if (event.kind !== "send" || event.via !== "gossip") return;
+        // The others notice the silence within seconds; two slots are many of them.
+        counts[event.at < 2 * CALM.slotMs ? "early" : "late"]++;
+      };
+      const scenario = { ...SHORT, faults: [fault] };
+      const { violations } = await createWorld({ seed: 1, scenario, onTrace }).run();
+      assert.deepEqual(violations, []);
+      return counts;
+    };
+    const around = await gossiped({ kind: "broken-link", between: [0, 1], at: 0 });
+    assert(around.late > 100, "two live nodes hear each other over the others");
+    const gone = await gossiped({ kind: "crash", nodes: [2], at: 0 });
+    assert.equal(gone.late, 0, "nobody can bring a frame to a machine without power");
   });
 
   it("CHECK-4: names the duties that are missed once two nodes of four are gone", async () => {

@@ -11,7 +11,12 @@ import { makeCertificate } from "../../support/certificate.ts";
 import { busy, FakeBeaconServer, reply } from "../../support/fakeBeaconServer.ts";
 import { temporaryFolder } from "../../support/temporary.ts";
 import { until } from "../../support/until.ts";
-import { startTestApi, upstreamsOf } from "../../support/validatorApiServer.ts";
+import {
+  openEvents,
+  scriptedNode,
+  startTestApi,
+  upstreamsOf,
+} from "../../support/validatorApiServer.ts";
 import { send } from "../../support/virtualDevchain.ts";
 
 const POOL = "/eth/v2/beacon/pool/attestations";
@@ -222,6 +227,48 @@ test("API-9: the client's stream lives on when the beacon node's breaks", async 
   await until("the beacon node's side is closed", () => api.beacon.listeners === 0);
 });
 
+test("VC-8: head and block events wait for the decision, in order; others do not", async (t) => {
+  const decided = new Map<number, PromiseWithResolvers<void>>();
+  const slots: number[] = [];
+  const node = scriptedNode({
+    untilAttestable: async (slot) => {
+      slots.push(slot);
+      await decided.get(slot)?.promise;
+    },
+  });
+  const api = await startTestApi(t, { node });
+  for (const topic of ["head", "head_v2", "block", "block_gossip"]) {
+    const stream = await openEvents(`${api.url}/eth/v1/events?topics=${topic}`);
+    await until("the stream is open", () => api.beacon.listeners === 1);
+    decided.set(5, Promise.withResolvers());
+    const member = (slot: number) => `"slot":"${slot}"`;
+    const event = (slot: number) =>
+      topic === "head_v2" ? `{"data":{${member(slot)}}}` : `{${member(slot)}}`;
+    for (const slot of [4, 5, 6]) api.beacon.emitRaw(`event: ${topic}\ndata: ${event(slot)}\n\n`);
+    await until("the node was asked", () => slots.includes(5));
+    await until("the first came", () => stream.text().includes(member(4)));
+    assert.ok(!stream.text().includes(member(5)));
+    assert.ok(!slots.includes(6), "what comes behind it waits, too");
+    decided.get(5)?.resolve();
+    await until("all came", () => stream.text().includes(member(6)));
+    const order = [4, 5, 6].map((slot) => stream.text().indexOf(event(slot)));
+    assert.deepEqual(
+      order,
+      [...order].sort((a, b) => a - b),
+    );
+    stream.close();
+    await until("the beacon node's side is closed", () => api.beacon.listeners === 0);
+    slots.length = 0;
+  }
+  const stream = await openEvents(`${api.url}/eth/v1/events?topics=finalized_checkpoint,head`);
+  await until("the streams are open", () => api.beacon.listeners === 2);
+  api.beacon.emitRaw('event: finalized_checkpoint\ndata: {"epoch":"1","slot":"5"}\n\n');
+  // The fake sends every topic on both streams; the head's has no slot, or no JSON.
+  api.beacon.emitRaw("event: head\ndata: none\n\n");
+  await until("they came", () => stream.text().includes("data: none"));
+  stream.close();
+});
+
 test("the node knows how long no client has asked", async (t) => {
   const { server, url } = await startTestApi(t);
   assert.equal(server.silenceMs(), null);
@@ -235,17 +282,4 @@ async function writeForever(call: ClientRequest): Promise<void> {
   while (!call.destroyed) {
     if (!call.write(chunk)) await new Promise((resolve) => setTimeout(resolve, 1));
   }
-}
-
-async function openEvents(url: string): Promise<{ text: () => string; close: () => void }> {
-  let text = "";
-  const call = get(url);
-  call.on("error", () => undefined);
-  const response = await new Promise<IncomingMessage>((resolve) => call.once("response", resolve));
-  assert.equal(response.statusCode, 200);
-  response.on("error", () => undefined);
-  response.on("data", (chunk: Buffer) => {
-    text += chunk.toString();
-  });
-  return { text: () => text, close: () => call.destroy() };
 }

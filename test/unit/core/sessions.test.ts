@@ -79,3 +79,16 @@ test("TWIN-3: exactly one of two gives way: who is behind, on a tie the newer", 
     assert.equal(givesWay(heartbeatOf(ahead), heartbeatOf(behind)), false);
   }
 });
+
+test("TWIN-1: one that was killed and is back is no certain twin; one that speaks again is", () => {
+  const sessions = new Sessions();
+  sessions.hear(signed({ session: A, number: 1 }), 0);
+  for (const number of [1, 2]) {
+    const back = sessions.hear(signed({ session: B, number }), 500 + 1_000 * number);
+    assert.deepEqual([back.kind, back.kind === "twin" && back.isCertain], ["twin", false]);
+  }
+  const alive = sessions.hear(signed({ session: A, number: 2 }), 3_400);
+  assert.equal(alive.kind === "twin" && alive.isCertain, true);
+  const again = sessions.hear(signed({ session: B, number: 4 }), 3_450);
+  assert.equal(again.kind === "twin" && again.isCertain, true);
+});

@@ -170,3 +170,16 @@ test("LOBBY-3 a new disk learns how many attempts there were: a new yes is enoug
   assertOneCluster(table);
   assert.equal(table.of(3, "attempt").at(-1)?.attempt, 8);
 });
+
+test("LOBBY-5 who gives up first makes nobody look elsewhere: all miss the same one", async (t) => {
+  const table = tableOf(t);
+  table.hub.lose(({ from, channel }) => from === 3 && channel === "ceremony");
+  for (const node of [1, 2, 3]) table.start(node);
+  table.start(0, { phaseTimeoutMs: () => PHASE_TIMEOUT_MS / 2 });
+  await table.run(PHASE_TIMEOUT_MS * 0.8);
+  for (const node of [0, 1, 2]) {
+    const [ended] = table.of(node, "ended");
+    assert.deepEqual(ended?.abort.missing, [3], `operator ${node}: ${ended?.abort.reason}`);
+    assert.match(ended?.abort.reason ?? "", /operator 3 .*in the agree phase/);
+  }
+});
