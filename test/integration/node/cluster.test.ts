@@ -90,7 +90,7 @@ describe("a cluster of four processes on a live chain", () => {
     await cluster.assertAllDone(killedAt + 1, lastSlot);
   });
 
-  it("BYZ-3: bears an operator that lies from behind its own node, and counts its lies", async () => {
+  it("BYZ-3: bears an operator that lies behind its own node, and counts its lies", async () => {
     const liar = cluster.node(0);
     const from = await cluster.chain.nextSlot();
     liar.startChaos(LIES.join(","));
