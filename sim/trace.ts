@@ -162,6 +162,13 @@ type Body =
       readonly behaviour: string;
       readonly detail: string;
     }
+  /** Somebody who is not the cluster signed with a validator's whole key. */
+  | {
+      readonly kind: "foreign";
+      readonly validator: LockIndex;
+      readonly slot: Slot;
+      readonly what: "attestation" | "block";
+    }
   /** A scripted validator client did, or was told, something worth a line. */
   | { readonly kind: "client"; readonly node: PeerIndex; readonly message: string }
   /** A line of a node's log that an operator would be shown. */

@@ -210,6 +210,7 @@ export class World {
       ground: this.ground,
       ledger: this.ledger,
       machines: this.machines,
+      pubKeys: this.keys.cluster.validators.map(({ pubKey }) => pubKey),
       byzantine: this.byzantine,
       report: (message) => this.#report(name, kind, message),
     };
@@ -247,6 +248,11 @@ export class World {
       validators: this.keys.cluster.validators,
       include: (...duty) => this.ledger.include(...duty),
       emit: (event) => this.trace.emit(event),
+      signAs: (validator, root) => this.keys.scheme.sign(this.keys.wholeKey(validator), root),
+      onForeign: (signed) => {
+        this.trace.emit({ kind: "foreign", ...signed });
+        this.#tell((checker) => checker.foreignSigned?.(signed));
+      },
     });
   }
 

@@ -97,7 +97,9 @@ export class GateAdmission implements Admission {
 
   #keepFrozen(signed: Signed, refused: readonly Refused[]): void {
     const frozen = new Set(
-      refused.filter(({ reason }) => reason.code === "frozen").map(({ validator }) => validator),
+      refused
+        .filter(({ reason }) => reason.code === "frozen" || reason.code === "foreign_signer")
+        .map(({ validator }) => validator),
     );
     if (frozen.size === 0) return;
     const signatures = signed.set.signatures.filter(({ validator }) => frozen.has(validator));

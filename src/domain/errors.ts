@@ -78,6 +78,11 @@ export const ERRORS = {
     penalty: "reject",
     message: "a statement about what this node signed is not proved by its own signature",
   },
+  bad_certificate: {
+    kind: "rejection",
+    penalty: "reject",
+    message: "a certificate does not hold a quorum's signatures over the decision",
+  },
   // What a validator client sent.
   undecided: {
     kind: "rejection",
@@ -147,6 +152,11 @@ export const ERRORS = {
     kind: "refusal",
     httpStatus: 412,
     message: "the validator is frozen on this node, so its share signs nothing",
+  },
+  foreign_signer: {
+    kind: "refusal",
+    httpStatus: 412,
+    message: "the validator signed something that nobody in the cluster has explained yet",
   },
   rate_limited: {
     kind: "refusal",

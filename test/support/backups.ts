@@ -80,6 +80,7 @@ export async function openNode(dataDir: string) {
   const cluster = await readCluster(join(dataDir, "cluster-lock.json"), new Set(), "");
   const control = new NodeSafetyControl({
     ...{ cluster, freezes, audit, projector, slashing, store, logger },
+    foreign: { holds: [], release: () => false },
     admission: { resume: () => undefined },
     exchange: { settled: () => Promise.resolve() },
   });
