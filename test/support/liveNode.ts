@@ -53,6 +53,11 @@ export class LiveNode {
     return this.#child?.isRunning ?? false;
   }
 
+  /** The same operator's node on another data directory, with ports of its own. */
+  twin(changed: Pick<LiveNodeOptions, "dataDir" | "p2pPort" | "monitoringPort">): LiveNode {
+    return new LiveNode({ ...this.#options, ...changed });
+  }
+
   /** Arguments of this node's command, for a process that is to come in its way. */
   get argv(): readonly string[] {
     const { dataDir, endpoints, p2pPort, monitoringPort, peers, relays } = this.#options;

@@ -181,7 +181,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     without: "the count of entries",
     entry: "openSlashingStore",
-    patches: [{ find: "if (entries !== expected) throw", replace: "if (false) throw" }],
+    patches: [{ find: "if (entries !== expected) {", replace: "if (false) {" }],
     noticedBy: "STORE-4: a record that is missing keeps the node from starting",
   },
   {
@@ -406,9 +406,9 @@ const MUTANTS: readonly Mutant[] = [
     entry: "gate",
     patches: [
       {
-        find: "(task === undefined ? notDecided(asked.signature) : null);",
+        find: "(task === undefined ? notDecided(asked) : null);",
         replace: lines(
-          "(task === undefined ? notDecided(asked.signature) : null);",
+          "(task === undefined ? notDecided(asked) : null);",
           "this.#limits.approve(duty, asked.signature);",
         ),
       },
