@@ -166,8 +166,8 @@ const MUTANTS: readonly Mutant[] = [
       },
       {
         file: "src/node/peerSafety.ts",
-        find: "if (this.#heartbeats?.isLost !== true) return null;",
-        replace: "return null;",
+        find: "this.#heartbeats?.isLost === true ? GAVE_WAY : null",
+        replace: "null",
       },
     ],
     claim: "signs",

@@ -140,9 +140,9 @@ const MUTANTS: readonly Mutant[] = [
     entry: "gate",
     patches: [
       {
-        find: "(task === undefined ? notDecided(asked.signature) : null);",
+        find: "(task === undefined ? notDecided(asked) : null);",
         replace: lines(
-          "(task === undefined ? notDecided(asked.signature) : null);",
+          "(task === undefined ? notDecided(asked) : null);",
           "this.#limits.approve(duty, asked.signature);",
         ),
       },

@@ -170,7 +170,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     without: "the count of entries",
     entry: "openSlashingStore",
-    patches: [{ find: "if (entries !== expected) throw", replace: "if (false) throw" }],
+    patches: [{ find: "if (entries !== expected) {", replace: "if (false) {" }],
     noticedBy: "STORE-4: a record that is missing keeps the node from starting",
   },
   {
