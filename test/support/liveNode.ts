@@ -75,10 +75,20 @@ export class LiveNode {
   }
 
   start(env: Readonly<Record<string, string>> = {}): void {
+    this.#start(this.argv, env);
+  }
+
+  /** The node runs, and its operator misbehaves: as `--behaviour` takes it. */
+  startChaos(behaviour: string): void {
+    const [, ...options] = this.argv;
+    this.#start(["sim", "chaos-peer", ...options, "--behaviour", behaviour], {});
+  }
+
+  #start(argv: readonly string[], env: Readonly<Record<string, string>>): void {
     assert(!this.isRunning, `node ${this.index} runs already`);
     this.#child = new Child({
       name: `node ${this.index}`,
-      args: [MAIN, ...this.argv],
+      args: [MAIN, ...argv],
       env,
       onLine: (line) => this.#hear(line),
     });
