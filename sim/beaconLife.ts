@@ -22,8 +22,8 @@ export class BeaconLife {
   }
 
   /** Waits as long as an answer takes; throws what it is, where it is none. */
-  async answer(signal: AbortSignal): Promise<void> {
-    const { delayMs, failure } = this.#weather.nextAnswer();
+  async answer(signal: AbortSignal, waits: "a duty" | "no duty" = "a duty"): Promise<void> {
+    const { delayMs, failure } = this.#weather.nextAnswer(waits === "no duty");
     if (delayMs > 0) await this.#clock.sleep(delayMs, signal);
     if (this.#isDead) await new Promise<never>(() => undefined);
     signal.throwIfAborted();

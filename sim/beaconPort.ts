@@ -1,6 +1,6 @@
 /** The BeaconNode port over a virtual beacon node, for one life of the node that asks. */
 import { FaultError } from "../src/domain/errors.ts";
-import { bytesOf, type PubKey, type Signature } from "../src/domain/keys.ts";
+import { bytesOf, type PubKey, type Root, type Signature } from "../src/domain/keys.ts";
 import type { Epoch, Slot, ValidatorIndex } from "../src/domain/units.ts";
 import type { ProducedBlock, SignedBlock } from "../src/eth2/blocks.ts";
 import { decodeProposal, encodeProposal, readSubmittedBlock } from "../src/eth2/blocks.ts";
@@ -15,8 +15,10 @@ import type {
   ProposerPreparation,
   ValidatorState,
 } from "../src/ports/beaconNode.ts";
+import type { BlockEvent, SignedHeader } from "../src/ports/chainSightings.ts";
 import { assert } from "../src/util/assert.ts";
 import { BeaconLife } from "./beaconLife.ts";
+import type { BlockContents } from "./blockContents.ts";
 import { rawSpecOf } from "./facts.ts";
 import type { BeaconPortOptions, MachineBeacon } from "./ground.ts";
 import { FIRST_INDEX } from "./ledger.ts";
@@ -207,6 +209,40 @@ export class BeaconPort implements MachineBeacon {
     signal: AbortSignal,
   ): Promise<void> {
     await this.#life.answer(signal);
+  }
+
+  async signedHeader(block: Root, signal: AbortSignal): Promise<SignedHeader | null> {
+    return (await this.#contents(signal)).headerOf(block);
+  }
+
+  async blockAttestations(block: Root, signal: AbortSignal) {
+    return (await this.#contents(signal)).attestationsIn(block);
+  }
+
+  async poolAttestations(slot: Slot, signal: AbortSignal) {
+    return (await this.#contents(signal)).attestationsOf(slot);
+  }
+
+  async committees(_slot: Slot, signal: AbortSignal) {
+    return new Map([[0, (await this.#contents(signal)).committee]]);
+  }
+
+  async liveValidators(epoch: Epoch, indices: readonly ValidatorIndex[], signal: AbortSignal) {
+    const contents = await this.#contents(signal);
+    return indices.filter((index) => contents.isLive(epoch, index - FIRST_INDEX));
+  }
+
+  onBlock(handler: (event: BlockEvent) => void, signal: AbortSignal): void {
+    this.#life.keep(this.#options.view.subscribeBlocks(handler), signal);
+  }
+
+  onSlashing(): void {
+    // Nobody is slashed on the virtual chain.
+  }
+
+  async #contents(signal: AbortSignal): Promise<BlockContents> {
+    await this.#life.answer(signal, "no duty");
+    return this.#options.view.options.contents;
   }
 
   onHead(handler: (event: HeadEvent) => void, signal: AbortSignal): void {

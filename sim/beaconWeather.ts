@@ -7,13 +7,16 @@ import type { BeaconFault } from "./scenario.ts";
 const ANSWER_SPREAD = 0.4;
 
 export class BeaconWeather {
-  readonly #random: SeededRandom;
+  readonly #answers: SeededRandom;
+  /** Answers that no duty waits for: one more of them shifts no duty's (SIM-2). */
+  readonly #asides: SeededRandom;
   readonly #answerMs: Millis;
   readonly #faults = new Set<BeaconFault>();
 
   /** @param answerMs median time of an answer when nothing is wrong */
   constructor(random: SeededRandom, answerMs: Millis) {
-    this.#random = random;
+    this.#answers = random;
+    this.#asides = random.fork("asides");
     this.#answerMs = answerMs;
   }
 
@@ -26,14 +29,15 @@ export class BeaconWeather {
   }
 
   /** How long the next answer takes, and the fault that it is, if any. */
-  nextAnswer(): { readonly delayMs: Millis; readonly failure: FaultError | null } {
+  nextAnswer(isAside: boolean): { readonly delayMs: Millis; readonly failure: FaultError | null } {
+    const random = isAside ? this.#asides : this.#answers;
     const slow = this.each("beacon-slow").reduce((sum, { byMs }) => sum + byMs, 0);
-    const fair = this.#answerMs === 0 ? 0 : this.#random.logNormal(this.#answerMs, ANSWER_SPREAD);
+    const fair = this.#answerMs === 0 ? 0 : random.logNormal(this.#answerMs, ANSWER_SPREAD);
     const delayMs = fair + slow;
     if (this.isOffline) {
       return { delayMs: 0, failure: new FaultError("beacon_unreachable", "connection refused") };
     }
-    const isFailing = this.each("beacon-errors").some(({ rate }) => this.#random.chance(rate));
+    const isFailing = this.each("beacon-errors").some(({ rate }) => random.chance(rate));
     const failure = isFailing ? new FaultError("beacon_unreachable", "503") : null;
     return { delayMs, failure };
   }

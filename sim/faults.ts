@@ -80,6 +80,7 @@ function begin(fault: Fault, targets: FaultTargets): End {
     case "beacon-fork":
       return onEach(struck(views, fault), (view) => view.impose(fault));
     case "reorg":
+    case "foreign-signer":
     case "late-blocks":
     case "empty-slots":
       return chain.impose(fault);

@@ -5,7 +5,7 @@
  */
 import type { DistributedValidator } from "../src/cluster/cluster.ts";
 import type { DutyType } from "../src/domain/duty.ts";
-import type { LockIndex, PeerIndex } from "../src/domain/keys.ts";
+import type { LockIndex, PeerIndex, Root, Signature } from "../src/domain/keys.ts";
 import type { Slot, ValidatorIndex } from "../src/domain/units.ts";
 import type { Chain } from "../src/eth2/chain.ts";
 import type { BeaconNode } from "../src/ports/beaconNode.ts";
@@ -85,5 +85,14 @@ export type GroundParts = {
   /** A duty is done, by the chain's own account. */
   readonly include: (type: DutyType, slot: Slot, validator: LockIndex) => void;
   readonly emit: (event: TraceBody) => void;
+  /** With the validator's whole key, which no operator has: for strangers. */
+  readonly signAs: (validator: LockIndex, signingRoot: Root) => Signature;
+  /** A stranger did. */
+  readonly onForeign: (signed: ForeignSigned) => void;
+};
+export type ForeignSigned = {
+  readonly validator: LockIndex;
+  readonly slot: Slot;
+  readonly what: "attestation" | "block";
 };
 export type CreateGround = (parts: GroundParts) => Ground;

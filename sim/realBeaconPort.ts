@@ -13,12 +13,13 @@ import type {
   ProposerPreparation,
   ValidatorState,
 } from "../src/ports/beaconNode.ts";
+import type { BlockEvent, SeenAttestation, SignedHeader } from "../src/ports/chainSightings.ts";
 import { assert } from "../src/util/assert.ts";
 import { fromHex } from "../src/util/bytes.ts";
 import { BeaconLife } from "./beaconLife.ts";
 import type { BeaconPortOptions, MachineBeacon } from "./ground.ts";
 import type { RealBeaconNode } from "./realBeaconNode.ts";
-import { type InProcessChain, parseRoot } from "./realChain.ts";
+import { type InProcessChain, parseRoot, type ShownAttestation } from "./realChain.ts";
 
 type Options = BeaconPortOptions & {
   readonly view: RealBeaconNode;
@@ -164,13 +165,55 @@ export class RealBeaconPort implements MachineBeacon {
     });
   }
 
+  signedHeader(block: Root, signal: AbortSignal): Promise<SignedHeader | null> {
+    return this.#ask(signal, (real) => real.signedHeader(block), "no duty");
+  }
+
+  blockAttestations(block: Root, signal: AbortSignal): Promise<readonly SeenAttestation[]> {
+    return this.#ask(signal, (real) => real.attestationsIn(block).map(seenOf), "no duty");
+  }
+
+  poolAttestations(slot: Slot, signal: AbortSignal): Promise<readonly SeenAttestation[]> {
+    return this.#ask(signal, (real) => real.attestationsOf(slot).map(seenOf), "no duty");
+  }
+
+  committees(slot: Slot, signal: AbortSignal) {
+    return this.#ask(
+      signal,
+      (real) => new Map(real.committees(slot).map((members, index) => [index, members])),
+      "no duty",
+    );
+  }
+
+  liveValidators(
+    epoch: Epoch,
+    indices: readonly ValidatorIndex[],
+    signal: AbortSignal,
+  ): Promise<readonly ValidatorIndex[]> {
+    const live = (real: InProcessChain) => indices.filter((index) => real.isLive(epoch, index));
+    return this.#ask(signal, live, "no duty");
+  }
+
+  /** Each block is a head here. */
+  onBlock(handler: (event: BlockEvent) => void, signal: AbortSignal): void {
+    this.#life.keep(this.#options.view.subscribe(handler), signal);
+  }
+
+  onSlashing(): void {
+    // The dev chain's watcher tells of offences, and packs none of them.
+  }
+
   onHead(handler: (event: HeadEvent) => void, signal: AbortSignal): void {
     this.#life.keep(this.#options.view.subscribe(handler), signal);
   }
 
   /** Asks the chain when the answer is due; what it refuses is a bad answer. */
-  async #ask<T>(signal: AbortSignal, question: (real: InProcessChain) => T): Promise<T> {
-    await this.#life.answer(signal);
+  async #ask<T>(
+    signal: AbortSignal,
+    question: (real: InProcessChain) => T,
+    waits: "a duty" | "no duty" = "a duty",
+  ): Promise<T> {
+    await this.#life.answer(signal, waits);
     const { real } = this.#options;
     try {
       return question(real);
@@ -180,6 +223,15 @@ export class RealBeaconPort implements MachineBeacon {
       throw new FaultError("beacon_bad_response", refusal, { cause: error });
     }
   }
+}
+
+function seenOf({ data, positions, ...rest }: ShownAttestation): SeenAttestation {
+  const decoded = decodeAttestationData(data);
+  assert(decoded !== null, "the dev chain shows attestations");
+  const members = new Set(positions);
+  const has = (position: number): boolean => members.has(position);
+  const { committees, length, signature } = rest;
+  return { data: decoded, committees, bits: { length, set: members.size, has }, signature };
 }
 
 function parsePubKey(text: string): PubKey {

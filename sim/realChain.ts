@@ -22,6 +22,16 @@ export type ImportedBlock = {
   }[];
 };
 
+/** An attestation of several validators: who of the committees is in it. */
+export type ShownAttestation = {
+  /** 128 bytes. */
+  readonly data: Uint8Array;
+  readonly committees: readonly number[];
+  readonly positions: readonly number[];
+  readonly length: number;
+  readonly signature: Uint8Array;
+};
+
 /** `sim/devchain/inProcess.ts`; a test holds the two together. */
 export interface InProcessChain {
   readonly genesisValidatorsRoot: string;
@@ -62,6 +72,16 @@ export interface InProcessChain {
   };
   attestationData(slot: Slot): Uint8Array;
   slotOf(root: string): Slot | null;
+  /** A block's header as SSZ, with its signature; null when it is not known. */
+  signedHeader(
+    root: string,
+  ): { readonly header: Uint8Array; readonly signature: Uint8Array } | null;
+  attestationsIn(root: string): readonly ShownAttestation[];
+  /** What the pool holds of the slot. */
+  attestationsOf(slot: Slot): readonly ShownAttestation[];
+  /** Members of the slot's committees. */
+  committees(slot: Slot): readonly (readonly ValidatorIndex[])[];
+  isLive(epoch: Epoch, index: ValidatorIndex): boolean;
   addAttestation(json: unknown): string | null;
   prepareProposer(validatorIndex: ValidatorIndex, feeRecipient: Uint8Array): void;
   produce(

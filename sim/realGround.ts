@@ -47,6 +47,7 @@ const UNKNOWN_FAULTS: readonly Fault["kind"][] = [
   "beacon-lag",
   "beacon-lies",
   "beacon-fork",
+  "foreign-signer",
   "reorg",
 ];
 

@@ -4,7 +4,7 @@
  * Instants and durations are counted in slots, with fractions, so that a scenario keeps its meaning
  * with any length of slot; only delays of single frames and requests are in milliseconds.
  */
-import type { PeerIndex } from "../src/domain/keys.ts";
+import type { LockIndex, PeerIndex } from "../src/domain/keys.ts";
 import type { Millis } from "../src/domain/units.ts";
 
 /** Since genesis, in slots; fractions allowed. */
@@ -104,7 +104,16 @@ export type ChainFault =
   /** Blocks are published this much later than usual. */
   | { readonly kind: "late-blocks"; readonly byMs: Millis }
   /** Slots stay empty with this probability. */
-  | { readonly kind: "empty-slots"; readonly rate: number };
+  | { readonly kind: "empty-slots"; readonly rate: number }
+  | ForeignSignerFault;
+
+/** Somebody else holds this validator's whole key and does its duties, too, each differently. */
+export type ForeignSignerFault = {
+  readonly kind: "foreign-signer";
+  readonly validator: LockIndex;
+  /** Its votes come in one aggregate with a stranger's, so that nobody can check them alone. */
+  readonly isAggregated?: boolean;
+};
 
 /** Faults of scripted validator clients; they strike only nodes that have one. */
 export type ClientFault =

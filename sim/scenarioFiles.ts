@@ -72,6 +72,7 @@ const FAULT = z.discriminatedUnion("kind", [
   fault("reorg", { depth: count }),
   fault("late-blocks", { byMs: delayMs }),
   fault("empty-slots", { rate }),
+  fault("foreign-signer", { validator: z.int().min(0), isAggregated: z.boolean().optional() }),
   fault("client-silent", struck),
   fault("client-late", { byMs: delayMs, ...struck }),
   fault("client-restarts", struck),
@@ -133,7 +134,7 @@ export function parseScenario(text: string, path: string): ScenarioFile {
     faults: fields.faults as readonly Fault[],
   };
   for (const [i, each] of scenario.faults.entries()) {
-    const flaw = flawOfFault(each, scenario.nodes);
+    const flaw = flawOfFault(each, scenario);
     if (flaw !== null) refuse(`faults[${i}].${flaw.field}: ${flaw.what}`, flaw.fix);
   }
   return { scenario, about };
@@ -155,7 +156,11 @@ function plainOf(
 type Flaw = { readonly field: string; readonly what: string; readonly fix: string };
 
 /** What a schema of single fields cannot say. */
-function flawOfFault(each: Fault, size: number): Flaw | null {
+function flawOfFault(each: Fault, { nodes: size, validators }: Scenario): Flaw | null {
+  if (each.kind === "foreign-signer" && each.validator >= validators) {
+    const what = `there is no validator ${each.validator}`;
+    return { field: "validator", what, fix: `number them from 0 to ${validators - 1}` };
+  }
   const named = [
     ...("nodes" in each ? (each.nodes ?? []) : []),
     ...("between" in each ? each.between : []),

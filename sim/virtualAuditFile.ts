@@ -3,7 +3,12 @@
  * takes the rest; the oldest lines go as a real log's files do, so that a long run stays small.
  */
 import { FaultError } from "../src/domain/errors.ts";
-import type { AuditFile, AuditFileLine, RemovedLines } from "../src/ports/auditFile.ts";
+import type {
+  AuditFile,
+  AuditFileEnd,
+  AuditFileLine,
+  RemovedLines,
+} from "../src/ports/auditFile.ts";
 import type { WriteFate } from "./writeFate.ts";
 
 /** Lines of one file, and files that are kept: retention happens within a run of an hour. */
@@ -41,14 +46,18 @@ type FileParts = {
 export class VirtualAuditFile implements AuditFile {
   readonly #parts: FileParts;
   #unsynced: AuditFileLine[] = [];
+  /** What a reader sees and a power cut takes: a sync of it failed, and no later one covers it. */
+  #doubtful: readonly AuditFileLine[] = [];
   #hasPower = true;
 
   constructor(parts: FileParts) {
     this.#parts = parts;
   }
 
-  async last(): Promise<string | null> {
-    return (this.#unsynced.at(-1) ?? this.#parts.platter.lines.at(-1))?.text ?? null;
+  async last(): Promise<AuditFileEnd> {
+    const { lines } = this.#parts.platter;
+    const last = this.#unsynced.at(-1) ?? this.#doubtful.at(-1) ?? lines.at(-1);
+    return { line: last?.text ?? null, cutBytes: 0 };
   }
 
   async append(lines: readonly AuditFileLine[]): Promise<void> {
@@ -62,12 +71,20 @@ export class VirtualAuditFile implements AuditFile {
     const { syncMs, fault } = fateOf();
     if (syncMs > 0) await wait(syncMs);
     await this.#untilPower();
-    if (fault === null || fault.lands) {
-      platter.add(lines);
-      this.#unsynced = this.#unsynced.slice(lines.length);
-    }
+    if (fault === null || fault.lands) platter.add(lines);
+    else this.#doubtful = [...this.#doubtful, ...lines];
+    this.#unsynced = this.#unsynced.slice(lines.length);
     if (fault !== null)
       throw new FaultError("disk_failed", "the audit file's sync was told to fail");
+  }
+
+  async rewind(sequence: number): Promise<void> {
+    await this.#untilPower();
+    const isKept = (line: AuditFileLine): boolean => line.sequence <= sequence;
+    this.#unsynced = this.#unsynced.filter(isKept);
+    this.#doubtful = this.#doubtful.filter(isKept);
+    const { platter } = this.#parts;
+    platter.lines = platter.lines.filter(isKept);
   }
 
   async removed(): Promise<RemovedLines | null> {
@@ -78,6 +95,7 @@ export class VirtualAuditFile implements AuditFile {
   cutPower(): void {
     this.#hasPower = false;
     this.#unsynced = [];
+    this.#doubtful = [];
   }
 
   async #untilPower(): Promise<void> {

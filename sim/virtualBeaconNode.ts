@@ -7,7 +7,9 @@ import { type LockIndex, type PeerIndex, type Root, rootOf } from "../src/domain
 import type { Epoch, Millis, Slot } from "../src/domain/units.ts";
 import type { AttestationData, Checkpoint } from "../src/eth2/types.ts";
 import type { HeadEvent } from "../src/ports/beaconNode.ts";
+import type { BlockEvent } from "../src/ports/chainSightings.ts";
 import { BeaconWeather } from "./beaconWeather.ts";
+import type { BlockContents } from "./blockContents.ts";
 import type { BeaconView } from "./ground.ts";
 import type { Ledger } from "./ledger.ts";
 import type { EventLoop } from "./loop.ts";
@@ -22,6 +24,7 @@ export type BeaconNodeOptions = {
   readonly chain: VirtualChain;
   readonly judge: VirtualJudge;
   readonly ledger: Ledger;
+  readonly contents: BlockContents;
   readonly random: SeededRandom;
   /** Median time of an answer. */
   readonly answerMs: Millis;
@@ -42,6 +45,7 @@ export class VirtualBeaconNode implements BeaconView {
   readonly #imports: SeededRandom;
   readonly #known = new Set<Block>();
   readonly #listeners = new Set<(event: HeadEvent) => void>();
+  readonly #blockListeners = new Set<(event: BlockEvent) => void>();
   #head: Block;
   /** The branch of its own that it follows while a fault lasts. */
   #fork: { readonly branch: number; tip: Block } | null = null;
@@ -85,6 +89,7 @@ export class VirtualBeaconNode implements BeaconView {
 
   import(block: Block): void {
     if (block.isPrivate) return;
+    if (!this.#known.has(block)) this.announceBlock({ slot: block.slot, block: block.root });
     this.#known.add(block);
     if (!isBetter(block, this.#head)) return;
     this.#head = block;
@@ -107,6 +112,17 @@ export class VirtualBeaconNode implements BeaconView {
   subscribe(listener: (event: HeadEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  subscribeBlocks(listener: (event: BlockEvent) => void): () => void {
+    this.#blockListeners.add(listener);
+    return () => this.#blockListeners.delete(listener);
+  }
+
+  /** A block was imported, whether the chain takes it or not. */
+  announceBlock(event: BlockEvent): void {
+    if (this.weather.isOffline) return;
+    for (const listener of [...this.#blockListeners]) listener(event);
   }
 
   tells(what: BeaconLie): boolean {

@@ -4,7 +4,9 @@ import type { Slot } from "../src/domain/units.ts";
 import type { Chain } from "../src/eth2/chain.ts";
 import { assert } from "../src/util/assert.ts";
 import { BeaconPort } from "./beaconPort.ts";
+import { BlockContents } from "./blockContents.ts";
 import { chainOf, type VirtualFacts } from "./facts.ts";
+import { ForeignSigner } from "./foreignSigner.ts";
 import type {
   BeaconPortOptions,
   Ground,
@@ -29,10 +31,13 @@ class VirtualGround implements Ground {
   readonly #parts: GroundParts;
   readonly #blocks: VirtualChain;
   readonly #views: VirtualBeaconNode[] = [];
+  readonly #contents: BlockContents;
+  readonly #stranger: ForeignSigner;
 
   constructor(parts: GroundParts) {
     const { loop, scenario, random, emit, slotsPerEpoch, genesisTime } = parts;
     this.#parts = parts;
+    this.#contents = new BlockContents(scenario.validators);
     this.facts = {
       slotMs: scenario.slotMs,
       slotsPerEpoch,
@@ -49,17 +54,26 @@ class VirtualGround implements Ground {
       onBlock: (block, proposer) => {
         const { slot, branch } = block;
         emit({ kind: "block", slot, root: shortRoot(block.root), branch, proposer });
+        this.#contents.built(block);
         for (const view of this.#views) view.hear(block);
       },
     });
-    this.judge = new VirtualJudge(this.#blocks);
+    this.judge = new VirtualJudge(this.#blocks, this.#contents);
+    this.#stranger = new ForeignSigner({
+      ...parts,
+      chain: this.#blocks,
+      contents: this.#contents,
+      views: this.#views,
+    });
   }
 
   enterSlot(slot: Slot): void {
     this.#blocks.enterSlot(slot);
+    this.#stranger.enterSlot(slot);
   }
 
   impose(fault: ChainFault): () => void {
+    if (fault.kind === "foreign-signer") return this.#stranger.impose(fault);
     return this.#blocks.impose(fault);
   }
 
@@ -80,6 +94,7 @@ class VirtualGround implements Ground {
       loop,
       chain: this.#blocks,
       judge: this.judge,
+      contents: this.#contents,
       answerMs: scenario.beaconMs,
       onHead: ({ slot, root }) => emit({ kind: "head", node: self, slot, root: shortRoot(root) }),
     });

@@ -3,24 +3,28 @@ import type { Root } from "../src/domain/keys.ts";
 import type { Slot } from "../src/domain/units.ts";
 import type { Proposal, SubmittedBlock } from "../src/eth2/blocks.ts";
 import type { SignedAttestation } from "../src/eth2/types.ts";
+import type { BlockContents } from "./blockContents.ts";
 import type { ChainJudge, Claim } from "./ledger.ts";
 import type { VirtualChain } from "./virtualChain.ts";
 
 export class VirtualJudge implements ChainJudge {
   readonly #chain: VirtualChain;
-  /** What blocks that were built, and perhaps never published, stand on. */
-  readonly #parents = new Map<Slot, Map<Root, Root>>();
+  readonly #contents: BlockContents;
+  /** Blocks that were built, and perhaps never published. */
+  readonly #built = new Map<Slot, Map<Root, Proposal>>();
 
-  constructor(chain: VirtualChain) {
+  constructor(chain: VirtualChain, contents: BlockContents) {
     this.#chain = chain;
+    this.#contents = contents;
   }
 
-  /** A beacon node built the block: what it stands on is remembered until it is published. */
-  produced({ slot, root, parentRoot }: Proposal): void {
-    this.#parents.set(slot, (this.#parents.get(slot) ?? new Map()).set(root, parentRoot));
+  /** A beacon node built the block: it is remembered until it is published. */
+  produced(proposal: Proposal): void {
+    const { slot, root } = proposal;
+    this.#built.set(slot, (this.#built.get(slot) ?? new Map()).set(root, proposal));
   }
 
-  async attest({ data }: SignedAttestation, claim: Claim): Promise<string | null> {
+  async attest({ data, signature }: SignedAttestation, claim: Claim): Promise<string | null> {
     const chain = this.#chain;
     const epoch = chain.chain.epochOf(data.slot);
     if (chain.seatsOf(epoch, chain.head).slots[claim.validator] !== data.slot) {
@@ -28,21 +32,25 @@ export class VirtualJudge implements ChainJudge {
     }
     if (!claim.isOnChain) return null;
     if (data.source.epoch !== chain.justified(epoch, chain.head)) return "another source";
+    this.#contents.attested(data, { validator: claim.validator, signature });
     claim.done();
     return null;
   }
 
-  async propose({ slot, root }: SubmittedBlock, claim: Claim): Promise<string | null> {
-    const parent = this.#parents.get(slot)?.get(root);
-    if (parent === undefined) return "no beacon node built this block";
+  async propose(block: SubmittedBlock, claim: Claim): Promise<string | null> {
+    const { slot, root, signature } = block;
+    const proposal = this.#built.get(slot)?.get(root);
+    if (proposal === undefined) return "no beacon node built this block";
     if (!claim.isOnChain) return null;
-    const added = this.#chain.publish({ slot, root, parent });
+    const added = this.#chain.publish({ slot, root, parent: proposal.parentRoot });
     if (added === null) return "the parent or the proposer is wrong";
+    this.#contents.proposed(root, slot, { header: proposal.header(), signature });
     claim.done();
     return null;
   }
 
   enterSlot(oldest: Slot): void {
-    for (const old of this.#parents.keys()) if (old < oldest) this.#parents.delete(old);
+    for (const old of this.#built.keys()) if (old < oldest) this.#built.delete(old);
+    this.#contents.forget(oldest);
   }
 }

@@ -1,9 +1,9 @@
 /** What every checker is: it watches a run from outside and says when an invariant breaks. */
 import type { PartialSignatureSet, SigningTask, UnsignedData } from "../../src/domain/data.ts";
-import type { PeerIndex } from "../../src/domain/keys.ts";
+import type { PeerIndex, PubKey } from "../../src/domain/keys.ts";
 import type { Slot } from "../../src/domain/units.ts";
 import type { Chain } from "../../src/eth2/chain.ts";
-import type { Ground } from "../ground.ts";
+import type { ForeignSigned, Ground } from "../ground.ts";
 import type { GroupSigned, Ledger } from "../ledger.ts";
 import type { Machine } from "../machine.ts";
 import type { Scenario } from "../scenario.ts";
@@ -17,6 +17,8 @@ export type CheckContext = {
   readonly ground: Ground;
   readonly ledger: Ledger;
   readonly machines: readonly Machine[];
+  /** The validators' group keys, in lock order. */
+  readonly pubKeys: readonly PubKey[];
   /** Operators that are Byzantine at any time of the run: what they say binds nobody. */
   readonly byzantine: ReadonlySet<PeerIndex>;
   /** The invariant is broken; `message` says by what. */
@@ -34,6 +36,8 @@ export interface Checker {
   released?(node: PeerIndex, set: PartialSignatureSet): void;
   /** A group key signed, as a beacon node was shown. */
   groupSigned?(message: GroupSigned): void;
+  /** Somebody who is not the cluster signed with a whole key. */
+  foreignSigned?(signed: ForeignSigned): void;
   penalised?(node: PeerIndex, peer: PeerIndex, code: string): void;
   enterSlot?(slot: Slot): void;
   /** The run is over; the nodes still run. */

@@ -3,6 +3,7 @@ import { createAgreement } from "./agreement.ts";
 import { createBounds } from "./bounds.ts";
 import type { CheckContext, Checker, CheckKind } from "./checker.ts";
 import { createDurability } from "./durability.ts";
+import { createForeign } from "./foreign.ts";
 import { createLeaks } from "./leaks.ts";
 import { createLiveness } from "./liveness.ts";
 import { createSlashing } from "./slashing.ts";
@@ -23,6 +24,7 @@ const ROWS: readonly Row[] = [
   { name: "standing", kind: "correctness", create: createStanding },
   { name: "bounds", kind: "correctness", create: createBounds },
   { name: "leaks", kind: "correctness", create: createLeaks },
+  { name: "foreign", kind: "correctness", create: createForeign },
   { name: "liveness", kind: "liveness", create: createLiveness },
 ];
 

@@ -81,6 +81,24 @@ export class AttestationPool {
     };
   }
 
+  /** What is known of one slot: a committee's votes for one data are one attestation. */
+  held(slot: number): ChainAttestation[] {
+    return [...this.#byDataRoot.values()]
+      .filter(({ data }) => data.slot === slot)
+      .flatMap(({ data, committees }) =>
+        [...committees].flatMap(([index, votes]) => {
+          const { singles, best } = votes;
+          const committeeBits = BitArray.fromSingleBit(params.MAX_COMMITTEES_PER_SLOT, index);
+          if (singles.size > 0) {
+            return [this.aggregate(ssz.phase0.AttestationData.hashTreeRoot(data), index)];
+          }
+          if (best === null) return [];
+          const aggregationBits = bitsAt(votes.length, best.positions);
+          return [{ aggregationBits, data, signature: best.signature, committeeBits }];
+        }),
+      );
+  }
+
   /**
    * Takes a signed aggregate after the gossip checks of the consensus spec. The votes in it are
    * verified first, so that the watcher sees them even if the aggregator is refused.

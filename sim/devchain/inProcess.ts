@@ -5,6 +5,7 @@
  */
 import "./hasher.ts";
 import { routes } from "@lodestar/api";
+import { SLOTS_PER_EPOCH } from "@lodestar/params";
 import { type fulu, ssz } from "@lodestar/types";
 import { fromHex, toHex } from "../../src/util/bytes.ts";
 import { listValidators } from "./api/beaconRoutes.ts";
@@ -12,6 +13,7 @@ import { specOf } from "./api/nodeRoutes.ts";
 import { listProposers } from "./api/validatorRoutes.ts";
 import { DevChain } from "./chain.ts";
 import { createDevConfig } from "./chainConfig.ts";
+import type { ChainAttestation } from "./chainTypes.ts";
 import { plainKeys } from "./interopKeys.ts";
 import { ChainRejection } from "./rejection.ts";
 import { PlainValidators } from "./validators.ts";
@@ -147,6 +149,39 @@ export class InProcessChain {
     return bytes === null ? null : (this.#chain.findBlock(bytes)?.slot ?? null);
   }
 
+  /** A block's header as SSZ, with its signature; null when it is not known. */
+  signedHeader(root: string) {
+    const bytes = fromHex(root);
+    const block = bytes === null ? null : this.#chain.findBlock(bytes);
+    if (block === null || block === undefined) return null;
+    const signature = block.signed?.signature ?? new Uint8Array(96);
+    return { header: ssz.phase0.BeaconBlockHeader.serialize(block.header), signature };
+  }
+
+  attestationsIn(root: string) {
+    const bytes = fromHex(root);
+    const block = bytes === null ? null : this.#chain.findBlock(bytes);
+    return (block?.signed?.message.body.attestations ?? []).map(shown);
+  }
+
+  attestationsOf(slot: number) {
+    return this.#chain.attestations.held(slot).map(shown);
+  }
+
+  /** Members of the slot's committees. */
+  committees(slot: number): number[][] {
+    const epoch = Math.floor(slot / SLOTS_PER_EPOCH);
+    const { epochCtx } = this.#chain.dutyState(epoch);
+    const count = epochCtx.getCommitteeCountPerSlot(epoch);
+    return Array.from({ length: count }, (_, index) => [
+      ...epochCtx.getBeaconCommittee(slot, index),
+    ]);
+  }
+
+  isLive(epoch: number, index: number): boolean {
+    return this.#chain.isLive(epoch, index);
+  }
+
   /** Takes a SingleAttestation as the Beacon API's JSON; what it has against it, or null. */
   addAttestation(json: unknown): string | null {
     const attestation = ssz.electra.SingleAttestation.fromJson(json);
@@ -174,4 +209,14 @@ export class InProcessChain {
   refusalIn(error: unknown): string | null {
     return error instanceof ChainRejection ? error.message : null;
   }
+}
+
+function shown({ data, aggregationBits, committeeBits, signature }: ChainAttestation) {
+  return {
+    data: ssz.phase0.AttestationData.serialize(data),
+    committees: committeeBits.getTrueBitIndexes(),
+    positions: aggregationBits.getTrueBitIndexes(),
+    length: aggregationBits.bitLen,
+    signature,
+  };
 }

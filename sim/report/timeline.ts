@@ -15,7 +15,7 @@ const PARTLY = "#e69f00";
 
 const BAND_COLOURS: readonly (readonly [RegExp, string])[] = [
   [/^(partition|one-way|broken-link|loss|clog|capacity|delay|duplication|reordering)$/, "#0072b2"],
-  [/^byzantine$/, "#7a4fa3"],
+  [/^(byzantine|foreign-signer)$/, "#7a4fa3"],
   [/^(crash|down|clock|disk|write)/, "#c03a00"],
   [/^beacon|^reorg$|^late-blocks$|^empty-slots$/, "#b8860b"],
   [/^client/, "#3d4a5c"],

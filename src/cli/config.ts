@@ -30,6 +30,8 @@ export type RunOptions = LogSettings &
     readonly contractWallets: ReadonlySet<string>;
     /** The operator answers for it that no other signer was active in the last two epochs. */
     readonly skipWait: boolean;
+    /** What vouches for key shares that are new to the built-in signer (KEYS-6). */
+    readonly keyHistory: { readonly file: string | null; readonly isFresh: boolean };
   };
 
 export const CONTRACT_WALLETS = {
@@ -56,6 +58,15 @@ export const RUN_OPTIONS = [
     name: "validator-keys-dir",
     value: "dir",
     help: "with --signer builtin: share keystores and passwords; validator_keys of the data dir",
+  },
+  {
+    name: "slashing-protection",
+    value: "file",
+    help: "with --signer builtin: EIP-3076 history of key shares that are new here",
+  },
+  {
+    name: "fresh",
+    help: "with --signer builtin: the new key shares' validators were never active; it is checked",
   },
   { name: "beacon-node-endpoints", value: "urls", help: "beacon nodes, comma separated; required" },
   ...P2P_OPTIONS,
@@ -105,6 +116,8 @@ const runSchema = z.object({
   "private-key-file": z.string().optional(),
   signer: z.enum(["vc", "builtin"], "is vc or builtin"),
   "validator-keys-dir": z.string().optional(),
+  "slashing-protection": z.string().optional(),
+  fresh: z.string().optional(),
   "beacon-node-endpoints": list.pipe(z.array(endpoint).min(1, "names no beacon node")),
   ...p2pSchema,
   "monitoring-address": hostAndPort,
@@ -145,6 +158,7 @@ export async function parseRunOptions(
     logFormat: values["log-format"],
     contractWallets: parseContractWallets(values["contract-wallets"]),
     skipWait: isWaitSkipped(values),
+    keyHistory: keyHistory(values),
   };
 }
 
@@ -157,6 +171,21 @@ function validatorKeysDir(values: RunValues): string | null {
   throw new UsageError("--validator-keys-dir is of no use with --signer vc", {
     fix: "add --signer builtin, or leave the key shares to the validator client",
   });
+}
+
+function keyHistory(values: RunValues): RunOptions["keyHistory"] {
+  const [file, fresh] = [values["slashing-protection"], values.fresh];
+  if (file !== undefined && fresh !== undefined) {
+    throw new UsageError("--slashing-protection and --fresh exclude each other", {
+      fix: "keys that have a history are not fresh: leave --fresh out",
+    });
+  }
+  if (values.signer !== "builtin" && (file ?? fresh) !== undefined) {
+    throw new UsageError("--slashing-protection and --fresh are of no use with --signer vc", {
+      fix: "import it into the validator client, and into this node: coterie slashing import",
+    });
+  }
+  return { file: file ?? null, isFresh: fresh !== undefined };
 }
 
 /** WAIT-1: two words, so that nobody skips the wait by habit. */

@@ -32,6 +32,7 @@ import type { Ports } from "../ports/ports.ts";
 import { holdCharonLock } from "./charonLock.ts";
 import type { RunOptions } from "./config.ts";
 import { type DataDir, readDataDir } from "./dataDir.ts";
+import { importKeys } from "./keyImport.ts";
 import { openLog } from "./logOptions.ts";
 import { openP2p, requireKnownPeers } from "./p2p.ts";
 import { openAdmin } from "./safety/openAdmin.ts";
@@ -132,6 +133,7 @@ async function runNode({ options, logger, stopping, decorate }: Run): Promise<vo
 
   const { network } = p2p;
   const ports = { ...SYSTEM, network, identity, beacon, ...owned, logger, metrics, signer };
+  await importKeys({ ...ports, options, dataDir, onWaiting }, signal);
   node = await createNode(
     { ...versionInfo(), cluster, onWaiting, skipWait: options.skipWait, ...admin },
     { ...ports, network: await decorate(ports, cluster, signal) },

@@ -75,8 +75,8 @@ function requireAll(
     `${path} says nothing of ${named.join(", ")}${more > 0 ? ` and ${more} more` : ""}`,
     {
       fix:
-        "export the history of every key; move keys that never signed in a run of their own, " +
-        "with --without-history-because",
+        "export the history of every key; keys that never signed go in a run of their own, with " +
+        "--without-history-because (split, combine) or --fresh (run)",
     },
   );
 }

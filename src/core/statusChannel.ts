@@ -44,6 +44,11 @@ export class StatusChannel {
     this.#courier.broadcast("status", bytes, () => [bytes]);
   }
 
+  /** To one peer over its direct path; lost where there is none. */
+  send(peer: PeerIndex, frame: StatusFrame): void {
+    this.#courier.send(peer, "status", this.#profile.encodeStatus(frame));
+  }
+
   /** Gossip reaches every process behind the identity, and says itself whom it is for. */
   #answer(frame: StatusFrame, reply: ((bytes: Uint8Array) => boolean) | undefined): void {
     const bytes = this.#profile.encodeStatus(frame);

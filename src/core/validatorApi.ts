@@ -6,8 +6,8 @@ import type { AttesterDefinition, DutyDefinitions, UnsignedData } from "../domai
 import { type Duty, dutyId } from "../domain/duty.ts";
 import { Cancelled } from "../domain/errors.ts";
 import type { Signature } from "../domain/keys.ts";
-import { VC_WAIT_BPS } from "../domain/limits.ts";
-import { BASIS_POINTS, type CommitteeIndex, type Slot } from "../domain/units.ts";
+import { VC_BLOCK_WAIT_BPS, VC_WAIT_BPS } from "../domain/limits.ts";
+import { BASIS_POINTS, type BasisPoints, type CommitteeIndex, type Slot } from "../domain/units.ts";
 import type { DutyKind } from "../duties/kind.ts";
 import { attestationDataRoot, decodeAttestationData } from "../eth2/attestationData.ts";
 import { decodeProposal, type Proposal, type SubmittedBlock } from "../eth2/blocks.ts";
@@ -104,7 +104,7 @@ export class DutyValidatorApi implements SigningApi {
     signal: AbortSignal,
   ): Promise<Result<Proposal, Denial>> {
     const { chain, scheduler, submissions, kindOf } = this.#parts;
-    const wait = this.#startWaiting({ slot, type: "proposer" }, signal);
+    const wait = this.#startWaiting({ slot, type: "proposer" }, VC_BLOCK_WAIT_BPS, signal);
     try {
       const duty: Duty = { slot, type: "randao" };
       const computed = await this.#decidedBy(duty, wait.signal);
@@ -192,7 +192,7 @@ export class DutyValidatorApi implements SigningApi {
   }
 
   async #decided(duty: Duty, signal: AbortSignal): Promise<Result<UnsignedData, Denial>> {
-    const wait = this.#startWaiting(duty, signal);
+    const wait = this.#startWaiting(duty, VC_WAIT_BPS, signal);
     try {
       return await this.#decidedBy(duty, wait.signal);
     } finally {
@@ -204,9 +204,9 @@ export class DutyValidatorApi implements SigningApi {
    * VC-2: a part of the slot at most, so that the client hears the reason and not nothing. Who asks
    * at the head event has not missed anything before the duty is due: rounds are counted from then.
    */
-  #startWaiting(duty: Duty, signal: AbortSignal): TimedSignal {
+  #startWaiting(duty: Duty, waitBps: BasisPoints, signal: AbortSignal): TimedSignal {
     const { chain, clock, kindOf } = this.#parts;
-    const waitMs = Math.floor((chain.spec.slotDurationMs * VC_WAIT_BPS) / BASIS_POINTS);
+    const waitMs = Math.floor((chain.spec.slotDurationMs * waitBps) / BASIS_POINTS);
     const from = Math.max(clock.now(), kindOf(duty).dueAt(chain, duty.slot));
     return abortAt(clock, from + waitMs, signal);
   }

@@ -123,6 +123,30 @@ export const WITNESS_DELAY_BPS = 1_000;
 /** Epochs without a signature before a data directory signs that may have a rival (DESIGN §7). */
 export const MIGRATION_WAIT_EPOCHS = 2;
 
+/** Epochs for which a decision's certificate is kept: about a day on mainnet (DESIGN §6). */
+export const CERTIFICATE_EPOCHS = 256;
+/** Certificates that are deleted with one batch, beside those that it adds. */
+export const CERTIFICATE_PRUNE_BATCH = 64;
+/** Certificates read lately that are held in memory: two epochs of attestations and blocks. */
+export const MAX_CERTIFICATES_HELD = 128;
+/** Certificates that wait for a batch of the slashing records before one is written for them. */
+export const MAX_CERTIFICATES_WAITING = 32;
+
+/** Messages that somebody explains, or nobody: every slot for as long as certificates are kept. */
+export const MAX_OPEN_SIGHTINGS = CERTIFICATE_EPOCHS * 32;
+/** Messages that were judged and are not judged again when the next block shows them. */
+export const MAX_JUDGED_SIGHTINGS = 4_096;
+/** Pause between two rounds of questions about what was seen, in milliseconds. */
+export const SIGHTING_ROUND_MS = 1_000;
+/** Questions to one peer in such a round: a tenth of what it hears of one peer. */
+export const SIGHTINGS_PER_ROUND = 20;
+/** Pause before a peer that did not answer is asked the same again, in milliseconds. */
+export const SIGHTING_RETRY_MS = 4_000;
+/** Answers that are looked up for one peer at once. */
+export const MAX_SIGHTING_LOOKUPS = 64;
+/** Blocks without a head event of their own that are looked at: an epoch of them. */
+export const MAX_BLOCKS_BEHIND = 32;
+
 /** Slots for which a share that lied is verified before it is used (DESIGN §5). */
 export const SUSPECT_SLOTS = 32;
 
@@ -169,6 +193,11 @@ export const AUDIT_SYNC_ROUNDS = 10;
  * what a thousand validators decide between two syncs of it. Of more, the rest stays in the store.
  */
 export const MAX_AUDIT_LINES_HELD = 5_000;
+/**
+ * Audit lines that wait for a batch while the store takes none, in number: some minutes of refusals
+ * of a large cluster, 2 MB. At the bound the node signs nothing (AUDIT-8).
+ */
+export const MAX_AUDIT_LINES_PENDING = 5_000;
 /** One audit file, in bytes: 40,000 entries, a hundred validators' day. */
 export const MAX_AUDIT_FILE_BYTES = 16 * 1024 * 1024;
 /** Audit files that are kept: a gigabyte. */
@@ -198,6 +227,12 @@ export const MAX_BACKUP_BYTES = 2 * 1024 * 1024 * 1024;
  * the quarter of a slot after which the most impatient client hangs up, with room for the answer.
  */
 export const VC_WAIT_BPS = 2_300;
+/**
+ * The same for a block, which some clients ask for once and wait for to the end of the slot: its
+ * last round ends after 5,500 basis points, and its bytes may have to be pulled then. A client with
+ * less patience hangs up and has lost nothing.
+ */
+export const VC_BLOCK_WAIT_BPS = 6_000;
 /** Body of a request to the Beacon API: the largest value as JSON, which doubles its bytes. */
 export const MAX_VC_BODY_BYTES = 2 * MAX_VALUE_BYTES + 1024 * 1024;
 /** Connections of validator clients: five clients with a dozen each, and event streams. */
@@ -230,6 +265,10 @@ assert(
 assert(
   MAX_VALUE_BYTES + MAX_CONSENSUS_MESSAGE_BYTES + 1024 <= MAX_FRAME_BYTES,
   "a value fits with the message that proposes it",
+);
+assert(
+  2 * SIGHTINGS_PER_ROUND * (1_000 / SIGHTING_ROUND_MS) <= PEER_FRAMES_PER_SECOND,
+  "questions and answers leave room for duties",
 );
 assert(MAX_JUSTIFICATIONS >= 2 * MAX_NODES, "a justification holds two quorums");
 assert(MAX_PEER_QUEUE_BYTES >= 2 * MAX_FRAME_BYTES, "a queue holds the largest frame and more");

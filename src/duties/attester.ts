@@ -23,10 +23,16 @@ import type { AgreedDuty, CompactForm, JudgeContext, Judgement, OwnView } from "
 const ACCEPT: Judgement = { kind: "accept" };
 
 const compact: CompactForm<AttesterDefinition> = {
+  isWhole: true,
   agreed: ({ value }) => value,
 
   signed({ duty, value }, definition, chain) {
     return encodeAttestationData(signedBy(decoded(value), definition, forkOf(duty, chain)));
+  },
+
+  // ATT-2: the target is the slot's epoch.
+  signingRoot(messageRoot, slot, chain) {
+    return computeSigningRoot(messageRoot, attesterDomain(chain, chain.epochOf(slot)));
   },
 
   read(bytes, chain) {

@@ -86,6 +86,10 @@ export interface CompactForm<D extends DutyDefinition = DutyDefinition> {
   agreed(data: UnsignedData, chain: Chain): Uint8Array;
   /** Of the message that this validator signs. */
   signed(data: UnsignedData, definition: D, chain: Chain): Uint8Array;
+  /** Whether {@link agreed} is the whole value, whose root a certificate's signatures cover. */
+  readonly isWhole: boolean;
+  /** What is signed for a message of the slot that is known by its root alone. */
+  signingRoot(messageRoot: Root, slot: Slot, chain: Chain): Root;
   /** Null when the bytes are none of this form. */
   read(bytes: Uint8Array, chain: Chain): CompactMessage | null;
   /** Whether a decision explains a message: some validator may have signed just that. */

@@ -21,15 +21,20 @@ const GAS_LIMIT_STEP_DIVISOR = 1_024;
 const ACCEPT: Judgement = { kind: "accept" };
 
 const compact: CompactForm<ProposerDefinition> = {
+  isWhole: false,
   agreed: ({ duty, value }, chain) => decoded(duty, value, chain).header(),
   signed: ({ duty, value }, _definition, chain) => decoded(duty, value, chain).header(),
+
+  signingRoot(messageRoot, slot, chain) {
+    return computeSigningRoot(messageRoot, proposerDomain(chain, chain.epochOf(slot)));
+  },
 
   read(bytes, chain) {
     const header = decodeBlockHeader(bytes);
     if (header === null) return null;
     const { slot } = header;
     const messageRoot = blockHeaderRoot(header);
-    const signingRoot = computeSigningRoot(messageRoot, proposerDomain(chain, chain.epochOf(slot)));
+    const signingRoot = compact.signingRoot(messageRoot, slot, chain);
     return { slot, messageRoot, signingRoot, slashing: { kind: "block", slot } };
   },
 

@@ -27,6 +27,10 @@ export class AuditProjector {
   readonly #parts: ProjectorParts;
   /** The last line that the file was given, and the last that it has on its disk. */
   #written = 0;
+  /** The last line that nobody but the file has. */
+  #floor = 0;
+  /** AUDIT-7: lines that the records still hold may not be on the disk, whatever the file shows. */
+  #isDoubtful = true;
   #rounds = 0;
   #round: Promise<void> = Promise.resolve();
   #removed: number | null = null;
@@ -43,7 +47,8 @@ export class AuditProjector {
   async open(): Promise<FileAhead | null> {
     const { audit, auditFile, logger, precursors } = this.#parts;
     await this.#noteRemoved();
-    const text = await auditFile.last();
+    const { line: text, cutBytes } = await auditFile.last();
+    if (cutBytes > 0) this.#noteTorn(cutBytes);
     if (text === null) return null;
     const line = parseLine(text);
     const { sequence } = JSON.parse(line?.entry ?? "{}") as { readonly sequence?: number };
@@ -55,6 +60,7 @@ export class AuditProjector {
     this.#written = sequence;
     if (sequence <= audit.head.sequence) return null;
     precursors.count("counter_reset");
+    this.#floor = sequence;
     const ahead = { file: sequence, records: audit.head.sequence };
     logger.error("The database is older than the audit log: it looks like a restored one.", ahead);
     audit.adopt({ sequence, hash: line.hash });
@@ -90,9 +96,29 @@ export class AuditProjector {
   }
 
   async #project(): Promise<void> {
-    const { audit, auditFile } = this.#parts;
+    const { audit } = this.#parts;
     if (audit.isPending) await audit.flush();
     const isSyncDue = ++this.#rounds % AUDIT_SYNC_ROUNDS === 0;
+    if (this.#isDoubtful) await this.#rewind();
+    this.#isDoubtful = true;
+    await this.#write(isSyncDue);
+    this.#isDoubtful = false;
+  }
+
+  /** AUDIT-7: back to what the records have forgotten, since that was synced. */
+  async #rewind(): Promise<void> {
+    const { audit, auditFile } = this.#parts;
+    const [first] = audit.unprojected();
+    if (first === undefined) return;
+    const removed = (await auditFile.removed())?.sequence ?? 0;
+    const synced = Math.max(first.sequence - 1, this.#floor, removed);
+    if (synced >= this.#written) return;
+    await auditFile.rewind(synced);
+    this.#written = synced;
+  }
+
+  async #write(isSyncDue: boolean): Promise<void> {
+    const { audit, auditFile } = this.#parts;
     for (;;) {
       const lines = audit.unprojected().filter(({ sequence }) => sequence > this.#written);
       await auditFile.append(lines);
@@ -105,6 +131,16 @@ export class AuditProjector {
       if (!isBehind) return;
       await audit.recall();
     }
+  }
+
+  /** AUDIT-7: a crash cut a line off; it is written again from the records, and said. */
+  #noteTorn(cutBytes: number): void {
+    const { audit, logger } = this.#parts;
+    const detail = `${cutBytes} bytes of a half-written line at the file's end were taken away`;
+    logger.warn("The audit file ended in half a line, as after a crash; it is written anew.", {
+      cutBytes,
+    });
+    audit.append({ kind: "action", action: "repair", caller: "this node", detail });
   }
 
   /** AUDIT-5: what retention removed is in the chain, so that nobody else can say that it did. */

@@ -4,6 +4,8 @@ import { GateAdmission } from "../core/admission.ts";
 import { MemoryAggregatedSignatureStore } from "../core/aggregatedSignatureStore.ts";
 import type { Background } from "../core/background.ts";
 import { BeaconBroadcaster } from "../core/broadcaster.ts";
+import type { CertificateArchive } from "../core/certificateArchive.ts";
+import { keepCertificates } from "../core/certificateKeeping.ts";
 import { QbftConsensus } from "../core/consensus.ts";
 import { Courier } from "../core/courier.ts";
 import type { Deadlines } from "../core/deadlines.ts";
@@ -40,6 +42,7 @@ import type { Ports } from "../ports/ports.ts";
 import type { Freezes } from "../safety/freezes.ts";
 import type { SafetyGate } from "../safety/gate.ts";
 import type { Precursors } from "../safety/precursors.ts";
+import type { SlashingStore } from "../safety/slashingStore.ts";
 import { assert } from "../util/assert.ts";
 import type { Profile, Scope } from "../wire/profile.ts";
 import type { PeerSafety } from "./peerSafety.ts";
@@ -55,8 +58,10 @@ export type BuildParts = Ports & {
   readonly gate: SafetyGate;
   readonly freezes: Freezes;
   readonly precursors: Precursors;
+  readonly slashing: SlashingStore;
   readonly votes: VoteGuard;
   readonly archive: DecidedArchive;
+  readonly certificates: CertificateArchive;
   /** Resolves once this node may sign at all after its start (WITNESS-3). */
   readonly untilWitnessed: (signal: AbortSignal) => Promise<void>;
   readonly peers: Pick<PeerSafety, "isBridged">;
@@ -125,6 +130,7 @@ export function buildComponents(parts: BuildParts): Built {
   };
   const checker = new ValueChecker(shared);
   const consensus = new QbftConsensus({ ...shared, checker });
+  keepCertificates(consensus, parts);
   return {
     components: { scheduler, fetcher, consensus, tracker, ...buildSigning(shared) },
     courier,

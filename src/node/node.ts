@@ -29,7 +29,8 @@ import type { PeerSafety } from "./peerSafety.ts";
 import { startProposerPreparer } from "./proposerPreparer.ts";
 import { openSafety } from "./safety.ts";
 import { NodeSafetyControl, type SafetyControl } from "./safetyControl.ts";
-import { SlashedWatch } from "./slashedWatch.ts";
+import { SightingWatch, type SightingWatchParts } from "./sightingWatch.ts";
+import { SlashedWatch, type SlashedWatchParts } from "./slashedWatch.ts";
 import { type NodeStatus, statusOf } from "./status.ts";
 import { SyncWatch } from "./syncWatch.ts";
 import { ViewWatch } from "./viewWatch.ts";
@@ -114,9 +115,10 @@ export async function createNode(
 
   const { components, courier } = built;
   wire(components);
-  track(components, components.tracker);
   watchFor(config, components);
   watchView(components, view);
+  const reach = { ...common, cluster, ...safety, ...components, signal: stopping.signal };
+  const control = new NodeSafetyControl(reach);
   const health = (): Health => healthOf(observe({ ...ports, cluster, store, sync, view, peers }));
   peers.start({
     ...built,
@@ -124,14 +126,13 @@ export async function createNode(
     version: config.version ?? "unknown",
     state: () => ({ auditHead: audit.head.hash, isReady: health().isReady }),
     onTwinAhead: failure.resolve,
+    control,
     signal: stopping.signal,
   });
-  heads.start(stopping.signal);
+  startWatches({ ...reach, control });
   sync.start();
-  const control = new NodeSafetyControl({ ...common, cluster, ...safety, ...components });
-  new SlashedWatch({ ...common, cluster, control, signal: stopping.signal }).start();
   background.run(() => safety.projector.run(stopping.signal), failure.resolve);
-  startProposerPreparer({ ...common, cluster, signal: stopping.signal });
+  startProposerPreparer(reach);
   components.scheduler.start();
   return {
     chain,
@@ -148,6 +149,13 @@ export async function createNode(
   };
 }
 
+/** What looks at the chain for harm done, or about to be done, with the validators' keys. */
+function startWatches(parts: SightingWatchParts & SlashedWatchParts): void {
+  new SightingWatch(parts).start();
+  new SlashedWatch(parts).start();
+  parts.heads.start(parts.signal);
+}
+
 /** Every node builds another block, and a reveal is nobody's view: they say nothing here. */
 function watchView({ fetcher, consensus }: Components, view: ViewWatch): void {
   fetcher.onFetched((data) => view.fetched(data));
@@ -157,8 +165,9 @@ function watchView({ fetcher, consensus }: Components, view: ViewWatch): void {
   });
 }
 
-/** Whoever is told of everything, where the configuration names somebody. */
+/** The tracker, and whoever the configuration names. */
 function watchFor({ watch }: NodeConfig, components: Components): void {
+  track(components, components.tracker);
   if (watch === undefined) return;
   track(components, watch);
   components.consensus.onDecided(watch.decided);

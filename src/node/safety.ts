@@ -1,6 +1,8 @@
 /** Puts the safety ring together: what this node signed, what it may sign, and the log of both. */
 import type { Cluster } from "../cluster/cluster.ts";
+import type { CertificateArchive } from "../core/certificateArchive.ts";
 import type { Deadlines } from "../core/deadlines.ts";
+import type { ForeignSigners } from "../core/foreignSigners.ts";
 import type { Duty } from "../domain/duty.ts";
 import type { LockIndex, PubKey, PubShare, ShareIndex } from "../domain/keys.ts";
 import type { DutyKind } from "../duties/kind.ts";
@@ -40,6 +42,8 @@ export type Safety = {
   readonly projector: AuditProjector;
   /** Also guards of the gate. */
   readonly peers: PeerSafety;
+  readonly certificates: CertificateArchive;
+  readonly foreign: ForeignSigners;
 };
 
 /** Throws UsageError where what is on the disk cannot be relied on. */
@@ -52,7 +56,7 @@ export async function openSafety(parts: SafetyParts): Promise<Safety> {
   const audit = await openAudit({ ...parts, version }, slashing);
   const projector = new AuditProjector({ ...parts, audit, precursors });
   const ahead = await projector.open();
-  const peers = await openPeerSafety({ ...parts, slashing, audit });
+  const peers = await openPeerSafety({ ...parts, slashing, audit, precursors });
   if (ahead !== null) {
     const { file, records } = ahead;
     await peers.wait.begin(
@@ -74,5 +78,6 @@ export async function openSafety(parts: SafetyParts): Promise<Safety> {
   };
   const common = { slashing, lock, freezes, audit, precursors };
   const gate = createSafetyGate({ ...common, guards, safetyOf, pubKeyOf, pubShareOf });
-  return { slashing, freezes, precursors, audit, gate, projector, peers };
+  const { certificates, foreign } = peers;
+  return { slashing, freezes, precursors, audit, gate, projector, peers, certificates, foreign };
 }

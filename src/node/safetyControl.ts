@@ -3,6 +3,7 @@
  * slashing history in and out. Everything that is done here is in the audit log.
  */
 import type { Cluster } from "../cluster/cluster.ts";
+import type { ForeignSigners } from "../core/foreignSigners.ts";
 import type { Admission, PartialSignatureExchange } from "../core/interfaces.ts";
 import { FaultError } from "../domain/errors.ts";
 import type { PubKey } from "../domain/keys.ts";
@@ -50,6 +51,7 @@ type ControlParts = {
   readonly audit: AuditLog;
   readonly projector: Pick<AuditProjector, "project">;
   readonly slashing: SlashingStore;
+  readonly foreign: Pick<ForeignSigners, "holds" | "release">;
   readonly store: Pick<KeyValueStore, "entries">;
   readonly admission: Pick<Admission, "resume">;
   readonly exchange: Pick<PartialSignatureExchange, "settled">;
@@ -76,7 +78,7 @@ export class NodeSafetyControl implements SafetyControl {
   }
 
   freezes(): readonly Freeze[] {
-    return this.#parts.freezes.list();
+    return [...this.#parts.freezes.list(), ...this.#parts.foreign.holds];
   }
 
   /** FREEZE-4: the gate is shut before anything is waited for. */
@@ -95,8 +97,9 @@ export class NodeSafetyControl implements SafetyControl {
   }
 
   async unfreeze(target: FreezeTarget, by: string): Promise<boolean> {
-    const { freezes, audit, admission, logger } = this.#parts;
-    if (!(await freezes.unfreeze(target))) return false;
+    const { freezes, foreign, audit, admission, logger } = this.#parts;
+    const isReleased = target.scope === "all" && foreign.release(target.validator);
+    if (!(await freezes.unfreeze(target)) && !isReleased) return false;
     logger.warn("Signing goes on.", { ...target, by });
     audit.append({ kind: "action", action: "unfreeze", caller: by, detail: describe(target) });
     admission.resume();

@@ -3,6 +3,7 @@ import type { PubKey, Root, Signature } from "../domain/keys.ts";
 import type { Epoch, Slot, ValidatorIndex } from "../domain/units.ts";
 import type { ProducedBlock, SignedBlock } from "../eth2/blocks.ts";
 import type { AttestationData, SignedAttestation } from "../eth2/types.ts";
+import type { ChainSightings } from "./chainSightings.ts";
 
 export type Genesis = {
   /** Unix seconds. */
@@ -64,7 +65,7 @@ export type ItemFailure = { readonly index: number; readonly message: string };
  * Several endpoints hide behind one port (fallback, submissions to all). Every call throws
  * `FaultError` when the world failed and `signal.reason` when the signal aborts first.
  */
-export interface BeaconNode {
+export interface BeaconNode extends ChainSightings {
   genesis(signal: AbortSignal): Promise<Genesis>;
   /** `/eth/v1/config/spec` as it came: names to decimal or hex texts. */
   spec(signal: AbortSignal): Promise<Readonly<Record<string, unknown>>>;

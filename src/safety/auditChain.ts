@@ -6,7 +6,7 @@
  */
 import { FaultError } from "../domain/errors.ts";
 import { ROOT_BYTES, type Root } from "../domain/keys.ts";
-import { MAX_AUDIT_LINES_HELD } from "../domain/limits.ts";
+import { MAX_AUDIT_LINES_HELD, MAX_AUDIT_LINES_PENDING } from "../domain/limits.ts";
 import type { Millis } from "../domain/units.ts";
 import type { KeyValueStore, StoreOperation } from "../ports/keyValueStore.ts";
 import { assert } from "../util/assert.ts";
@@ -50,6 +50,8 @@ export class AuditChain implements AuditLog, BatchMember {
   #pending: AuditLine[] = [];
   /** How many of them the batch under way carries. */
   #carried = 0;
+  /** Decisions that found no room any more. */
+  #left = 0;
   /** Durable lines that the file may lack, by the key of their batch. */
   readonly #unprojected: Batch[] = [];
   #held = 0;
@@ -71,7 +73,25 @@ export class AuditChain implements AuditLog, BatchMember {
     return this.#head;
   }
 
+  get isFull(): boolean {
+    return this.#pending.length >= MAX_AUDIT_LINES_PENDING;
+  }
+
   append(event: AuditEvent): void {
+    // AUDIT-8: what an operator or the node does is rare, and is always kept.
+    if (this.isFull && event.kind === "signing") {
+      this.#left++;
+      return;
+    }
+    if (this.#left > 0 && !this.isFull) {
+      const detail = `${this.#left} refusals were not kept: the disk took no records meanwhile`;
+      this.#left = 0;
+      this.#add({ kind: "action", action: "audit-gap", caller: "this node", detail });
+    }
+    this.#add(event);
+  }
+
+  #add(event: AuditEvent): void {
     const sequence = this.#tip.sequence + 1;
     const { now, version, sha256 } = this.#parts;
     const text = textOf(event, { sequence, time: now(), version });

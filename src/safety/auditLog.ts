@@ -50,6 +50,8 @@ export interface AuditLog {
   append(event: AuditEvent): void;
   /** Resolves once everything that was appended before is durable. */
   flush(): Promise<void>;
+  /** AUDIT-8: so much waits for the disk that nothing may be decided any more. */
+  readonly isFull: boolean;
   /** The last durable entry: what this node may state to its peers. */
   readonly head: AuditHead;
 }

@@ -131,17 +131,3 @@ function sequenceOf(entry: string): number | null {
     throw error;
   }
 }
-
-/** The whole lines of a log's text up to an entry, without later ones and a half-written one. */
-export function linesUpTo(text: string, end: number): string {
-  const lines = text.slice(0, text.lastIndexOf("\n") + 1).split("\n");
-  lines.pop();
-  while (lines.length > 0) {
-    const entry = parseLine(lines.at(-1) ?? "")?.entry;
-    const sequence = entry === undefined ? null : sequenceOf(entry);
-    // A line that cannot be read is evidence, and stays.
-    if (sequence === null || sequence <= end) break;
-    lines.pop();
-  }
-  return lines.map((line) => `${line}\n`).join("");
-}

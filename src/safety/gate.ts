@@ -16,6 +16,7 @@ import type {
 import type { Duty } from "../domain/duty.ts";
 import { FaultError, type RefusalCode, type RefusalReason } from "../domain/errors.ts";
 import type { LockIndex, PubKey, PubShare, ShareIndex } from "../domain/keys.ts";
+import { MAX_AUDIT_LINES_PENDING } from "../domain/limits.ts";
 import type { InstanceLock } from "../ports/instanceLock.ts";
 import type { AuditLog, SigningDecision } from "./auditLog.ts";
 import type { DutySafety, GateGuard, GuardSubject } from "./guards.ts";
@@ -69,7 +70,7 @@ export type GateParts = {
   /** Of the cluster lock. */
   readonly pubKeyOf: (validator: LockIndex) => PubKey;
   readonly pubShareOf: (validator: LockIndex, share: ShareIndex) => PubShare;
-  readonly audit: Pick<AuditLog, "append">;
+  readonly audit: Pick<AuditLog, "append" | "isFull">;
   readonly precursors: Pick<Precursors, "count">;
 };
 
@@ -190,9 +191,10 @@ class Gate implements SafetyGate {
     const early =
       this.#frozen(duty, validator) ??
       lockRefusal ??
+      (this.#parts.audit.isFull ? AUDIT_FULL : null) ??
       this.#guarded(duty, validator) ??
       this.#limits.refusalOf(duty, asked.signature) ??
-      (task === undefined ? notDecided(asked.signature) : null);
+      (task === undefined ? notDecided(asked) : null);
     if (early !== null || task === undefined) {
       if (early !== null) this.#refused(request, asked, early);
       return early;
@@ -268,13 +270,20 @@ const LOCK_STALE: RefusalReason = {
   detail:
     "this process stood still for longer than another one waits before it takes the data " +
     "directory over (a suspended machine, or its clock was set). Nothing has to be done: it " +
-    "signs again after its next heartbeat if its token still stands in instance.lock.",
+    "signs again a few seconds later if its token still stands in instance.lock.",
 };
 const LOCK_LOST: RefusalReason = {
   code: "lock_lost",
   detail:
     "instance.lock no longer holds this process's token, or cannot be read: another process took " +
     "over the data directory. This process must stop; make sure that only one uses the directory.",
+};
+const AUDIT_FULL: RefusalReason = {
+  code: "audit_full",
+  detail:
+    `${MAX_AUDIT_LINES_PENDING} entries of the audit log wait for the data directory's disk, and ` +
+    "nothing is signed that cannot be put on record. Check free space and health of that disk; " +
+    "signing resumes by itself once it takes them.",
 };
 const FREE_THE_DISK =
   "Check free space and health of the data directory's disk; signing resumes by itself";
@@ -318,11 +327,13 @@ function decidedTask({ tasks, signature: { messageRoot } }: Asked): SigningTask 
   return tasks.find((task) => task.messageRoot === messageRoot);
 }
 
-function notDecided({ validator, messageRoot }: PartialSignature): RefusalReason {
+function notDecided({ tasks, signature: { validator, messageRoot } }: Asked): RefusalReason {
+  const roots = tasks.map((task) => task.messageRoot).join(", ");
+  const decided = roots === "" ? "nothing that it signs" : roots;
   return {
     code: "not_decided",
     detail:
-      `message root ${messageRoot} of validator ${validator} is not what the cluster decided. ` +
-      "Check that the validator client asks this node alone for what it signs.",
+      `message root ${messageRoot} of validator ${validator} is not what the cluster decided ` +
+      `(${decided}). Check that the validator client asks this node alone for what it signs.`,
   };
 }

@@ -76,6 +76,12 @@ export class ValidatorHistory implements HistoryView {
     return target + Math.max(this.#blocks.at(-1)?.slot ?? 0, this.#blockWatermark?.slot ?? 0);
   }
 
+  /** Whether the message was signed here or imported; one that was only seen is anybody's. */
+  isOwn(signingRoot: Root): boolean {
+    const records: readonly SignedMessage[] = [...this.#attestations, ...this.#blocks];
+    return records.some((each) => each.signingRoot === signingRoot && each.origin !== "seen");
+  }
+
   attestationsReaching(epoch: Epoch): readonly AttestationRecord[] {
     return this.#attestations.slice(firstAtOrAbove(this.#attestations, epoch));
   }

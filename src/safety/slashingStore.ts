@@ -149,6 +149,11 @@ export class SlashingStore {
     return slashing.target > attestation.target || slashing.source > attestation.source;
   }
 
+  /** Whether the cluster is known to have signed it, or an import says so. */
+  isOwn(pubKey: PubKey, signingRoot: Root): boolean {
+    return this.#histories.get(pubKey)?.isOwn(signingRoot) ?? false;
+  }
+
   /**
    * How far the records reach, as one number that never falls and rises with each message: of two
    * copies of one directory the one that signed more has the higher one (TWIN-3).

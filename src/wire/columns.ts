@@ -22,6 +22,9 @@ export function positionsToWire(positions: readonly number[]): Uint8Array {
 
 /** Null when `bytes` are no whole number of positions. */
 export function positionsFromWire(bytes: Uint8Array): readonly number[] | null {
-  const rows = rowsOf(bytes, POSITION_BYTES);
-  return rows?.map(([high = 0, low = 0]) => 256 * high + low) ?? null;
+  if (bytes.length % POSITION_BYTES !== 0) return null;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  return Array.from({ length: bytes.length / POSITION_BYTES }, (_, i) =>
+    view.getUint16(i * POSITION_BYTES),
+  );
 }

@@ -17,14 +17,14 @@ import {
   MAX_ROOTS_PER_FRAME,
 } from "../domain/limits.ts";
 import { assert } from "../util/assert.ts";
+import { concatBytes } from "../util/bytes.ts";
 import { err, ok, type Result } from "../util/result.ts";
 import { decodeCanonical, malformed } from "./canonical.ts";
+import { POSITION_BYTES, positionsFromWire, positionsToWire, rowsOf } from "./columns.ts";
 import { dutyFromWire, dutyToWire } from "./duties.ts";
 import { PartialsFrameSchema } from "./generated/coterie/v1/partials_pb.ts";
 import { NATIVE_PROFILE_ID } from "./signing.ts";
 
-/** Width of a validator's and of a root's position. */
-const POSITION_BYTES = 2;
 const ENTRY_BYTES = 2 * POSITION_BYTES + SIGNATURE_BYTES;
 /** Profile, duty, and the tag and length of each column. */
 const MAX_OVERHEAD_BYTES = 64;
@@ -41,14 +41,8 @@ export function encodePartials(set: PartialSignatureSet): Uint8Array {
   const entries = inLockOrder(set.signatures);
   const roots = [...new Set(entries.map((entry) => entry.messageRoot))];
   const rootIndexes = new Map(roots.map((root, index) => [root, index]));
-  const validators = Buffer.alloc(entries.length * POSITION_BYTES);
-  const indexes = Buffer.alloc(entries.length * POSITION_BYTES);
-  const signatures = new Uint8Array(entries.length * SIGNATURE_BYTES);
-  for (const [i, { validator, messageRoot, signature }] of entries.entries()) {
+  for (const { signature } of entries) {
     assert(signature.length === SIGNATURE_BYTES, "a partial signature has 96 bytes");
-    validators.writeUInt16BE(validator, i * POSITION_BYTES);
-    indexes.writeUInt16BE(rootIndexes.get(messageRoot) ?? 0, i * POSITION_BYTES);
-    signatures.set(signature, i * SIGNATURE_BYTES);
   }
   return toBinary(
     PartialsFrameSchema,
@@ -56,9 +50,11 @@ export function encodePartials(set: PartialSignatureSet): Uint8Array {
       profile: NATIVE_PROFILE_ID,
       duty: dutyToWire(set.duty),
       roots: Buffer.concat(roots.map(bytesOf)),
-      validators,
-      rootIndexes: indexes,
-      signatures,
+      validators: positionsToWire(entries.map(({ validator }) => validator)),
+      rootIndexes: positionsToWire(
+        entries.map(({ messageRoot }) => rootIndexes.get(messageRoot) ?? 0),
+      ),
+      signatures: concatBytes(...entries.map(({ signature }) => signature)),
     }),
   );
 }
@@ -114,12 +110,9 @@ function inLockOrder(entries: readonly PartialSignature[]): readonly PartialSign
 
 /** At least one root, all different; null otherwise. */
 function rootsOf(bytes: Uint8Array): readonly Root[] | null {
-  const count = bytes.length / ROOT_BYTES;
-  if (!Number.isInteger(count) || count < 1 || count > MAX_ROOTS_PER_FRAME) return null;
-  const roots = Array.from({ length: count }, (_, i) =>
-    rootOf(bytes.subarray(i * ROOT_BYTES, (i + 1) * ROOT_BYTES)),
-  );
-  return new Set(roots).size === count ? roots : null;
+  if (bytes.length < 1 || bytes.length > MAX_ROOTS_PER_FRAME * ROOT_BYTES) return null;
+  const roots = rowsOf(bytes, ROOT_BYTES)?.map(rootOf);
+  return roots !== undefined && new Set(roots).size === roots.length ? roots : null;
 }
 
 /**
@@ -130,28 +123,22 @@ function entriesOf(
   columns: Readonly<Record<"validators" | "rootIndexes" | "signatures", Uint8Array>>,
   roots: readonly Root[],
 ): readonly PartialSignature[] | null {
-  const count = columns.validators.length / POSITION_BYTES;
-  const hasOneLength =
-    Number.isInteger(count) &&
-    columns.rootIndexes.length === count * POSITION_BYTES &&
-    columns.signatures.length === count * SIGNATURE_BYTES;
-  if (!hasOneLength || count < 1 || count > MAX_PARTIALS_PER_FRAME) return null;
+  // Sizes first: rows are built for what is within the limit.
+  if (columns.validators.length > MAX_PARTIALS_PER_FRAME * POSITION_BYTES) return null;
+  const validators = positionsFromWire(columns.validators) ?? [];
+  const indexes = positionsFromWire(columns.rootIndexes);
+  const signatures = rowsOf(columns.signatures, SIGNATURE_BYTES);
+  const count = validators.length;
+  if (count < 1 || indexes?.length !== count || signatures?.length !== count) return null;
   const entries: PartialSignature[] = [];
   let used = 0;
-  for (let i = 0; i < count; i++) {
-    const validator = positionAt(columns.validators, i);
-    const rootIndex = positionAt(columns.rootIndexes, i);
+  for (const [i, signature] of signatures.entries()) {
+    const [validator = 0, rootIndex = 0] = [validators[i], indexes[i]];
     const messageRoot = roots[rootIndex];
     const isAscending = validator > (entries.at(-1)?.validator ?? -1);
     if (messageRoot === undefined || !isAscending || rootIndex > used) return null;
     if (rootIndex === used) used++;
-    const signature = columns.signatures.subarray(i * SIGNATURE_BYTES, (i + 1) * SIGNATURE_BYTES);
     entries.push({ validator, messageRoot, signature });
   }
   return used === roots.length ? entries : null;
-}
-
-function positionAt(column: Uint8Array, index: number): number {
-  const view = new DataView(column.buffer, column.byteOffset, column.byteLength);
-  return view.getUint16(index * POSITION_BYTES);
 }

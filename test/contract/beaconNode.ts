@@ -13,12 +13,14 @@ import type { Slot, ValidatorIndex } from "../../src/domain/units.ts";
 import { attester } from "../../src/duties/attester.ts";
 import { proposer } from "../../src/duties/proposer.ts";
 import { randao } from "../../src/duties/randao.ts";
-import { decodeAttestationData } from "../../src/eth2/attestationData.ts";
+import { attestationDataRoot, decodeAttestationData } from "../../src/eth2/attestationData.ts";
+import { decodeBlockHeader } from "../../src/eth2/blockHeader.ts";
 import { decodeProposal } from "../../src/eth2/blocks.ts";
 import { Chain } from "../../src/eth2/chain.ts";
 import { parseChainSpec } from "../../src/eth2/chainSpec.ts";
 import { assertPreset } from "../../src/eth2/preset.ts";
 import type { BeaconNode, HeadEvent } from "../../src/ports/beaconNode.ts";
+import type { BlockEvent } from "../../src/ports/chainSightings.ts";
 
 /** A beacon node, its chain, and the whole keys of some of the chain's validators. */
 export type BeaconBench = {
@@ -56,6 +58,7 @@ export function beaconNodeContract(name: string, createBench: () => Promise<Beac
     testVotes(current);
     testBlocks(current);
     testHeads(current);
+    testSightings(current);
     testFaults(current);
   });
 }
@@ -318,6 +321,63 @@ function testHeads(operator: () => Operator): void {
     const told = heads.length;
     for (let i = 0; i < 4; i++) await bench.nextSlot();
     assert.equal(heads.length, told);
+  });
+}
+
+function testSightings(operator: () => Operator): void {
+  it("FOREIGN-1: shows a vote that it was handed, by its seat in the slot", async () => {
+    const { beacon, bench, chain } = operator();
+    const slot = await operator().slotOfAttesters(1);
+    const [definition] = await operator().attesters(slot);
+    assert(definition !== undefined);
+    const common = operator().common([definition]);
+    const awaitSignature = () => assert.fail("an attestation builds on no other signature");
+    const duty = { slot, type: "attester" } as const;
+    const data = dataOf(duty, await attester.fetch({ duty, awaitSignature, ...common }));
+    const [task] = attester.tasks(data, [definition], chain);
+    assert(task !== undefined);
+    const { validatorIndex, committeeIndex } = definition;
+    const signature = bench.sign(validatorIndex, task.signingRoot);
+    const signatures = [{ ...task, signature }];
+    assert.deepEqual(await attester.submit({ data, signatures, ...common }), []);
+    const members = (await beacon.committees(slot, never)).get(committeeIndex) ?? [];
+    const seen = (await beacon.poolAttestations(slot, never)).filter(
+      (each) => each.committees.includes(committeeIndex) && each.bits.length === members.length,
+    );
+    const position = members.indexOf(validatorIndex);
+    assert(position >= 0, "the seat is in the slot's committee");
+    const ours = seen.filter(({ bits }) => bits.has(position));
+    assert.deepEqual(
+      ours.map((each) => attestationDataRoot(each.data)),
+      [task.messageRoot],
+    );
+    assert.equal(ours[0]?.bits.has(members.length), false);
+    const epoch = chain.epochOf(slot);
+    const live = await beacon.liveValidators(epoch, [validatorIndex], never);
+    assert.deepEqual(live, [validatorIndex]);
+    assert.deepEqual(await beacon.liveValidators(epoch + 1, [validatorIndex], never), []);
+  });
+
+  it("FOREIGN-1: shows a block's header and votes, and each block as an event", async () => {
+    const { beacon, bench } = operator();
+    const stopping = new AbortController();
+    const blocks: BlockEvent[] = [];
+    beacon.onBlock((event) => blocks.push(event), stopping.signal);
+    beacon.onSlashing(() => assert.fail("nobody is slashed"), stopping.signal);
+    const end = performance.now() + HEADS_WITHIN_MS;
+    while (blocks.length === 0) {
+      assert(performance.now() < end, `a block is told within ${HEADS_WITHIN_MS} ms`);
+      await bench.nextSlot();
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    stopping.abort(new Error("over"));
+    const [event] = blocks;
+    assert(event !== undefined);
+    const signed = await beacon.signedHeader(event.block, never);
+    const header = decodeBlockHeader(signed?.header ?? new Uint8Array());
+    assert.equal(header?.slot, event.slot);
+    assert(Array.isArray(await beacon.blockAttestations(event.block, never)));
+    assert.equal(await beacon.signedHeader(UNKNOWN_ROOT, never), null);
   });
 }
 

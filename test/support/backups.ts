@@ -24,14 +24,17 @@ import { CHAIN, pubKey, root, sign, vote } from "./slashing.ts";
 const ADDRESS = `0x${"a1".repeat(20)}` as const;
 
 /** Data directories `node0` to `node3` in `folder`. */
-export async function makeSquad(folder: string): Promise<void> {
+export async function makeSquad(
+  folder: string,
+  forkVersion: `0x${string}` = "0x10000038",
+): Promise<void> {
   await createClusterFiles({
     name: "coterie",
     clusterDir: folder,
     nodes: 4,
     threshold: 3,
     validators: 2,
-    forkVersion: "0x10000038",
+    forkVersion,
     feeRecipients: [ADDRESS, ADDRESS],
     withdrawalAddresses: [ADDRESS, ADDRESS],
     hasInsecureKeys: true,
@@ -64,9 +67,12 @@ export function createOptions(dataDir: string, out: string, { recipient }: Keys)
 }
 
 /** What a node keeps open of its data directory, with a control over it. */
-export async function openNode(dataDir: string) {
+export async function openNode(
+  dataDir: string,
+  auditSizes: { readonly maxFileBytes?: number; readonly maxFiles?: number } = {},
+) {
   const store = await openLevel(join(dataDir, "db"));
-  const auditFile = openAuditFiles({ directory: join(dataDir, "audit") });
+  const auditFile = openAuditFiles({ directory: join(dataDir, "audit"), ...auditSizes });
   const slashing = await openSlashingStore(store, CHAIN);
   const freezes = await openFreezes(store);
   const audit = await openAudit({ store, clock: systemClock, version: "test" }, slashing);
@@ -77,6 +83,7 @@ export async function openNode(dataDir: string) {
   const cluster = await readCluster(join(dataDir, "cluster-lock.json"), new Set(), "");
   const control = new NodeSafetyControl({
     ...{ cluster, freezes, audit, projector, slashing, store, logger },
+    foreign: { holds: [], release: () => false },
     admission: { resume: () => undefined },
     exchange: { settled: () => Promise.resolve() },
   });

@@ -18,6 +18,7 @@ import type {
   ProposerPreparation,
   ValidatorState,
 } from "../../src/ports/beaconNode.ts";
+import { FakeSightings } from "./fakeSightings.ts";
 import { GENESIS_TIME, GENESIS_VALIDATORS_ROOT, RAW_SPEC, SLOTS_PER_EPOCH } from "./testChain.ts";
 
 export type BeaconFaults = {
@@ -37,7 +38,7 @@ export function blockRoot(slot: Slot): Root {
   return `0x${slot.toString(16).padStart(64, "0")}` as Root;
 }
 
-export class FakeBeacon implements BeaconNode {
+export class FakeBeacon extends FakeSightings implements BeaconNode {
   /** By the validator's position in the cluster; `active_ongoing` where none is set. */
   readonly statuses = new Map<number, string>();
   readonly faults: BeaconFaults = { isOffline: false, head: null, block: {}, refusesBlocks: false };
@@ -53,6 +54,8 @@ export class FakeBeacon implements BeaconNode {
   readonly #heads = new Set<(event: HeadEvent) => void>();
 
   constructor(pubKeys: readonly PubKey[]) {
+    super();
+    this.committee = Array.from({ length: 8 }, (_, position) => FIRST_INDEX + position);
     this.#pubKeys = pubKeys;
   }
 

@@ -184,14 +184,13 @@ export function attestationData(slot: number, changes: Record<string, unknown> =
   return { json: { data } };
 }
 
+export function headerMessage(slot: number) {
+  const roots = { parent_root: ROOT, state_root: ROOT, body_root: ROOT };
+  return { slot: String(slot), proposer_index: "1", ...roots };
+}
+
 export function header(root: string, slot: number): Reply {
-  const message = {
-    slot: String(slot),
-    proposer_index: "1",
-    parent_root: ROOT,
-    state_root: ROOT,
-    body_root: ROOT,
-  };
+  const message = headerMessage(slot);
   const signature = `0x${"00".repeat(96)}`;
   return {
     json: {

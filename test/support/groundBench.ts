@@ -1,4 +1,5 @@
 /** One beacon node of a simulated world by itself, on the ground that is given. */
+import assert from "node:assert/strict";
 import { GENESIS_FORK_VERSION } from "../../sim/facts.ts";
 import type { CreateGround } from "../../sim/ground.ts";
 import { createClusterKeys, type KeyScheme } from "../../sim/keys.ts";
@@ -41,6 +42,8 @@ export async function groundBench(
     validators,
     include: ignore,
     emit: ignore,
+    signAs: () => assert.fail("there is no stranger"),
+    onForeign: ignore,
   });
   const { chain, judge, facts } = ground;
   const ledger = new Ledger({

@@ -22,6 +22,26 @@ const LIAR = 1;
 
 export const GUARDS: readonly Guard[] = [
   {
+    guard: "FOREIGN-2: peers are asked what nobody here explains",
+    patch: {
+      file: "src/core/sightingInquiry.ts",
+      find: "if (++asked > SIGHTINGS_PER_ROUND) return;",
+      replace: "if (++asked > 0) return;",
+    },
+    scenario: "partition-long",
+    harm: "foreign",
+  },
+  {
+    guard: "FOREIGN-1: what was seen is compared with what was decided",
+    patch: {
+      file: "src/core/foreignSigners.ts",
+      find: 'if (standing === "explained") return;',
+      replace: "if (standing !== null) return;",
+    },
+    scenario: "foreign-signer",
+    harm: "foreign",
+  },
+  {
     guard: "the author's signature of a statement",
     patch: {
       file: "src/core/consensus.ts",

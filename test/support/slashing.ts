@@ -26,7 +26,7 @@ export const OPEN: Omit<GateParts, "slashing"> = {
   safetyOf: () => ONE_MESSAGE,
   pubKeyOf: pubKey,
   pubShareOf: (validator) => pubShareOf(new Uint8Array(48).fill(validator)),
-  audit: { append: () => undefined },
+  audit: { append: () => undefined, isFull: false },
   precursors: { count: () => undefined },
 };
 

@@ -131,6 +131,9 @@ function blockRoutes(view: NodeView): Partial<BeaconMethods> {
 
 function poolRoutes({ chain, injector }: NodeView): Partial<BeaconMethods> {
   return {
+    getPoolAttestationsV2: async ({ slot = chain.currentSlot() }) => {
+      return { data: chain.attestations.held(slot), meta: { version: chain.forkAt(slot) } };
+    },
     submitPoolAttestationsV2: async ({ signedAttestations }) => {
       const electra = signedAttestations.map((attestation) =>
         isElectraSingleAttestation(attestation) ? attestation : refuse("a pre-Electra attestation"),

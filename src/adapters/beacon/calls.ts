@@ -3,14 +3,7 @@
  * but cannot be true for the request throws a plain error, as the codecs do (BN-2).
  */
 import { SLOTS_PER_EPOCH } from "@lodestar/params";
-import {
-  bytesOf,
-  type PubKey,
-  pubKeyOf,
-  ROOT_BYTES,
-  type Root,
-  rootOf,
-} from "../../domain/keys.ts";
+import { type PubKey, pubKeyOf, ROOT_BYTES, type Root, rootOf } from "../../domain/keys.ts";
 import { BEACON_REQUEST_TIMEOUT_MS } from "../../domain/limits.ts";
 import type { Epoch, Millis, Slot, ValidatorIndex } from "../../domain/units.ts";
 import { FORKS } from "../../eth2/forks.ts";
@@ -23,7 +16,7 @@ import type {
   ValidatorState,
 } from "../../ports/beaconNode.ts";
 import { assert } from "../../util/assert.ts";
-import { equalBytes, fromHex, toHex } from "../../util/bytes.ts";
+import { fromHex, toHex } from "../../util/bytes.ts";
 import { type Call, callOf, type JsonCall, ROUTES } from "./routes.ts";
 
 /** A node that thinks longer about its own state is no use for a duty either. */
@@ -99,13 +92,6 @@ export function attestationDataCall(slot: Slot): Call<AttestationData> {
       source: { epoch: data.source.epoch, root: rootOf(data.source.root) },
       target: { epoch: data.target.epoch, root: rootOf(data.target.root) },
     };
-  });
-}
-
-export function blockSlotCall(root: Root): Call<Slot> {
-  return map(callOf("header", ROUTES.header, { blockId: root }), ({ data }) => {
-    if (!equalBytes(data.root, bytesOf(root))) fail("the header is of another block");
-    return data.header.message.slot;
   });
 }
 

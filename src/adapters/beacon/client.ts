@@ -6,6 +6,7 @@ import { Agent } from "undici";
 import { FaultError, UsageError } from "../../domain/errors.ts";
 import type { PubKey, Root, Signature } from "../../domain/keys.ts";
 import type { Epoch, Millis, Slot, ValidatorIndex } from "../../domain/units.ts";
+import { decodeBlockHeader } from "../../eth2/blockHeader.ts";
 import type { ProducedBlock, SignedBlock } from "../../eth2/blocks.ts";
 import type { AttestationData, SignedAttestation } from "../../eth2/types.ts";
 import type {
@@ -20,6 +21,7 @@ import type {
   ValidatorState,
 } from "../../ports/beaconNode.ts";
 import type { BeaconUpstreams } from "../../ports/beaconUpstream.ts";
+import type { BlockEvent, SeenAttestation, SignedHeader } from "../../ports/chainSightings.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Logger } from "../../ports/logger.ts";
 import type { Counter, Histogram, Metrics } from "../../ports/metrics.ts";
@@ -32,7 +34,6 @@ import {
 import {
   attestationDataCall,
   attesterDutiesCall,
-  blockSlotCall,
   specCall,
   submitAttestationsCall,
   syncStatusCall,
@@ -41,9 +42,16 @@ import {
 import { ChainGuard } from "./chainGuard.ts";
 import { type Answer, Endpoint, parseEndpointUrl } from "./endpoint.ts";
 import { EndpointHealth } from "./endpointHealth.ts";
-import { followHeads } from "./headEvents.ts";
+import { BLOCKS, type FeedParts, followFeed, HEADS, SLASHINGS } from "./eventFeeds.ts";
 import { raceInOrder } from "./race.ts";
 import type { Call } from "./routes.ts";
+import {
+  blockAttestationsCall,
+  committeesCall,
+  livenessCall,
+  poolAttestationsCall,
+  signedHeaderCall,
+} from "./sightingCalls.ts";
 import { failuresIn, mergeSubmissions } from "./submission.ts";
 import { EndpointUpstreams } from "./upstreams.ts";
 
@@ -162,7 +170,12 @@ class FallbackBeaconClient implements BeaconClient {
   }
 
   async blockSlot(root: Root, signal: AbortSignal): Promise<Slot | null> {
-    const call = blockSlotCall(root);
+    const signed = await this.signedHeader(root, signal);
+    return signed === null ? null : (decodeBlockHeader(signed.header)?.slot ?? null);
+  }
+
+  async signedHeader(root: Root, signal: AbortSignal): Promise<SignedHeader | null> {
+    const call = signedHeaderCall(root);
     return this.#race(HEDGE_AFTER_MS, signal, async (endpoint, signal) => {
       const answer = await this.#ask(endpoint, call, signal);
       if (!answer.ok && answer.rejected.status === 404) return null;
@@ -214,9 +227,32 @@ class FallbackBeaconClient implements BeaconClient {
     );
   }
 
+  blockAttestations(block: Root, signal: AbortSignal): Promise<readonly SeenAttestation[]> {
+    return this.#readAside(blockAttestationsCall(block), signal);
+  }
+
+  poolAttestations(slot: Slot, signal: AbortSignal): Promise<readonly SeenAttestation[]> {
+    return this.#readAside(poolAttestationsCall(slot), signal);
+  }
+
+  committees(slot: Slot, signal: AbortSignal) {
+    return this.#readAside(committeesCall(slot), signal);
+  }
+
+  liveValidators(epoch: Epoch, indices: readonly ValidatorIndex[], signal: AbortSignal) {
+    return this.#readAside(livenessCall(epoch, indices), signal);
+  }
+
   onHead(handler: (event: HeadEvent) => void, signal: AbortSignal): void {
-    const parts = { guard: this.#guard, clock: this.#clock, logger: this.#logger };
-    followHeads(parts, this.#guard.usable(), { handler, signal });
+    followFeed(this.#feedParts, HEADS, { handler, signal });
+  }
+
+  onBlock(handler: (event: BlockEvent) => void, signal: AbortSignal): void {
+    followFeed(this.#feedParts, BLOCKS, { handler, signal });
+  }
+
+  onSlashing(handler: (indices: readonly ValidatorIndex[]) => void, signal: AbortSignal): void {
+    for (const feed of SLASHINGS) followFeed(this.#feedParts, feed, { handler, signal });
   }
 
   endpoints(): readonly EndpointStatus[] {
@@ -228,6 +264,10 @@ class FallbackBeaconClient implements BeaconClient {
 
   close(): Promise<void> {
     return this.#agent.destroy();
+  }
+
+  get #feedParts(): FeedParts {
+    return { guard: this.#guard, clock: this.#clock, logger: this.#logger };
   }
 
   /** BN-4: to every endpoint. */
@@ -247,6 +287,21 @@ class FallbackBeaconClient implements BeaconClient {
     return this.#race(hedgeAfterMs, signal, async (endpoint, signal) =>
       accepted(await this.#ask(endpoint, call, signal), endpoint),
     );
+  }
+
+  /** No duty waits for these, so that a node without such a route is not a worse one. */
+  async #readAside<T>(call: Call<T>, signal: AbortSignal): Promise<T> {
+    return raceInOrder({
+      candidates: this.#health.order(await this.#endpoints(signal)),
+      ask: async (endpoint, signal) => {
+        await this.#guard.verify(endpoint, signal);
+        return accepted(await endpoint.ask(call, signal), endpoint);
+      },
+      hedgeAfterMs: call.timeoutMs,
+      clock: this.#clock,
+      signal,
+      onOvertaken: () => undefined,
+    });
   }
 
   async #race<T>(

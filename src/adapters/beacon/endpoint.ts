@@ -26,8 +26,6 @@ const JSON_TYPE = "application/json";
 const SSZ_TYPE = "application/octet-stream";
 /** Longest text of a node's own error message that enters ours. */
 const MAX_MESSAGE_LENGTH = 200;
-/** No head for so long means a dead connection: five slots of the slowest public chain. */
-const STREAM_IDLE_MS: Millis = 60_000;
 
 export class Endpoint {
   /** Host and port: what logs and metrics may show (BN-8). */
@@ -82,16 +80,19 @@ export class Endpoint {
     return this.#answer(call, { statusCode, headers, bytes });
   }
 
-  /** The body of a never-ending response, in chunks of text. Throws as {@link ask} does. */
-  async *stream(path: string, signal: AbortSignal): AsyncGenerator<string> {
+  /**
+   * The body of a never-ending response, in chunks of text; silence of `idleMs` is a fault. Throws
+   * as {@link ask} does.
+   */
+  async *stream(path: string, idleMs: Millis, signal: AbortSignal): AsyncGenerator<string> {
     const { statusCode, body } = await this.#guard(signal, () =>
       this.#agent.request({
         origin: this.#origin,
         path: `${this.#basePath}${path}`,
         method: "GET",
         headers: { ...this.#headers, accept: "text/event-stream" },
-        headersTimeout: STREAM_IDLE_MS,
-        bodyTimeout: STREAM_IDLE_MS,
+        headersTimeout: idleMs,
+        bodyTimeout: idleMs,
         signal,
       }),
     );

@@ -25,13 +25,22 @@ export const ROUTES = {
   publishBlock: beacon.publishBlockV2,
   publishBlindedBlock: beacon.publishBlindedBlockV2,
   prepareProposers: validator.prepareBeaconProposer,
+  blockAttestations: beacon.getBlockAttestationsV2,
+  poolAttestations: beacon.getPoolAttestationsV2,
+  committees: beacon.getEpochCommittees,
+  liveness: validator.getLiveness,
 } as const;
 export type RouteName = keyof typeof ROUTES;
 
-/** `head` events of `GET /eth/v1/events`. */
-export const HEAD_EVENTS_PATH = "/eth/v1/events?topics=head";
-export const decodeHeadEvent = (json: unknown) => headEvents.fromJson(json);
-const headEvents = routes.events.getTypeByEvent(config)[routes.events.EventType.head];
+const events = routes.events.getTypeByEvent(config);
+const { EventType } = routes.events;
+
+/** `GET /eth/v1/events` with one topic, and codecs of those that need one. */
+export const eventsPath = (topic: string): string => `/eth/v1/events?topics=${topic}`;
+export const HEAD_AND_BLOCK = {
+  head: events[EventType.head],
+  block: events[EventType.block],
+} as const;
 
 type Parts = {
   readonly params?: Readonly<Record<string, string | number>> | undefined;

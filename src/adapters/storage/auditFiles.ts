@@ -9,9 +9,16 @@ import { type FileHandle, open, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { FaultError } from "../../domain/errors.ts";
 import { MAX_AUDIT_FILE_BYTES, MAX_AUDIT_FILES } from "../../domain/limits.ts";
-import type { AuditFile, AuditFileLine, RemovedLines } from "../../ports/auditFile.ts";
+import type {
+  AuditFile,
+  AuditFileEnd,
+  AuditFileLine,
+  RemovedLines,
+} from "../../ports/auditFile.ts";
+import { syncDirectory } from "./directories.ts";
 
 const NAME = /^\d{16}\.jsonl$/;
+const SEQUENCE = /^\{"hash":"0x[0-9a-f]{64}","entry":\{"sequence":(\d{1,16})[,}]/;
 const REMOVED = "removed.json";
 const MODE = 0o600;
 
@@ -40,6 +47,15 @@ export async function readRemoved(directory: string): Promise<RemovedLines | nul
   return JSON.parse(await readFile(join(directory, REMOVED), "utf8")) as RemovedLines;
 }
 
+/** The whole lines of a log's text up to an entry, without later ones and a half-written one. */
+export function linesUpTo(text: string, sequence: number): string {
+  const lines = text.slice(0, text.lastIndexOf("\n") + 1).split("\n");
+  lines.pop();
+  // A line that cannot be read is evidence, and stays.
+  while (Number(SEQUENCE.exec(lines.at(-1) ?? "")?.[1] ?? 0) > sequence) lines.pop();
+  return lines.map((line) => `${line}\n`).join("");
+}
+
 class AuditFiles implements AuditFile {
   readonly #directory: string;
   readonly #maxFileBytes: number;
@@ -54,14 +70,16 @@ class AuditFiles implements AuditFile {
     this.#maxFiles = maxFiles ?? MAX_AUDIT_FILES;
   }
 
-  async last(): Promise<string | null> {
+  async last(): Promise<AuditFileEnd> {
+    let cutBytes = 0;
     for (const path of listAuditFiles(this.#directory).toReversed()) {
       const text = await readFile(path, "utf8");
       const end = text.lastIndexOf("\n");
+      cutBytes += Buffer.byteLength(text.slice(end + 1));
       if (end + 1 < text.length) truncateSync(path, Buffer.byteLength(text.slice(0, end + 1)));
-      if (end > 0) return text.slice(text.lastIndexOf("\n", end - 1) + 1, end);
+      if (end > 0) return { line: text.slice(text.lastIndexOf("\n", end - 1) + 1, end), cutBytes };
     }
-    return null;
+    return { line: null, cutBytes };
   }
 
   async append(lines: readonly AuditFileLine[]): Promise<void> {
@@ -85,6 +103,25 @@ class AuditFiles implements AuditFile {
     }
   }
 
+  /** AUDIT-7: on a descriptor of its own, so that the lines are written, and synced, anew. */
+  async rewind(sequence: number): Promise<void> {
+    try {
+      const handle = this.#handle;
+      this.#handle = null;
+      await handle?.close();
+      for (const path of listAuditFiles(this.#directory).toReversed()) {
+        const text = await readFile(path, "utf8");
+        const kept = linesUpTo(text, sequence);
+        if (kept === "") rmSync(path);
+        else if (kept.length < text.length) truncateSync(path, Buffer.byteLength(kept));
+        if (kept !== "") break;
+      }
+      syncDirectory(this.#directory);
+    } catch (error) {
+      throw this.#fault(error);
+    }
+  }
+
   removed(): Promise<RemovedLines | null> {
     return readRemoved(this.#directory);
   }
@@ -103,6 +140,8 @@ class AuditFiles implements AuditFile {
     await this.sync();
     await this.#handle?.close();
     this.#handle = await open(path, "a", MODE);
+    // The name of a new file is as durable as its lines before the records forget those.
+    if (!isUsable) syncDirectory(this.#directory);
     this.#bytes = statSync(path).size;
     await this.#retain();
     return this.#handle;
@@ -118,6 +157,7 @@ class AuditFiles implements AuditFile {
     const { hash, entry } = JSON.parse(lines.at(-1) ?? "{}");
     const data = `${JSON.stringify({ sequence: entry.sequence, hash })}\n`;
     await replaceFile(join(this.#directory, REMOVED), data);
+    syncDirectory(this.#directory);
     for (const file of excess) rmSync(file);
   }
 

@@ -9,13 +9,14 @@
  *   and are synced behind it, and the next recovery skips them all. After any failure the database
  *   is opened anew, which starts a new log, before it takes another write (STORE-7).
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, realpathSync, statSync } from "node:fs";
+import { mkdirSync, realpathSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { Level } from "level";
 import { FaultError, UsageError } from "../../domain/errors.ts";
 import type { KeyRange, KeyValueStore, StoreOperation } from "../../ports/keyValueStore.ts";
 import { err, ok, type Result } from "../../util/result.ts";
 import { SerialQueue } from "../../util/serialQueue.ts";
+import { syncDirectory } from "./directories.ts";
 
 /** Directories open in this process, by device and inode: a path may have several spellings. */
 const openDirectories = new Set<string>();
@@ -140,16 +141,6 @@ class LevelStore implements KeyValueStore {
 /** The library answers with Buffers, whose `slice` shares memory where a Uint8Array's copies. */
 function plainBytes(value: Uint8Array): Uint8Array {
   return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-}
-
-/** A new directory entry survives a power cut only once the directory is synced itself. */
-function syncDirectory(path: string): void {
-  const descriptor = openSync(path, "r");
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
 }
 
 function openFault(path: string, error: unknown): Error {

@@ -6,13 +6,12 @@
 import { existsSync } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { listAuditFiles } from "../../adapters/storage/auditFiles.ts";
+import { linesUpTo, listAuditFiles } from "../../adapters/storage/auditFiles.ts";
 import { allRecords, decodeRecords, encodeRecords } from "../../adapters/storage/storeDump.ts";
 import { MODE_SECRET, writeFileAtomic } from "../../adapters/system/files.ts";
 import { UsageError } from "../../domain/errors.ts";
 import { MAX_BACKUP_FILE_BYTES } from "../../domain/limits.ts";
 import { BACKUP_TAKEN } from "../../node/safetyControl.ts";
-import { linesUpTo } from "../../safety/auditVerify.ts";
 import { identityPath } from "../identityFiles.ts";
 import { connectAdmin } from "../safety/adminClient.ts";
 import { operator } from "../safety/freeze.ts";

@@ -6,6 +6,8 @@ import { systemClock } from "../../../src/adapters/system/clock.ts";
 import { type FaultCode, FaultError, UsageError } from "../../../src/domain/errors.ts";
 import type { PubKey, Root } from "../../../src/domain/keys.ts";
 import { MAX_BEACON_RESPONSE_BYTES } from "../../../src/domain/limits.ts";
+import { blockHeaderRoot } from "../../../src/eth2/blockHeader.ts";
+import { ssz } from "../../../src/eth2/ssz.ts";
 import { type Bench, benchOf } from "../../support/beaconClients.ts";
 import {
   attestationData,
@@ -15,6 +17,7 @@ import {
   GVR,
   hang,
   header,
+  headerMessage,
   PUBKEY,
   reply,
   syncing,
@@ -24,6 +27,7 @@ import { countingMetrics, recordingLogger } from "../../support/quiet.ts";
 
 const ROOT = `0x${"cc".repeat(32)}` as Root;
 const SLOT = 100;
+const BLOCK = blockHeaderRoot(ssz.phase0.BeaconBlockHeader.fromJson(headerMessage(7)));
 
 function isFault(code: FaultCode): (error: unknown) => boolean {
   return (error) => error instanceof FaultError && error.code === code;
@@ -74,7 +78,7 @@ test("asks the Beacon API's routes and answers in the project's shapes", async (
     first(server.requests("attestation_data")).url,
     "/eth/v1/validator/attestation_data?slot=100&committee_index=0",
   );
-  assert.equal(await client.blockSlot(ROOT, signal), 7);
+  assert.equal(await client.blockSlot(BLOCK, signal), 7);
 });
 
 const BAD: Readonly<Record<string, readonly [Fault, FaultCode]>> = {
@@ -162,6 +166,8 @@ test("BN-2: an unknown block has no slot; another block's header is refused", as
   faults.set("/headers/", reply({ status: 404, json: { message: "not found" } }));
   assert.equal(await client.blockSlot(ROOT, signal), null);
   faults.set("/headers/", reply(header(`0x${"dd".repeat(32)}`, 7)));
+  await assert.rejects(client.blockSlot(BLOCK, signal), isFault("beacon_bad_response"));
+  faults.set("/headers/", reply(header(ROOT, 7)));
   await assert.rejects(client.blockSlot(ROOT, signal), isFault("beacon_bad_response"));
 });
 

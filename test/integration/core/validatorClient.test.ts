@@ -189,6 +189,36 @@ describe("what a validator client signs", () => {
     assert.match(denial?.detail ?? "", /was decided as 0x\w{64}, this is 0x\w{64}/);
   });
 
+  /** The client has its data; then the node restarts, and the client hands its signature in. */
+  const handInAfterRestart = async (patches: readonly Patch[] = []) => {
+    await start({ patches });
+    await decide();
+    const data = await decidedData(0);
+    cluster.crash(0);
+    await cluster.start([0]);
+    // Its peers answer a session only once the one before it is over.
+    await cluster.clock.runUntil(cluster.clock.now() + 5_000);
+    const items = [byShare(0, deviating(data)), byShare(0, data)];
+    const verdicts = submit(0, ...items);
+    await cluster.clock.runUntil(cluster.clock.now() + 3_000);
+    return verdicts;
+  };
+
+  test("VC-3: a node that restarted meanwhile learns what was decided, and takes it", async () => {
+    assert.deepEqual(await handInAfterRestart(), ["not_decided", null]);
+    for (const self of [1, 2]) await submit(self, byShare(self, await decidedData(self)));
+    await cluster.clock.runUntil(cluster.clock.now() + 1_000);
+    assert.deepEqual(submitted(), [0], "by the restarted node's share: one of four stayed away");
+  });
+
+  test("VC-3: without asking its peers it would refuse both, and lose the slot", async () => {
+    const find = "this.#decisions.want(duty);";
+    const answers = await handInAfterRestart([
+      { file: "src/core/consensus.ts", find, replace: "void duty;" },
+    ]);
+    assert.deepEqual(answers, ["undecided", "undecided"]);
+  });
+
   test("VC-4: one bad item costs none of the other ninety-nine anything", async () => {
     await start({ validators: 800 });
     await decide();

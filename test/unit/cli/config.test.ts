@@ -32,6 +32,7 @@ test("defaults: the data dir's files, p2p on all interfaces, else the loopback",
     logFormat: "auto",
     contractWallets: new Set(),
     skipWait: false,
+    keyHistory: { file: null, isFresh: false },
   });
 });
 

@@ -11,6 +11,7 @@ import { testChain } from "../../support/testChain.ts";
 
 const { createAgreement } = await import("../../../sim/checkers/agreement.ts");
 const { createBounds } = await import("../../../sim/checkers/bounds.ts");
+const { createForeign } = await import("../../../sim/checkers/foreign.ts");
 const { createLeaks } = await import("../../../sim/checkers/leaks.ts");
 const { createSlashing } = await import("../../../sim/checkers/slashing.ts");
 const { createStanding } = await import("../../../sim/checkers/standing.ts");
@@ -179,5 +180,41 @@ describe("what the other checkers watch", () => {
     assert.deepEqual(reports, []);
     checker.penalised?.(0, 1, "bad_signature");
     assert.equal(reports.length, 1);
+  });
+});
+
+describe("CHECK-9: the foreign signer checker", () => {
+  const keys = ["0xaa", "0xbb"] as unknown as readonly PubKey[];
+  const frozen = (key: PubKey | undefined, reason = "somebody else signed") => ({
+    self: 0,
+    node: { control: { freezes: () => (key === undefined ? [] : [{ validator: key, reason }]) } },
+  });
+  const play = (
+    machines: readonly ReturnType<typeof frozen>[],
+    signed: readonly number[],
+    scenario = CALM,
+  ): readonly string[] => {
+    const parts = { machines, pubKeys: keys, scenario } as unknown as Partial<CheckContext>;
+    const { checker, reports } = watch(createForeign, parts);
+    for (const validator of signed) {
+      checker.foreignSigned?.({ validator, slot: 4, what: "attestation" });
+    }
+    for (let slot = 4; slot < 20; slot++) checker.enterSlot?.(slot);
+    checker.finish?.();
+    return reports;
+  };
+
+  it("reports a node that did not freeze whom a stranger signs for", () => {
+    assert.deepEqual(play([frozen(keys[1])], [1]), []);
+    assert.match(play([frozen(undefined)], [1]).join(), /node 0 did not freeze validator 1/);
+  });
+
+  it("reports a node that froze somebody else, or holds him though nothing is wrong", () => {
+    assert.equal(play([frozen(keys[0])], []).length, 1);
+    const held = frozen(keys[0], "it was seen to sign what no peer has explained yet");
+    assert.equal(play([held], []).length, 1);
+    const groups = [[0], [1]];
+    const lasting = { ...CALM, faults: [{ kind: "partition", groups, at: 1 }] } as const;
+    assert.deepEqual(play([held], [], lasting), []);
   });
 });

@@ -85,8 +85,8 @@ describe("signed digests", () => {
   });
 
   const guards: Readonly<Record<string, string>> = {
-    cluster: "    bytesOf(scope.lockHash),\n",
-    chain: "    bytesOf(scope.genesisValidatorsRoot),\n",
+    cluster: "      bytesOf(lockHash),\n",
+    chain: "      bytesOf(genesisValidatorsRoot),\n",
     slot: "    uint64be(duty.slot),\n",
     source: "    uint32be(statement.source),\n",
     round: "    uint32be(statement.round),\n",
