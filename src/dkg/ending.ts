@@ -1,4 +1,4 @@
-/** How an attempt ends without a cluster (DKG-11, DKG-14): once, and in somebody's name if it can. */
+/** How an attempt ends without a cluster (DKG-11, DKG-14): once, and naming who it can. */
 import type { PeerIndex } from "../domain/keys.ts";
 import type { Offence } from "../wire/ceremonyBlame.ts";
 import { accuse } from "./blame.ts";

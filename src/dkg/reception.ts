@@ -1,6 +1,6 @@
 /**
- * What peers send, judged one frame at a time (DKG-2, DKG-4, DKG-11): kept where it is right, refused
- * where it proves nothing, and the end of the attempt where it proves somebody guilty.
+ * What peers send, judged one frame at a time (DKG-2, DKG-4, DKG-11): kept where it is right,
+ * refused where it proves nothing, and the end of the attempt where it proves somebody guilty.
  */
 import type { RejectionReason } from "../domain/errors.ts";
 import type { PeerIndex } from "../domain/keys.ts";

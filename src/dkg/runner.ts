@@ -13,7 +13,7 @@ import { Ceremony } from "./ceremony.ts";
 import type { CeremonyEnd, CeremonyPorts, CeremonyRun } from "./ceremonyRun.ts";
 import { operatorsText } from "./ending.ts";
 import { ceremonyFacts } from "./facts.ts";
-import { decodeJournalEntry, encodeJournalEntry, SEED_BYTES } from "./journal.ts";
+import { encodeJournalEntry, readJournalEntry, SEED_BYTES } from "./journal.ts";
 import { Lobby } from "./lobby.ts";
 import type {
   CeremonyAbort,
@@ -211,7 +211,7 @@ class Runner {
     const facts = ceremonyFacts(definition, attempt, contractWallets);
     if (!facts.ok) throw new UsageError(`${facts.error.path} ${facts.error.reason}`);
     const records = await storage.open(attempt);
-    const entries = records.map(entryOf);
+    const entries = records.map(readJournalEntry);
     this.#lobby.standing = {
       ...this.#lobby.standing,
       current: attempt,
@@ -393,12 +393,4 @@ class Runner {
     const done = this.#lobby.done(this.#lobby.standing.current);
     return this.#lobby.peers().filter((peer) => !done.includes(peer));
   }
-}
-
-function entryOf(record: Uint8Array): JournalEntry {
-  const entry = decodeJournalEntry(record);
-  if (entry.ok) return entry.value;
-  throw new UsageError(`the ceremony's journal is of another version: ${entry.error}`, {
-    fix: "run the version of the program that began this attempt",
-  });
 }
