@@ -1,7 +1,8 @@
 /**
  * A child process that takes its first signature to the gate on a real data directory, says so when
- * its record is about to be written, and then what came of it: `node pausedSigner.ts DIRECTORY
- * its record is about to be written, and then what came of it: `pausedSigner.ts DIRECTORY
+ * its record is about to be written, and then what became of it: `pausedSigner.ts DIRECTORY`, and
+ * `mutant` for a gate that does not look at the lock again. Whoever started it stops it in between.
+ * Afterwards it tries again until it is admitted.
  */
 import assert from "node:assert/strict";
 import { writeSync } from "node:fs";

@@ -179,7 +179,7 @@ const REFUSALS: Readonly<Record<RefusalCode, Refused>> = {
   lock_stale: {
     make: () => refusalOf(vote(1, 2), [], { lock: { ...HELD, isFresh: () => false } }),
     record: /this process stood still .* its token still stands in instance\.lock/,
-    remedy: /Nothing has to be done: it signs again after its next heartbeat/,
+    remedy: /Nothing has to be done: it signs again a few seconds later/,
   },
   lock_lost: {
     make: () => refusalOf(vote(1, 2), [], { lock: { ...HELD, isHeld: () => false } }),
