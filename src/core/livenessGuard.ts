@@ -1,7 +1,7 @@
 /**
- * The beacon nodes' word on who was active, where content says nothing (FOREIGN-6): until the cluster
- * has signed under a lock, what a validator was seen to do is somebody else's, even where it is just
- * what the cluster would have signed. Also knows for validator clients whose activity is whose.
+ * The beacon node's word on who was active, where content says nothing (FOREIGN-6): until the
+ * cluster has signed under a lock, what a validator was seen to do is somebody else's, even where it
+ * is just what the cluster would have signed. Also tells validator clients whose activity is whose.
  */
 import type { Cluster } from "../cluster/cluster.ts";
 import type { RefusalReason } from "../domain/errors.ts";
@@ -74,8 +74,8 @@ export class LivenessGuard implements GateGuard {
   }
 
   /**
-   * FOREIGN-7: those of the validators whose activity is the cluster's own. Whoever looks for a second
-   * signer before it starts would find the cluster otherwise, and never start.
+   * FOREIGN-7: those of the validators whose activity is the cluster's own. Whoever looks for a
+   * second signer before it starts would find the cluster otherwise, and never start.
    */
   async ownActivity(
     indices: readonly ValidatorIndex[],

@@ -1,6 +1,6 @@
 /**
- * Whether this machine's clock can be relied on (PRECURSOR-2): a clock that is set, or that disagrees
- * with the chain, has a node sign for the wrong slot or open a second history of the same one.
+ * Whether this machine's clock can be relied on (PRECURSOR-2): one that is set, or that disagrees
+ * with the chain, has a node do the wrong slot's duties.
  */
 import type { Background } from "../core/background.ts";
 import type { HeadFeed } from "../core/headFeed.ts";
@@ -36,7 +36,7 @@ export class ClockWatch {
     background.run(() => this.#watch());
   }
 
-  /** The wall clock against the monotonic one, which nobody sets; slewing is far below the limit. */
+  /** The wall clock against the monotonic one, which nobody sets; slewing is far slower. */
   async #watch(): Promise<never> {
     const { clock, chain, signal, precursors, logger } = this.#parts;
     let before = this.#offset();

@@ -1,6 +1,6 @@
 /**
- * Who was active, for a validator client that looks for a second signer of its keys before it starts
- * (FOREIGN-7): the beacon node's answer, with the cluster's own activity taken out.
+ * Who was active, for a validator client that looks for a second signer of its keys before it
+ * starts (FOREIGN-7): the beacon node's answer, with the cluster's own activity taken out.
  */
 import { z } from "zod";
 import {

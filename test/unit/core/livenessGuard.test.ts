@@ -68,7 +68,7 @@ function openBench() {
 }
 
 describe("FOREIGN-6: before the cluster has signed anything", () => {
-  test("a validator that was active in a whole epoch signs nothing, and its sibling does", async () => {
+  test("a validator that was active in a whole epoch signs nothing, others do", async () => {
     const bench = openBench();
     bench.live.set(10, [100]).set(11, [101]);
     await bench.runTo(11);
@@ -113,7 +113,7 @@ describe("FOREIGN-6: before the cluster has signed anything", () => {
 });
 
 describe("FOREIGN-7: the activity that is the cluster's own", () => {
-  test("is that of its validators, once it has signed, where nobody else is suspected", async () => {
+  test("is that of its validators once it has signed, where nobody is suspected", async () => {
     const bench = openBench();
     const { signal } = new AbortController();
     assert.deepEqual(await bench.guard.ownActivity([100, 101, 7], signal), []);
