@@ -3,7 +3,7 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { ERRORS, type ErrorCode } from "../src/domain/errors.ts";
+import { ERRORS, type ErrorCode, messageOf } from "../src/domain/errors.ts";
 import { ROOT } from "./repository.ts";
 
 const PAGE = join(ROOT, "docs/errors.md");
@@ -48,7 +48,7 @@ function renderPage(): string {
     "Codes as they appear in logs, metrics and HTTP answers. Generated: `npm run docs`.";
   const sections = KINDS.map(({ kind, title, text, column, detail }) => {
     const codes = (Object.keys(ERRORS) as ErrorCode[]).filter((code) => ERRORS[code].kind === kind);
-    const rows = codes.map((code) => `| \`${code}\` | ${ERRORS[code].message} | ${detail(code)} |`);
+    const rows = codes.map((code) => `| \`${code}\` | ${messageOf(code)} | ${detail(code)} |`);
     return [
       `## ${title}`,
       "",

@@ -8,7 +8,8 @@ import type { Hop } from "./networkEnd.ts";
 import { type FrameSummary, shortRoot } from "./trace.ts";
 
 export type ReadFrame = {
-  readonly summary: FrameSummary;
+  /** Made when it is first asked for. */
+  readonly summary: () => FrameSummary;
   /** What a share signed, where the frame says so; whoever forwards it released nothing. */
   readonly partials: PartialSignatureSet | null;
 };
@@ -39,20 +40,34 @@ export class FrameReader {
   }
 
   #decode({ channel, via, from, bytes }: Hop): ReadFrame {
-    const other = { type: "other", channel, bytes: bytes.length } as const;
+    const other = (): FrameSummary => ({ type: "other", channel, bytes: bytes.length });
     const opened = via === "gossip" ? this.#openGossip(bytes) : { author: from, payload: bytes };
-    if (opened === null) return { summary: other, partials: null };
+    if (opened === null) return { summary: once(other), partials: null };
     const { author, payload } = opened;
     if (channel === "consensus") {
-      const decoded = this.#profile.decodeConsensus(payload);
-      return { summary: decoded.ok ? consensusSummary(decoded.value) : other, partials: null };
+      const summary = (): FrameSummary => {
+        const decoded = this.#profile.decodeConsensus(payload);
+        return decoded.ok ? consensusSummary(decoded.value) : other();
+      };
+      return { summary: once(summary), partials: null };
     }
     if (channel === "partials") {
       const decoded = this.#profile.decodePartials(payload, shareIndexOf(author));
-      if (decoded.ok) return { summary: partialsSummary(decoded.value), partials: decoded.value };
+      if (decoded.ok) {
+        const { value } = decoded;
+        return { summary: once(() => partialsSummary(value)), partials: value };
+      }
     }
-    return { summary: other, partials: null };
+    return { summary: once(other), partials: null };
   }
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | null = null;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
 }
 
 /** What is in a gossip envelope, and who it says has sealed it. */

@@ -1,6 +1,6 @@
 /** A node's end of the virtual network: the Network port for one life of the node. */
-import { sha256 } from "../src/crypto/sha256.ts";
-import type { PeerIndex } from "../src/domain/keys.ts";
+import { sha256Root } from "../src/crypto/sha256.ts";
+import type { PeerIndex, Root } from "../src/domain/keys.ts";
 import {
   MAX_FRAME_BYTES,
   MAX_GOSSIP_FRAME_BYTES,
@@ -12,7 +12,6 @@ import {
 import type { Millis } from "../src/domain/units.ts";
 import type { Channel, Inbound, Network, Path } from "../src/ports/network.ts";
 import { assert } from "../src/util/assert.ts";
-import { toHex } from "../src/util/bytes.ts";
 import { Listeners } from "../src/util/listeners.ts";
 
 /** A frame on its way from one node to the next; `from` is the hop, not always the author. */
@@ -149,11 +148,22 @@ export class NetworkEnd implements Network {
 
   /** False when it was seen before. */
   #see(channel: Channel, bytes: Uint8Array): boolean {
-    const key = `${channel}/${toHex(sha256(bytes))}`;
+    const key = `${channel}/${digestOf(bytes)}`;
     if (this.#seen.has(key)) return false;
     this.#seen.add(key);
     const [oldest] = this.#seen;
     if (this.#seen.size > MAX_SEEN && oldest !== undefined) this.#seen.delete(oldest);
     return true;
   }
+}
+
+/** One array goes to every node: it is hashed once. */
+const digests = new WeakMap<Uint8Array, Root>();
+
+function digestOf(bytes: Uint8Array): Root {
+  const known = digests.get(bytes);
+  if (known !== undefined) return known;
+  const digest = sha256Root(bytes);
+  digests.set(bytes, digest);
+  return digest;
 }

@@ -42,6 +42,8 @@ export type SimulatorOptions = {
 export type Observer = {
   /** Gets each line of the trace. */
   readonly onTrace?: (line: string) => void;
+  /** False where the verdict alone is of interest: the run has no hash then, and costs less. */
+  readonly isTraced?: boolean;
   readonly onSlot?: (slot: Slot) => void;
 };
 
@@ -65,7 +67,7 @@ export class Simulator {
 /** A world as it is asked for, on the chain that is asked for. */
 export async function openWorld(
   { seed, bls = "transparent", chain = "virtual" }: Omit<SimulatorOptions, "scenario">,
-  parts: Pick<WorldOptions, "scenario" | "onTrace" | "onSlot">,
+  parts: Pick<WorldOptions, "scenario" | "onTrace" | "isTraced" | "onSlot">,
 ): Promise<World> {
   if (chain === "virtual") return createWorld({ seed, bls, ...parts });
   const { flawOnRealChain, realGround } = await import("./realGround.ts");

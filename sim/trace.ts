@@ -191,23 +191,41 @@ type Body =
 export type TraceEvent = { readonly at: Millis } & Body;
 export type TraceBody = Body;
 
+/** Text that is hashed at once: many short lines cost more than few long ones. */
+const HASHED_LENGTH = 1 << 16;
+
 /** Keeps the hash of everything emitted; lines go to `write` where somebody wants them. */
 export class Trace {
+  /** False where nobody asks for lines or hash: events are counted only. */
+  readonly isKept: boolean;
   readonly #hash: Hash = createHash("sha256");
   readonly #write: ((line: string) => void) | null;
   readonly #now: () => Millis;
   #events = 0;
+  /** What the hash has not seen yet. */
+  #text = "";
 
-  constructor(now: () => Millis, write: ((line: string) => void) | null = null) {
+  constructor(
+    now: () => Millis,
+    { write = null, isKept = true }: { write?: ((line: string) => void) | null; isKept?: boolean },
+  ) {
     this.#now = now;
     this.#write = write;
+    this.isKept = isKept;
+  }
+
+  /** An event that nobody writes down. */
+  count(): void {
+    this.#events++;
   }
 
   emit(body: TraceBody): void {
-    const event: TraceEvent = { at: this.#now(), ...body };
-    const line = `${JSON.stringify(event)}\n`;
-    this.#events++;
-    this.#hash.update(line);
+    this.count();
+    if (!this.isKept) return;
+    // As JSON.stringify({ at, ...body }) has it, without a copy of every event.
+    const line = `{"at":${this.#now()},${JSON.stringify(body).slice(1)}\n`;
+    this.#text += line;
+    if (this.#text.length >= HASHED_LENGTH) this.#hashText();
     this.#write?.(line);
   }
 
@@ -215,9 +233,16 @@ export class Trace {
     return this.#events;
   }
 
-  /** SHA-256 over the lines so far, as hex. */
+  /** SHA-256 over the lines so far, as hex; empty where they are not kept. */
   digest(): string {
+    if (!this.isKept) return "";
+    this.#hashText();
     return this.#hash.copy().digest("hex");
+  }
+
+  #hashText(): void {
+    this.#hash.update(this.#text);
+    this.#text = "";
   }
 }
 

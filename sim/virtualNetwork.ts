@@ -39,6 +39,8 @@ type NetworkOptions = {
 
 /** One direction of a connection. */
 type Lane = {
+  readonly from: PeerIndex;
+  readonly to: PeerIndex;
   readonly random: SeededRandom;
   readonly medianMs: Millis;
   /** When the last frame of each channel arrives: later ones stay behind it. */
@@ -53,8 +55,13 @@ type Lane = {
 export class VirtualNetwork {
   readonly #options: NetworkOptions;
   readonly #ends: (NetworkEnd | null)[];
-  readonly #lanes = new Map<string, Lane>();
+  /** By sender and receiver. */
+  readonly #lanes: Lane[] = [];
+  /** In the order of their first frames. */
+  readonly #lanesInUse: Lane[] = [];
   readonly #conditions = new Set<Condition>();
+  /** What the conditions make of each lane, until one of them comes or goes. */
+  #states: LinkState[] = [];
   /** Pairs that are connected now; a pair that breaks is noticed later. */
   readonly #connected = new Set<string>();
   readonly #pathTimers = new Map<string, { cancel(): void }>();
@@ -96,9 +103,11 @@ export class VirtualNetwork {
   /** Puts a condition on the network; the result takes it off again. */
   impose(condition: Condition): () => void {
     this.#conditions.add(condition);
+    this.#states = [];
     this.#reconsider();
     return () => {
       this.#conditions.delete(condition);
+      this.#states = [];
       this.#reconsider();
       this.#release();
     };
@@ -184,10 +193,9 @@ export class VirtualNetwork {
 
   /** What a clog held arrives at once, in its order, where it has ended. */
   #release(): void {
-    for (const [name, lane] of this.#lanes) {
+    for (const lane of this.#lanesInUse) {
       if (lane.held.length === 0) continue;
-      const [from = 0, to = 0] = name.split(">").map(Number);
-      if (this.#linkState(from, to).isClogged) continue;
+      if (this.#linkState(lane.from, lane.to).isClogged) continue;
       const held = lane.held;
       lane.held = [];
       for (const arrive of held) this.#options.loop.at(this.#options.loop.now, arrive);
@@ -247,6 +255,9 @@ export class VirtualNetwork {
   }
 
   #linkState(from: PeerIndex, to: PeerIndex): LinkState {
+    const position = from * this.#options.nodes + to;
+    const known = this.#states[position];
+    if (known !== undefined) return known;
     const state: LinkState = {
       isCut: false,
       isClogged: false,
@@ -259,23 +270,26 @@ export class VirtualNetwork {
       bytesPerSecond: Infinity,
     };
     for (const condition of this.#conditions) condition(from, to, state);
+    this.#states[position] = state;
     return state;
   }
 
   #laneOf({ from, to }: { readonly from: PeerIndex; readonly to: PeerIndex }): Lane {
-    const name = `${from}>${to}`;
-    let lane = this.#lanes.get(name);
-    if (lane === undefined) {
-      lane = {
-        random: this.#options.random.fork(name),
-        medianMs: this.#medianMs(from, to),
-        lastArrival: new Map(),
-        busyUntil: 0,
-        queuedBytes: 0,
-        held: [],
-      };
-      this.#lanes.set(name, lane);
-    }
+    const position = from * this.#options.nodes + to;
+    const known = this.#lanes[position];
+    if (known !== undefined) return known;
+    const lane: Lane = {
+      from,
+      to,
+      random: this.#options.random.fork(`${from}>${to}`),
+      medianMs: this.#medianMs(from, to),
+      lastArrival: new Map(),
+      busyUntil: 0,
+      queuedBytes: 0,
+      held: [],
+    };
+    this.#lanes[position] = lane;
+    this.#lanesInUse.push(lane);
     return lane;
   }
 

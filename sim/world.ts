@@ -46,6 +46,8 @@ export type WorldOptions = {
   readonly bls?: BlsChoice;
   /** Gets each line of the trace. */
   readonly onTrace?: (line: string) => void;
+  /** False where the verdict alone is of interest: the run has no hash then. */
+  readonly isTraced?: boolean;
   /** Called as each slot begins. */
   readonly onSlot?: (slot: Slot) => void;
   /** The nodes' wire, where a study tries another; profile 1 unless given. */
@@ -65,7 +67,7 @@ export type Violation = {
 };
 
 export type RunResult = {
-  /** SHA-256 over the trace: equal for equal runs. */
+  /** SHA-256 over the trace: equal for equal runs; empty where none is kept. */
   readonly hash: string;
   readonly events: number;
   readonly virtualMs: Millis;
@@ -129,7 +131,8 @@ export class World {
     this.byzantine = byzantineNodes(scenario.faults);
     const genesisMs = GENESIS_TIME * 1_000;
     this.loop = new EventLoop(genesisMs - LEAD_SLOTS * scenario.slotMs);
-    this.trace = new Trace(() => this.loop.now - genesisMs, options.onTrace ?? null);
+    const { onTrace: write = null, isTraced: isKept = true } = options;
+    this.trace = new Trace(() => this.loop.now - genesisMs, { write, isKept });
     this.keys = this.#createKeys();
     this.ground = this.#createGround();
     this.chain = this.ground.chain;
@@ -287,7 +290,8 @@ export class World {
         sent: (id, hop) => {
           const { from, to, via } = hop;
           const { summary, partials } = this.#frames.read(hop);
-          trace.emit({ kind: "send", id, from, to, via, frame: summary });
+          if (trace.isKept) trace.emit({ kind: "send", id, from, to, via, frame: summary() });
+          else trace.count();
           if (partials === null || peerIndexOf(partials.shareIndex) !== from) return;
           this.#tell((checker) => checker.released?.(from, partials));
         },

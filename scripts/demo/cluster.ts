@@ -1,6 +1,6 @@
 /** Starts the demo's parts: the cluster's files, the dev chain, the nodes. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import type { DemoOptions } from "./options.ts";
 import { Child } from "./processes.ts";
@@ -197,21 +197,29 @@ function parseLine(line: string): Readonly<Record<string, unknown>> | null {
   }
 }
 
-/** Ports of loopback that are free now, all different. */
+/**
+ * Ports of loopback that are free now, all different. They lie below those from which a system
+ * takes one for each outgoing connection: what was free there a moment ago often is not any more.
+ */
 export async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    Array.from(
-      { length: count },
-      () =>
-        new Promise<ReturnType<typeof createServer>>((resolve) => {
-          const server = createServer().listen(0, "127.0.0.1", () => resolve(server));
-        }),
-    ),
-  );
-  const ports = servers.map((server) => {
-    const address = server.address();
-    return address !== null && typeof address === "object" ? address.port : 0;
+  const held = new Map<number, Server>();
+  while (held.size < count) {
+    const port = LOWEST_PORT + Math.floor(Math.random() * PORT_COUNT);
+    const server = await holdPort(port);
+    if (server !== null) held.set(port, server);
+  }
+  await Promise.all([...held.values()].map((server) => new Promise((done) => server.close(done))));
+  return [...held.keys()];
+}
+
+const LOWEST_PORT = 10_000;
+const PORT_COUNT = 20_000;
+
+/** Null where somebody has it. */
+function holdPort(port: number): Promise<Server | null> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => resolve(null));
+    server.listen(port, "127.0.0.1", () => resolve(server));
   });
-  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
-  return ports;
 }

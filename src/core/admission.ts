@@ -4,7 +4,7 @@
  */
 import type { Admitted, PartialSignatureSet } from "../domain/data.ts";
 import type { Duty } from "../domain/duty.ts";
-import type { RefusalReason } from "../domain/errors.ts";
+import { messageOf, type RefusalReason } from "../domain/errors.ts";
 import type { Chain } from "../eth2/chain.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Logger } from "../ports/logger.ts";
@@ -114,7 +114,7 @@ export class GateAdmission implements Admission {
       duty,
       validators: refused.map(({ validator }) => validator),
       code,
-      reason: detail,
+      reason: `${messageOf(code)}: ${detail}`,
     });
   }
 }

@@ -3,7 +3,7 @@
  * it reaches and whether it can do its duties (BEAT-1). Peers that hear two sessions of one
  * identity show each of them the other's, and the one that is behind stops (TWIN-1 to TWIN-3).
  */
-import type { RejectionCode } from "../domain/errors.ts";
+import type { RefusalReason, RejectionCode } from "../domain/errors.ts";
 import type { PeerIndex, Root } from "../domain/keys.ts";
 import { HEARTBEAT_MS, SESSION_SILENCE_MS } from "../domain/limits.ts";
 import type { Millis } from "../domain/units.ts";
@@ -256,6 +256,14 @@ export class Heartbeats {
   }
 }
 
+/** TWIN-3: of every signature, once this session has given way. */
+export const GAVE_WAY: RefusalReason = {
+  code: "identity_in_use",
+  detail:
+    "another process signs with this operator's identity right now, and its records reach " +
+    "further. Find out which machine is the right one before anything is started again, and " +
+    "delete the copied data directory.",
+};
 const TWIN = "another process signs with this operator's identity right now";
 const STOPS =
   "The other one's records are further along, so this one stops. Find out which machine is the " +

@@ -4,7 +4,7 @@
  */
 import type { UnsignedData } from "../domain/data.ts";
 import type { Duty } from "../domain/duty.ts";
-import { Cancelled, FaultError } from "../domain/errors.ts";
+import { Cancelled, FaultError, messageOf } from "../domain/errors.ts";
 import type { Millis, Round, Slot } from "../domain/units.ts";
 import type { AgreedDuty, DutyKind } from "../duties/kind.ts";
 import type { Chain } from "../eth2/chain.ts";
@@ -60,7 +60,9 @@ export class ValueChecker {
     const refusals = gate.checkValue(kind.tasks(data, definitions, chain));
     // VALUE-2: shares that may not sign are left out later; a value that none may sign is refused.
     const first = refusals.find((reason) => reason !== null);
-    if (first && refusals.every((reason) => reason !== null)) return refused(first.detail);
+    if (first && refusals.every((reason) => reason !== null)) {
+      return refused(`${messageOf(first.code)}: ${first.detail}`);
+    }
     return this.#judgeOwnView(data, { kind, window, certified });
   }
 

@@ -12,7 +12,12 @@ type Rejection = {
   /** What a validator client is answered; 400 where absent. */
   readonly httpStatus?: 403 | 409 | 503;
 };
-type Refusal = { readonly kind: "refusal"; readonly httpStatus: 412 };
+type Refusal = {
+  readonly kind: "refusal";
+  readonly httpStatus: 412;
+  /** Of SPEC.md: what refuses, for whoever wants to know it exactly. */
+  readonly rule: string;
+};
 type Fault = { readonly kind: "fault"; readonly retryable: boolean };
 type ErrorRow = (Rejection | Refusal | Fault) & { readonly message: string };
 
@@ -111,91 +116,109 @@ export const ERRORS = {
   slashable_double_vote: {
     kind: "refusal",
     httpStatus: 412,
+    rule: "SLASH-2",
     message: "a different attestation for this target epoch is already signed",
   },
   slashable_surrounding: {
     kind: "refusal",
     httpStatus: 412,
+    rule: "SLASH-3",
     message: "the attestation surrounds one that is already signed",
   },
   slashable_surrounded: {
     kind: "refusal",
     httpStatus: 412,
+    rule: "SLASH-3",
     message: "the attestation is surrounded by one that is already signed",
   },
   slashable_source_after_target: {
     kind: "refusal",
     httpStatus: 412,
+    rule: "SLASH-5",
     message: "the attestation's source epoch lies after its target epoch",
   },
   slashable_double_proposal: {
     kind: "refusal",
     httpStatus: 412,
+    rule: "SLASH-4",
     message: "a different block for this slot is already signed",
   },
   slashing_unrecordable: {
     kind: "refusal",
     httpStatus: 412,
+    rule: "SLASH-5",
     message: "the message's epoch or slot is out of range, so no record of it can be kept",
   },
   below_watermark: {
     kind: "refusal",
     httpStatus: 412,
+    rule: "SLASH-6",
     message: "the message lies at or below the low watermark of pruned or imported history",
   },
   not_decided: {
     kind: "refusal",
     httpStatus: 412,
+    rule: "GATE-2",
     message: "the message differs from what the cluster decided for this duty",
   },
   frozen: {
     kind: "refusal",
     httpStatus: 412,
+    rule: "FREEZE-2",
     message: "the validator is frozen on this node, so its share signs nothing",
   },
   foreign_signer: {
     kind: "refusal",
     httpStatus: 412,
+    rule: "FOREIGN-3",
     message: "the validator signed something that nobody in the cluster has explained yet",
   },
   rate_limited: {
     kind: "refusal",
     httpStatus: 412,
+    rule: "LIMIT-1",
     message: "the share signed as many different messages for this duty as the duty asks for",
   },
   lock_stale: {
     kind: "refusal",
     httpStatus: 412,
+    rule: "GATE-6",
     message: "this process stood still for so long that another may have taken over",
   },
   lock_lost: {
     kind: "refusal",
     httpStatus: 412,
+    rule: "GATE-6",
     message: "another process took over this data directory",
   },
   waiting: {
     kind: "refusal",
     httpStatus: 412,
+    rule: "WAIT-1",
     message: "this node waits two epochs before it signs, since its keys may have been in use",
   },
   unwitnessed: {
     kind: "refusal",
     httpStatus: 412,
+    rule: "WITNESS-3",
     message: "too few peers have told since the start what this node signed before it",
   },
   identity_in_use: {
     kind: "refusal",
     httpStatus: 412,
+    rule: "TWIN-3",
     message: "another live process signs with this operator's identity and is ahead of this one",
   },
   store_failed: {
     kind: "refusal",
     httpStatus: 412,
+    rule: "GATE-4",
     message: "the slashing record could not be made durable, so nothing is signed",
   },
   audit_full: {
     kind: "refusal",
     httpStatus: 412,
+    rule: "AUDIT-8",
     message: "the audit log cannot be written any more, so nothing is signed",
   },
   // The world failed.
@@ -276,6 +299,12 @@ type CodesOf<Kind> = {
 export type RejectionCode = CodesOf<"rejection">;
 export type RefusalCode = CodesOf<"refusal">;
 export type FaultCode = CodesOf<"fault">;
+
+/** What the code means, with the rule that refuses. */
+export function messageOf(code: ErrorCode): string {
+  const row: ErrorRow = ERRORS[code];
+  return row.kind === "refusal" ? `${row.message} (${row.rule})` : row.message;
+}
 
 /** Status of the HTTP answer to a validator client. */
 export function httpStatusOf(code: ErrorCode): number {

@@ -7,7 +7,7 @@ import { CertificateArchive } from "../core/certificateArchive.ts";
 import type { Courier } from "../core/courier.ts";
 import type { Deadlines } from "../core/deadlines.ts";
 import { ForeignSigners } from "../core/foreignSigners.ts";
-import { Heartbeats, type OwnState } from "../core/heartbeats.ts";
+import { GAVE_WAY, Heartbeats, type OwnState } from "../core/heartbeats.ts";
 import type { Admission, PartialSignatureExchange } from "../core/interfaces.ts";
 import { LivenessGuard } from "../core/livenessGuard.ts";
 import { RollbackGuard } from "../core/rollbackGuard.ts";
@@ -116,8 +116,7 @@ export class PeerSafety {
 
   /** TWIN-3: nothing is signed by the session that gave way, however long its process takes. */
   refusalOf(): RefusalReason | null {
-    if (this.#heartbeats?.isLost !== true) return null;
-    return { code: "identity_in_use", detail: this.#heartbeats.twinProblem ?? "" };
+    return this.#heartbeats?.isLost === true ? GAVE_WAY : null;
   }
 
   /** Whether somebody else may reach a peer that this node does not. */

@@ -194,7 +194,7 @@ class Gate implements SafetyGate {
       (this.#parts.audit.isFull ? AUDIT_FULL : null) ??
       this.#guarded(duty, validator) ??
       this.#limits.refusalOf(duty, asked.signature) ??
-      (task === undefined ? notDecided(asked.signature) : null);
+      (task === undefined ? notDecided(asked) : null);
     if (early !== null || task === undefined) {
       if (early !== null) this.#refused(request, asked, early);
       return early;
@@ -270,7 +270,7 @@ const LOCK_STALE: RefusalReason = {
   detail:
     "this process stood still for longer than another one waits before it takes the data " +
     "directory over (a suspended machine, or its clock was set). Nothing has to be done: it " +
-    "signs again after its next heartbeat if its token still stands in instance.lock.",
+    "signs again a few seconds later if its token still stands in instance.lock.",
 };
 const LOCK_LOST: RefusalReason = {
   code: "lock_lost",
@@ -327,11 +327,13 @@ function decidedTask({ tasks, signature: { messageRoot } }: Asked): SigningTask 
   return tasks.find((task) => task.messageRoot === messageRoot);
 }
 
-function notDecided({ validator, messageRoot }: PartialSignature): RefusalReason {
+function notDecided({ tasks, signature: { validator, messageRoot } }: Asked): RefusalReason {
+  const roots = tasks.map((task) => task.messageRoot).join(", ");
+  const decided = roots === "" ? "nothing that it signs" : roots;
   return {
     code: "not_decided",
     detail:
-      `message root ${messageRoot} of validator ${validator} is not what the cluster decided. ` +
-      "Check that the validator client asks this node alone for what it signs.",
+      `message root ${messageRoot} of validator ${validator} is not what the cluster decided ` +
+      `(${decided}). Check that the validator client asks this node alone for what it signs.`,
   };
 }

@@ -35,13 +35,15 @@ export async function openSlashingStore(
   for await (const [key, value] of store.entries(SLASHING_RANGE)) {
     if (key === HEAD_KEY) continue;
     const entry = decoder.decode(key, value);
-    if (!entry.ok) throw damaged(entry.error);
+    if (!entry.ok) throw damagedRecords(entry.error);
     load(histories, entry.value);
     entries++;
   }
   // A batch that LevelDB's recovery dropped leaves no other trace than the count in a later one.
   const expected = head?.entries ?? 0;
-  if (entries !== expected) throw damaged(`${entries} entries are there, ${expected} were written`);
+  if (entries !== expected) {
+    throw damagedRecords(`${entries} entries are there, ${expected} were written`);
+  }
 
   if (head === null) {
     const first = { schema: SLASHING_SCHEMA, genesisValidatorsRoot, entries: 0 };
@@ -54,7 +56,7 @@ async function readHead(store: KeyValueStore, expectedRoot: Root): Promise<Store
   const value = await store.get(HEAD_KEY);
   if (value === undefined) return null;
   const schema = decodeSchema(value);
-  if (!schema.ok) throw damaged(schema.error);
+  if (!schema.ok) throw damagedRecords(schema.error);
   if (schema.value > SLASHING_SCHEMA) {
     throw new UsageError(
       `the slashing records have schema ${schema.value}, this release reads up to ` +
@@ -63,7 +65,7 @@ async function readHead(store: KeyValueStore, expectedRoot: Root): Promise<Store
     );
   }
   const head = decodeHead(value);
-  if (!head.ok) throw damaged(head.error);
+  if (!head.ok) throw damagedRecords(head.error);
   const { genesisValidatorsRoot } = head.value;
   if (genesisValidatorsRoot !== expectedRoot) {
     throw new UsageError(
@@ -87,7 +89,7 @@ function load(histories: Map<PubKey, ValidatorHistory>, entry: StoreEntry): void
   if (block !== null) history.raiseBlockWatermark(block);
 }
 
-function damaged(what: string): UsageError {
+export function damagedRecords(what: string): UsageError {
   return new UsageError(`the slashing records are damaged: ${what}`, {
     fix:
       "stop every other signer of these validators, move the data directory's db folder away, " +

@@ -115,9 +115,11 @@ function bitsOf(peers: readonly PeerIndex[]): number {
 }
 
 function peersOf(bits: number): readonly PeerIndex[] {
-  return Array.from({ length: MAX_NODES }, (_, peer) => peer).filter(
-    (peer) => Math.floor(bits / 2 ** peer) % 2 === 1,
-  );
+  const peers: PeerIndex[] = [];
+  for (let left = bits >>> 0, peer = 0; left !== 0; left >>>= 1, peer++) {
+    if (left % 2 === 1) peers.push(peer);
+  }
+  return peers;
 }
 
 export function sessionToWire(session: SessionToken): Uint8Array {

@@ -1,6 +1,6 @@
 /** Real libp2p nodes on ephemeral loopback ports. */
 import assert from "node:assert/strict";
-import { createServer } from "node:net";
+import { freePorts } from "../../scripts/demo/cluster.ts";
 import {
   createLibp2pNetwork,
   type Libp2pNetwork,
@@ -66,25 +66,6 @@ export function nodeOptions(self: PeerIndex, ports: readonly number[]): Libp2pNe
     logger: collectingLogger([]),
     metrics: countingMetrics(),
   };
-}
-
-/** Ports that are free now; they are told apart because all are held before any is released. */
-export async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports = await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<number>((resolve) => {
-          server.listen(0, "127.0.0.1", () => {
-            const address = server.address();
-            assert(address !== null && typeof address === "object");
-            resolve(address.port);
-          });
-        }),
-    ),
-  );
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
 
 export type Libp2pHubOptions = {

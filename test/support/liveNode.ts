@@ -53,6 +53,11 @@ export class LiveNode {
     return this.#child?.isRunning ?? false;
   }
 
+  /** The same operator's node on another data directory, with ports of its own. */
+  twin(changed: Pick<LiveNodeOptions, "dataDir" | "p2pPort" | "monitoringPort">): LiveNode {
+    return new LiveNode({ ...this.#options, ...changed });
+  }
+
   /** Arguments of this node's command, for a process that is to come in its way. */
   get argv(): readonly string[] {
     const { dataDir, endpoints, p2pPort, monitoringPort, peers, relays } = this.#options;
@@ -70,10 +75,20 @@ export class LiveNode {
   }
 
   start(env: Readonly<Record<string, string>> = {}): void {
+    this.#start(this.argv, env);
+  }
+
+  /** The node runs, and its operator misbehaves: as `--behaviour` takes it. */
+  startChaos(behaviour: string): void {
+    const [, ...options] = this.argv;
+    this.#start(["sim", "chaos-peer", ...options, "--behaviour", behaviour], {});
+  }
+
+  #start(argv: readonly string[], env: Readonly<Record<string, string>>): void {
     assert(!this.isRunning, `node ${this.index} runs already`);
     this.#child = new Child({
       name: `node ${this.index}`,
-      args: [MAIN, ...this.argv],
+      args: [MAIN, ...argv],
       env,
       onLine: (line) => this.#hear(line),
     });

@@ -6,6 +6,7 @@ import { createSafetyGate } from "../../src/safety/gate.ts";
 import { exportInterchange, importInterchange } from "../../src/safety/interchange.ts";
 import { openSlashingStore } from "../../src/safety/openSlashingStore.ts";
 import { GATE_CLAIMS } from "./gateClaims.ts";
+import { SENDER_CLAIMS } from "./senderClaims.ts";
 import { STORE_CLAIMS } from "./slashingClaims.ts";
 
 export type SafetyCode = {
@@ -21,5 +22,5 @@ export const PRODUCT: SafetyCode = {
   exportInterchange,
 };
 
-export const CLAIMS = { ...STORE_CLAIMS, ...GATE_CLAIMS };
+export const CLAIMS = { ...STORE_CLAIMS, ...GATE_CLAIMS, ...SENDER_CLAIMS };
 export type ClaimName = keyof typeof CLAIMS;

@@ -57,6 +57,17 @@ export const STORE_CLAIMS = {
     assert.equal(outcomeOf(await sign(store, vote(4, 3))), "slashable_source_after_target");
   },
 
+  "SLASH-5: a number that no chain reaches is refused, whatever the message": async (code) => {
+    const store = await code.openSlashingStore(new VirtualDisk().open(), CHAIN);
+    for (const number of [2 ** 53, 1.5, Number.NaN, Infinity]) {
+      for (const message of [vote(1, number), vote(number, number), block(number)]) {
+        const signingRoot = root(1);
+        const verdict = store.check(pubKey(1), { slashing: message, signingRoot });
+        assert.equal(outcomeOf(verdict), "slashing_unrecordable", JSON.stringify(message));
+      }
+    }
+  },
+
   "SLASH-6: a history begins with its first message; an older import opens nothing under it":
     async (code) => {
       const disk = new VirtualDisk();

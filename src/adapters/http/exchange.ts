@@ -1,6 +1,6 @@
 /** One request of a validator client and its answer, apart from the server that carries them. */
 import type { IncomingHttpHeaders } from "node:http";
-import { ERRORS, type ErrorCode, httpStatusOf } from "../../domain/errors.ts";
+import { httpStatusOf, messageOf } from "../../domain/errors.ts";
 import { MAX_JSON_DEPTH } from "../../domain/limits.ts";
 import { FORK_NAMES, type ForkName } from "../../eth2/forkNames.ts";
 import type { Denial } from "../../ports/validatorApi.ts";
@@ -130,8 +130,4 @@ export function parseFork({ headers }: VcRequest): ForkName {
 
 function describeDenial({ code, detail }: Denial): string {
   return `${code}: ${messageOf(code)}: ${detail}`;
-}
-
-function messageOf(code: ErrorCode): string {
-  return ERRORS[code].message;
 }

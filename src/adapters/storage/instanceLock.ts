@@ -95,6 +95,8 @@ class FileLock implements HeldInstanceLock {
   readonly #stopping = new AbortController();
   /** When the last heartbeat began that found our token in place. */
   #seen = { monotonic: -Infinity, wall: -Infinity };
+  /** The heart beat again after a pause, once. */
+  #isBack = true;
 
   constructor(
     parts: InstanceLockOptions & {
@@ -168,7 +170,10 @@ class FileLock implements HeldInstanceLock {
       this.#lose(`${this.#path} takes no heartbeat: ${String(error)}`);
       return;
     }
-    this.#seen = seen;
+    // GATE-6: what was decided before a pause must not pass for fresh by the first beat after it.
+    const isFirst = !this.isFresh() && !this.#isBack;
+    this.#isBack = isFirst;
+    if (!isFirst) this.#seen = seen;
   }
 
   #lose(reason: string): void {

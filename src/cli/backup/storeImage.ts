@@ -9,7 +9,7 @@ import { MAX_BACKUP_RECORDS_BYTES } from "../../domain/limits.ts";
 import type { KeyRange, KeyValueStore, StoreOperation } from "../../ports/keyValueStore.ts";
 import { readStoredChain, type StoredChain } from "../../safety/auditChain.ts";
 import { openFreezes } from "../../safety/freezes.ts";
-import { openSlashingStore } from "../../safety/openSlashingStore.ts";
+import { damagedRecords, openSlashingStore } from "../../safety/openSlashingStore.ts";
 import { decodeHead, HEAD_KEY } from "../../safety/records.ts";
 
 export class StoreImage implements KeyValueStore {
@@ -74,7 +74,7 @@ export async function openImage(image: StoreImage): Promise<OpenedImage | null> 
   const head = await image.get(HEAD_KEY);
   if (head === undefined) return null;
   const decoded = decodeHead(head);
-  if (!decoded.ok) throw new UsageError(`the slashing records are damaged: ${decoded.error}`);
+  if (!decoded.ok) throw damagedRecords(decoded.error);
   const { genesisValidatorsRoot } = decoded.value;
   const copy = await StoreImage.of(allRecords(image));
   const slashing = await openSlashingStore(copy, genesisValidatorsRoot);

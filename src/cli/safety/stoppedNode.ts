@@ -17,7 +17,7 @@ import type { KeyValueStore } from "../../ports/keyValueStore.ts";
 import type { Logger } from "../../ports/logger.ts";
 import type { AuditLog } from "../../safety/auditLog.ts";
 import { type Freezes, openFreezes } from "../../safety/freezes.ts";
-import { openSlashingStore } from "../../safety/openSlashingStore.ts";
+import { damagedRecords, openSlashingStore } from "../../safety/openSlashingStore.ts";
 import { decodeHead, HEAD_KEY } from "../../safety/records.ts";
 import type { SlashingStore } from "../../safety/slashingStore.ts";
 import { versionInfo } from "../version.ts";
@@ -87,9 +87,7 @@ async function rootOf(store: KeyValueStore): Promise<Root | null> {
   if (head === undefined) return null;
   const decoded = decodeHead(head);
   if (decoded.ok) return decoded.value.genesisValidatorsRoot;
-  throw new UsageError(`the slashing records are damaged: ${decoded.error}`, {
-    fix: "restore a backup, or see the chapter on damaged records in docs",
-  });
+  throw damagedRecords(decoded.error);
 }
 
 function neverRan(dataDir: string): UsageError {

@@ -4,10 +4,10 @@ import { existsSync, mkdtempSync, readdirSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { freePorts } from "../../../scripts/demo/cluster.ts";
 import { pathIn } from "../../../scripts/image/build.ts";
 import { buildImage, type Image, removeImage } from "../../../scripts/image/image.ts";
 import { ADDRESSES, PRIVATE_CHAIN } from "../../support/keyMoves.ts";
-import { freePorts } from "../../support/libp2pHub.ts";
 import { until } from "../../support/until.ts";
 
 const outputs = mkdtempSync(join(tmpdir(), "coterie-image-"));

@@ -74,6 +74,22 @@ describe("a copied data directory with live signers on both copies", () => {
     assert.equal(submitted.filter(({ data }) => data.slot === FakeBeacon.slotOf(2, 0)).length, 1);
   });
 
+  test("TWIN-3: with a peer offline, too, yesterday's copy stops, the original never", async () => {
+    const early = await startCopy();
+    cluster.crash(3);
+    const copy = await cluster.startTwin(COPIED, early);
+    const stops = await Promise.all([
+      stopsWithin(copy, 2_000),
+      stopsWithin(cluster.member(COPIED), 2_000),
+    ]);
+    assert.deepEqual(stops, [true, false]);
+    await runEpoch(2);
+    // Three of four are left, and the original is one of them.
+    const { submitted } = cluster.member(0).beacon;
+    assert.equal(submitted.filter(({ data }) => data.slot === FakeBeacon.slotOf(2, 0)).length, 1);
+    assert.equal(await hasSigned(copy, 2), false);
+  });
+
   test("TWIN-3: of two level copies the newer one stops", async () => {
     await startCopy();
     const copy = await cluster.startTwin(COPIED, cluster.member(COPIED).disk.copy());
@@ -150,8 +166,8 @@ const MUTANTS: readonly Mutant[] = [
       },
       {
         file: "src/node/peerSafety.ts",
-        find: "if (this.#heartbeats?.isLost !== true) return null;",
-        replace: "return null;",
+        find: "this.#heartbeats?.isLost === true ? GAVE_WAY : null",
+        replace: "null",
       },
     ],
     claim: "signs",

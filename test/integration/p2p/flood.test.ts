@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { multiaddr } from "@multiformats/multiaddr";
+import { freePorts } from "../../../scripts/demo/cluster.ts";
 import { createHost } from "../../../src/adapters/p2p/host.ts";
 import { createLibp2pNetwork } from "../../../src/adapters/p2p/libp2pNetwork.ts";
 import { MAX_PEER_BURST_FRAMES, PEER_FRAMES_PER_SECOND } from "../../../src/domain/limits.ts";
 import { secretKeyOf } from "../../support/identities.ts";
-import { countingMetrics, freePorts, LOCK_HASH, nodeOptions } from "../../support/libp2pHub.ts";
+import { countingMetrics, LOCK_HASH, nodeOptions } from "../../support/libp2pHub.ts";
 import { loadMutant } from "../../support/mutant.ts";
 import { until } from "../../support/until.ts";
 

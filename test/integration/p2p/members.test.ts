@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { describe, it, type TestContext } from "node:test";
 import { multiaddr } from "@multiformats/multiaddr";
+import { freePorts } from "../../../scripts/demo/cluster.ts";
 import { createHost } from "../../../src/adapters/p2p/host.ts";
 import {
   createLibp2pNetwork,
@@ -14,7 +15,6 @@ import { publicKeyOf, secretKeyOf } from "../../support/identities.ts";
 import {
   collectingLogger,
   countingMetrics,
-  freePorts,
   type LogLine,
   nodeOptions,
 } from "../../support/libp2pHub.ts";

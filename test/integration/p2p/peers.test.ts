@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import type { Connection, Stream } from "@libp2p/interface";
 import { multiaddr } from "@multiformats/multiaddr";
+import { freePorts } from "../../../scripts/demo/cluster.ts";
 import { createHost, type Host } from "../../../src/adapters/p2p/host.ts";
 import {
   createLibp2pNetwork,
@@ -18,13 +19,7 @@ import {
 } from "../../../src/domain/limits.ts";
 import { CHANNELS, type Inbound } from "../../../src/ports/network.ts";
 import { secretKeyOf } from "../../support/identities.ts";
-import {
-  countingMetrics,
-  freePorts,
-  Libp2pHub,
-  LOCK_HASH,
-  nodeOptions,
-} from "../../support/libp2pHub.ts";
+import { countingMetrics, Libp2pHub, LOCK_HASH, nodeOptions } from "../../support/libp2pHub.ts";
 import { loadMutant } from "../../support/mutant.ts";
 import { until } from "../../support/until.ts";
 

@@ -5,6 +5,7 @@ import { createServer } from "node:http";
 import { describe, it, type TestContext } from "node:test";
 import type { Connection } from "@libp2p/interface";
 import { multiaddr } from "@multiformats/multiaddr";
+import { freePorts } from "../../../scripts/demo/cluster.ts";
 import { askRelay, startRelayDirectory } from "../../../src/adapters/http/relayDirectory.ts";
 import { Circuits } from "../../../src/adapters/p2p/circuits.ts";
 import { createHost, type Host } from "../../../src/adapters/p2p/host.ts";
@@ -21,12 +22,7 @@ import { encodeEnr } from "../../../src/crypto/enr.ts";
 import { MAX_FRAME_BYTES, OPEN_RELAY_CIRCUIT_BYTES } from "../../../src/domain/limits.ts";
 import type { Inbound } from "../../../src/ports/network.ts";
 import { publicKeyOf, secretKeyOf } from "../../support/identities.ts";
-import {
-  collectingLogger,
-  countingMetrics,
-  freePorts,
-  nodeOptions,
-} from "../../support/libp2pHub.ts";
+import { collectingLogger, countingMetrics, nodeOptions } from "../../support/libp2pHub.ts";
 import { loadMutant } from "../../support/mutant.ts";
 import { until } from "../../support/until.ts";
 

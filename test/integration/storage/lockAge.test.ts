@@ -65,7 +65,9 @@ async function checkAge(t: TestContext, acquire: Acquire): Promise<void> {
   assert(lock.isHeld(), "nobody took it");
   assert(!lock.isFresh(), "but somebody may be about to");
   await clock.pass(1);
-  assert(lock.isFresh(), "the next heartbeat found it in place");
+  assert(!lock.isFresh(), "what was decided before the pause is not freed by the next heartbeat");
+  await clock.pass(INSTANCE_LOCK_HEARTBEAT_MS);
+  assert(lock.isFresh(), "the one after it found the token in place again");
 
   // The wall clock was set back, and then the process was stopped.
   clock.wall -= 3_600_000;
@@ -92,3 +94,11 @@ for (const clock of ["monotonic", "wall"]) {
     await assert.rejects(checkAge(t, mutant.acquireInstanceLock), { name: "AssertionError" });
   });
 }
+
+test("GATE-6: without the second heartbeat a pause is forgotten at once", async (t) => {
+  const mutant = await loadMutant<{ acquireInstanceLock: Acquire }>(
+    "src/adapters/storage/instanceLock.ts",
+    [{ find: "if (!isFirst) this.#seen = seen;", replace: "this.#seen = seen;" }],
+  );
+  await assert.rejects(checkAge(t, mutant.acquireInstanceLock), { name: "AssertionError" });
+});

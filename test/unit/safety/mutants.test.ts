@@ -1,16 +1,5 @@
-/** Each guard of the safety ring taken out in turn: the claim that relies on it must notice. */
-import assert from "node:assert/strict";
-import { test } from "node:test";
-import { loadMutant, type Patch } from "../../support/mutant.ts";
-import { CLAIMS, type ClaimName, PRODUCT, type SafetyCode } from "../../support/safetyClaims.ts";
-
-type Mutant = {
-  readonly without: string;
-  /** Module of src/safety that is loaded; patches without a file are of this one. */
-  readonly entry: "gate" | "openSlashingStore";
-  readonly patches: readonly Patch[];
-  readonly noticedBy: ClaimName;
-};
+/** Each guard of rules and records taken out in turn; those of the gate are in gateMutants. */
+import { lines, type Mutant, testMutants } from "../../support/safetyMutants.ts";
 
 const RULES = "src/safety/rules.ts";
 const STORE = "src/safety/slashingStore.ts";
@@ -181,7 +170,7 @@ const MUTANTS: readonly Mutant[] = [
   {
     without: "the count of entries",
     entry: "openSlashingStore",
-    patches: [{ find: "if (entries !== expected) throw", replace: "if (false) throw" }],
+    patches: [{ find: "if (entries !== expected) {", replace: "if (false) {" }],
     noticedBy: "STORE-4: a record that is missing keeps the node from starting",
   },
   {
@@ -245,55 +234,6 @@ const MUTANTS: readonly Mutant[] = [
     noticedBy: "GATE-1: nothing is admitted before its record is on disk",
   },
   {
-    without: "waiting for the record",
-    entry: "gate",
-    patches: [
-      {
-        find: lines(
-          "await this.#parts.slashing.transact((transaction) => {",
-          "        refusals = decide(transaction, this.#lockRefusal());",
-          "      });",
-        ),
-        replace: lines(
-          "await new Promise<void>((resolve) => void",
-          "this.#parts.slashing.transact((transaction) => {",
-          "  refusals = decide(transaction, this.#lockRefusal());",
-          "  resolve();",
-          "}));",
-        ),
-      },
-    ],
-    noticedBy: "GATE-1: nothing is admitted before its record is on disk",
-  },
-  {
-    without: "the comparison with what was decided",
-    entry: "gate",
-    patches: [
-      {
-        find: "tasks.find((task) => task.messageRoot === messageRoot)",
-        replace: "tasks.find((task) => task.messageRoot !== null || messageRoot)",
-      },
-    ],
-    noticedBy: "GATE-2: a signature over anything but the decided message is refused",
-  },
-  {
-    without: "leaving the refused out",
-    entry: "gate",
-    patches: [{ find: "signatures: approved };", replace: "signatures: set.signatures };" }],
-    noticedBy: "GATE-3: a refused validator is left out and its siblings go, in one write",
-  },
-  {
-    without: "the freeze",
-    entry: "gate",
-    patches: [
-      {
-        find: "return freezes.refusalOf(pubKeyOf(validator), safetyOf(duty).scope);",
-        replace: "return null;",
-      },
-    ],
-    noticedBy: "FREEZE-2: a frozen validator's share signs nothing, its siblings do",
-  },
-  {
     without: "the failure of a write",
     entry: "openSlashingStore",
     patches: [
@@ -304,17 +244,6 @@ const MUTANTS: readonly Mutant[] = [
       },
     ],
     noticedBy: "GATE-4: a failed write admits nothing, and the same set goes once the disk is back",
-  },
-  {
-    without: "failing closed",
-    entry: "gate",
-    patches: [
-      {
-        find: "if (!(error instanceof FaultError)) throw error;",
-        replace: "if (!(error instanceof FaultError)) refusals = [null];",
-      },
-    ],
-    noticedBy: "GATE-4: whatever throws within the gate, nothing is admitted",
   },
   {
     without: "remembering at once (checked before the queue, recorded after)",
@@ -329,116 +258,67 @@ const MUTANTS: readonly Mutant[] = [
     noticedBy: "GATE-5: of two contradicting requests in one batch one is admitted",
   },
   {
-    without: "the lock before the write",
-    entry: "gate",
+    without: "the bound of epochs",
+    entry: "openSlashingStore",
     patches: [
       {
-        find: "refusals = decide(transaction, this.#lockRefusal());",
-        replace: "refusals = decide(transaction, null);",
+        file: RULES,
+        find: "if (!isRecordable(source) || !isRecordable(target)) return",
+        replace: "if (source === -1) return",
       },
     ],
-    noticedBy: "GATE-6: a process without the lock writes and admits nothing",
+    noticedBy: "SLASH-5: a number that no chain reaches is refused, whatever the message",
   },
   {
-    without: "the lock after the write",
-    entry: "gate",
+    without: "the bound of slots",
+    entry: "openSlashingStore",
     patches: [
       {
-        find: "const stopped = failed ?? this.#lockRefusal();",
-        replace: "const stopped = failed;",
+        file: RULES,
+        find: "if (!isRecordable(message.slot)) return",
+        replace: "if (message.slot === -1) return",
       },
     ],
-    noticedBy: "GATE-6: a process that loses the lock during the write admits nothing",
+    noticedBy: "SLASH-5: a number that no chain reaches is refused, whatever the message",
   },
   {
-    without: "the age of the heartbeat",
-    entry: "gate",
-    patches: [{ find: "this.#parts.lock.isFresh() ?", replace: "this.#parts.lock ?" }],
-    noticedBy: "GATE-6: a machine that stood still for ten seconds at the write sends nothing",
-  },
-  {
-    without: "the guards",
-    entry: "gate",
+    without: "the roots in what counts as a repeat",
+    entry: "openSlashingStore",
     patches: [
-      {
-        find: "for (const guard of this.#parts.guards) {",
-        replace: "for (const guard of [] as GateGuard[]) {",
-      },
-    ],
-    noticedBy: "GATE-8: the checks come in their order, and each guard refuses alone",
-  },
-  {
-    without: "the order of the guards",
-    entry: "gate",
-    patches: [
-      { find: "of this.#parts.guards) {", replace: "of this.#parts.guards.toReversed()) {" },
-    ],
-    noticedBy: "GATE-8: the checks come in their order, and each guard refuses alone",
-  },
-  {
-    without: "the freeze after the write",
-    entry: "gate",
-    patches: [
-      { find: "(stopped ?? cameUp(index))", replace: "(stopped ?? (cameUp(index), null))" },
-    ],
-    noticedBy: "FREEZE-2: a freeze that comes during the write holds",
-  },
-  {
-    without: "the limit",
-    entry: "gate",
-    patches: [{ find: "this.#limits.refusalOf(duty, asked.signature) ??", replace: "" }],
-    noticedBy: "LIMIT-1: a second message of one duty is refused, a retry never",
-  },
-  {
-    without: "knowing a retry",
-    entry: "gate",
-    patches: [
-      {
-        file: "src/safety/signingLimits.ts",
-        find: "approved.includes(messageRoot) ||",
-        replace: "",
-      },
-    ],
-    noticedBy: "LIMIT-1: a second message of one duty is refused, a retry never",
-  },
-  {
-    without: "counting approved messages only",
-    entry: "gate",
-    patches: [
-      {
-        find: "(task === undefined ? notDecided(asked.signature) : null);",
-        replace: lines(
-          "(task === undefined ? notDecided(asked.signature) : null);",
-          "this.#limits.approve(duty, asked.signature);",
-        ),
-      },
-    ],
-    noticedBy: "LIMIT-1: what was never decided does not use up the limit",
-  },
-  {
-    without: "the record of an aggregate",
-    entry: "gate",
-    patches: [
-      {
-        find: "tasks.map((task) => lockRefusal ?? recordAggregate(transaction, task)),",
-        replace: "tasks.map((task) => transaction && checkTask(this.#parts.slashing, task)),",
-      },
+      { file: RULES, find: "|| record.signingRoot !== root)", replace: "|| root.length === 0)" },
     ],
     noticedBy: "GATE-7: the proposed value is judged without a trace, the aggregate is recorded",
   },
+  {
+    without: "the repeat of a vote",
+    entry: "openSlashingStore",
+    patches: [
+      {
+        file: RULES,
+        find: "if (reaching.some((record) => isRepeatOf(record, message, root))) return REPEAT;",
+        replace: "",
+      },
+    ],
+    noticedBy: "SLASH-1: a repeat needs no write, so it goes on while the disk is out of order",
+  },
+  {
+    without: "the watermark check of blocks",
+    entry: "openSlashingStore",
+    patches: [{ file: RULES, find: "message.slot <= watermark.slot", replace: "false" }],
+    noticedBy: "STORE-5: a long history stays small, and what it forgot is still refused",
+  },
+  {
+    without: "the watermark over forgotten blocks",
+    entry: "openSlashingStore",
+    patches: [
+      {
+        file: HISTORY,
+        find: "for (const record of blocks) this.raiseBlockWatermark(record);",
+        replace: "",
+      },
+    ],
+    noticedBy: "STORE-5: a long history stays small, and what it forgot is still refused",
+  },
 ];
 
-function lines(...parts: readonly string[]): string {
-  return parts.join("\n");
-}
-
-for (const { without, entry, patches, noticedBy } of MUTANTS) {
-  test(`without ${without}, "${noticedBy}" fails`, async () => {
-    const code: SafetyCode = {
-      ...PRODUCT,
-      ...(await loadMutant<Partial<SafetyCode>>(`src/safety/${entry}.ts`, patches)),
-    };
-    const check: (code: SafetyCode) => Promise<void> = CLAIMS[noticedBy];
-    await assert.rejects(check(code), { name: "AssertionError" });
-  });
-}
+testMutants(MUTANTS);

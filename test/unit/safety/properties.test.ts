@@ -1,87 +1,28 @@
 /**
  * Random interleavings of signing with several shares, imports, failing writes and restarts,
  * against the reference model of `slashingModel.ts`. A failure prints the seed and the shrunk
- * steps.
+ * steps; `npm run slashing:soak` takes millions of them.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { VirtualDisk } from "../../../sim/virtualStore.ts";
 import type { SlashingInput } from "../../../src/domain/data.ts";
-import { FaultError } from "../../../src/domain/errors.ts";
-import type { PubKey } from "../../../src/domain/keys.ts";
-import { exportInterchange, importInterchange } from "../../../src/safety/interchange.ts";
+import { exportInterchange } from "../../../src/safety/interchange.ts";
 import { openSlashingStore } from "../../../src/safety/openSlashingStore.ts";
-import type { SlashingStore } from "../../../src/safety/slashingStore.ts";
-import { CHAIN, pubKey, root, sign } from "../../support/slashing.ts";
-import { isSlashable, type ModelMessage, SlashingModel } from "../../support/slashingModel.ts";
+import { CHAIN, pubKey, root } from "../../support/slashing.ts";
+import {
+  advancing,
+  assertHarmless,
+  importText,
+  messageOf,
+  SlashingWalk,
+  someRoot,
+  stepOf,
+  VALIDATORS,
+} from "../../support/slashingWalk.ts";
 
-const VALIDATORS = [1, 2] as const;
 const RUNS = 400;
-
-type Step =
-  | {
-      readonly type: "sign";
-      readonly validator: number;
-      readonly share: number;
-      readonly message: ModelMessage;
-    }
-  | {
-      readonly type: "import";
-      readonly validator: number;
-      readonly messages: readonly ModelMessage[];
-    }
-  | { readonly type: "failNextWrite"; readonly lands: boolean }
-  | { readonly type: "restart" };
-
-/** Few epochs, slots and roots, so that messages meet. */
-const messageOf = (highest: number, signingRoot: fc.Arbitrary<ModelMessage["signingRoot"]>) =>
-  fc.oneof(
-    {
-      weight: 4,
-      arbitrary: fc.record({
-        kind: fc.constant("attestation" as const),
-        source: fc.nat(highest),
-        target: fc.nat(highest),
-        signingRoot,
-      }),
-    },
-    {
-      weight: 1,
-      arbitrary: fc.record({
-        kind: fc.constant("block" as const),
-        slot: fc.nat(highest),
-        signingRoot,
-      }),
-    },
-  );
-const someRoot = fc.integer({ min: 1, max: 3 }).map((number) => root(number));
-const validator = fc.constantFrom(...VALIDATORS);
-const stepOf = (highest: number): fc.Arbitrary<Step> =>
-  fc.oneof(
-    {
-      weight: 12,
-      arbitrary: fc.record({
-        type: fc.constant("sign" as const),
-        validator,
-        share: fc.integer({ min: 1, max: 3 }),
-        message: messageOf(highest, someRoot),
-      }),
-    },
-    {
-      weight: 2,
-      arbitrary: fc.record({
-        type: fc.constant("import" as const),
-        validator,
-        messages: fc.array(messageOf(highest, fc.option(someRoot)), { maxLength: 4 }),
-      }),
-    },
-    {
-      weight: 1,
-      arbitrary: fc.record({ type: fc.constant("failNextWrite" as const), lands: fc.boolean() }),
-    },
-    { weight: 1, arbitrary: fc.record({ type: fc.constant("restart" as const) }) },
-  );
 
 test("SLASH-7: decides like the model, over shares, imports and restarts", async (t) => {
   const seed = seedOf(t.name);
@@ -89,7 +30,7 @@ test("SLASH-7: decides like the model, over shares, imports and restarts", async
   let signed = 0;
   await fc.assert(
     fc.asyncProperty(fc.array(stepOf(12), { minLength: 10, maxLength: 40 }), async (steps) => {
-      const run = await Run.start();
+      const run = await SlashingWalk.start();
       for (const step of steps) if (step.type !== "failNextWrite") await run.take(step);
       for (const key of VALIDATORS) signed += run.emitted(key).length;
     }),
@@ -103,7 +44,7 @@ test("STORE-6: never emits two contradicting messages, whatever writes fail", as
   t.diagnostic(`seed ${seed}`);
   await fc.assert(
     fc.asyncProperty(fc.array(stepOf(60), { minLength: 10, maxLength: 60 }), async (steps) => {
-      const run = await Run.start();
+      const run = await SlashingWalk.start();
       run.isCompared = false;
       for (const step of steps) await run.take(step);
       for (const key of VALIDATORS) assertHarmless(run.emitted(key));
@@ -115,20 +56,11 @@ test("STORE-6: never emits two contradicting messages, whatever writes fail", as
 test("STORE-5: never contradicts itself over a history longer than it keeps", async (t) => {
   const seed = seedOf(t.name);
   t.diagnostic(`seed ${seed}`);
-  const steps = fc.array(fc.tuple(fc.nat(6), fc.nat(3), someRoot), {
-    minLength: 200,
-    maxLength: 260,
-  });
   await fc.assert(
-    fc.asyncProperty(steps, async (walk) => {
-      const run = await Run.start();
+    fc.asyncProperty(advancing(260), async (steps) => {
+      const run = await SlashingWalk.start();
       run.isCompared = false;
-      for (const [index, [back, width, signingRoot]] of walk.entries()) {
-        const target = Math.max(0, index + 3 - back);
-        const source = Math.max(0, target - width);
-        const message = { kind: "attestation", source, target, signingRoot } as const;
-        await run.take({ type: "sign", validator: 1, share: 1, message });
-      }
+      for (const step of steps) await run.take(step);
       const emitted = run.emitted(1);
       assert(emitted.length > 48, "the history is pruned on the way");
       assertHarmless(emitted);
@@ -145,7 +77,7 @@ test("SLASH-10: what was exported and imported elsewhere decides no looser", asy
       fc.array(stepOf(12), { minLength: 5, maxLength: 30 }),
       fc.array(messageOf(14, someRoot), { minLength: 20, maxLength: 20 }),
       async (steps, probes) => {
-        const run = await Run.start();
+        const run = await SlashingWalk.start();
         for (const step of steps) if (step.type !== "failNextWrite") await run.take(step);
         const moved = await openSlashingStore(new VirtualDisk().open(), CHAIN);
         await importText(moved, JSON.stringify(exportInterchange(run.store)));
@@ -163,114 +95,6 @@ test("SLASH-10: what was exported and imported elsewhere decides no looser", asy
     { numRuns: RUNS, seed },
   );
 });
-
-/** One store with its disk, the models beside it, and what was let out. */
-class Run {
-  store: SlashingStore;
-  isCompared = true;
-  readonly #disk: VirtualDisk;
-  readonly #models = new Map<number, SlashingModel>(
-    VALIDATORS.map((number) => [number, new SlashingModel()]),
-  );
-  readonly #emitted = new Map<number, ModelMessage[]>();
-
-  constructor(disk: VirtualDisk, store: SlashingStore) {
-    this.#disk = disk;
-    this.store = store;
-  }
-
-  static async start(): Promise<Run> {
-    const disk = new VirtualDisk();
-    return new Run(disk, await openSlashingStore(disk.open(), CHAIN));
-  }
-
-  emitted(number: number): readonly ModelMessage[] {
-    return this.#emitted.get(number) ?? [];
-  }
-
-  async take(step: Step): Promise<void> {
-    switch (step.type) {
-      case "sign":
-        return this.#sign(step.validator, step.share, step.message);
-      case "import":
-        return this.#import(step.validator, step.messages);
-      case "failNextWrite":
-        this.#disk.fault = { write: this.#disk.writes + 1, lands: step.lands };
-        return;
-      case "restart":
-        this.store = await openSlashingStore(this.#disk.open(), CHAIN);
-    }
-  }
-
-  async #sign(number: number, shareIndex: number, message: ModelMessage): Promise<void> {
-    const { signingRoot, ...slashing } = message;
-    if (signingRoot === null) return;
-    const model = this.#models.get(number);
-    const expected = model?.admits(message);
-    try {
-      const key = pubKey(number);
-      const verdict = await sign(this.store, slashing as SlashingInput, {
-        key,
-        signingRoot,
-        shareIndex,
-      });
-      if (this.isCompared) assert.equal(verdict.isApproved, expected, JSON.stringify(message));
-      if (!verdict.isApproved) return;
-      model?.hear([message]);
-      this.#emitted.set(number, [...this.emitted(number), message]);
-    } catch (error) {
-      if (!(error instanceof FaultError)) throw error;
-    }
-  }
-
-  async #import(number: number, messages: readonly ModelMessage[]): Promise<void> {
-    // In the file's order: blocks first.
-    const blocks = messages.filter(({ kind }) => kind === "block");
-    const votes = messages.filter(({ kind }) => kind === "attestation");
-    try {
-      await importText(this.store, interchange(number, messages));
-      this.#models.get(number)?.hear([...blocks, ...votes]);
-    } catch (error) {
-      if (!(error instanceof FaultError)) throw error;
-    }
-  }
-}
-
-function assertHarmless(messages: readonly ModelMessage[]): void {
-  for (const [index, message] of messages.entries()) {
-    for (const other of messages.slice(0, index)) {
-      assert(!isSlashable(message, other), JSON.stringify([message, other]));
-    }
-  }
-}
-
-async function importText(store: SlashingStore, text: string): Promise<void> {
-  const result = await importInterchange(store, text, { validatorOf: (key) => key as PubKey });
-  assert(result.ok, result.ok ? "" : result.error);
-}
-
-function interchange(number: number, messages: readonly ModelMessage[]): string {
-  const rootJson = ({ signingRoot }: ModelMessage) =>
-    signingRoot === null ? {} : { signing_root: signingRoot };
-  const blocks = messages.flatMap((message) =>
-    message.kind === "block" ? [{ slot: `${message.slot}`, ...rootJson(message) }] : [],
-  );
-  const votes = messages.flatMap((message) =>
-    message.kind === "attestation"
-      ? [
-          {
-            source_epoch: `${message.source}`,
-            target_epoch: `${message.target}`,
-            ...rootJson(message),
-          },
-        ]
-      : [],
-  );
-  return JSON.stringify({
-    metadata: { interchange_format_version: "5", genesis_validators_root: CHAIN },
-    data: [{ pubkey: pubKey(number), signed_blocks: blocks, signed_attestations: votes }],
-  });
-}
 
 /** Another one each day, and the same for everybody on that day. */
 function seedOf(name: string): number {
