@@ -22,9 +22,8 @@ import type { KeyValueStore } from "../ports/keyValueStore.ts";
 import type { Logger } from "../ports/logger.ts";
 import { importInterchange } from "../safety/interchange.ts";
 import { minimalInterchange } from "../safety/interchangeSummary.ts";
-import { isKnownLock } from "../safety/migrationWait.ts";
 import { openSlashingStore } from "../safety/openSlashingStore.ts";
-import type { SlashingStore } from "../safety/slashingStore.ts";
+import type { HistorySnapshot, SlashingStore } from "../safety/slashingStore.ts";
 import { assert } from "../util/assert.ts";
 import type { RunOptions } from "./config.ts";
 import type { DataDir } from "./dataDir.ts";
@@ -59,8 +58,8 @@ export async function importKeys(parts: ImportParts, signal: AbortSignal): Promi
   if (unknown.length === 0) return;
   const chain = await connectChain({ ...parts, ...dataDir }, signal);
   const slashing = await openSlashingStore(store, chain.genesisValidatorsRoot);
-  const recorded = new Set(slashing.snapshot().map(([pubKey]) => pubKey));
-  const blank = unknown.filter(({ pubKey }) => !recorded.has(pubKey));
+  const histories = new Map(slashing.snapshot());
+  const blank = unknown.filter(({ pubKey }) => !isHistoryOfShare(histories.get(pubKey)));
   if (blank.length > 0) {
     const keys = blank.map(({ pubKey }) => pubKey);
     const detail = await settleHistory(parts, { chain, slashing, keys }, signal);
@@ -77,7 +76,7 @@ async function unknownShares({ dataDir, store }: ImportParts): Promise<readonly 
   const { cluster, identity, shares } = dataDir;
   const known = new Set<string>();
   for await (const [key] of store.entries(KNOWN_RANGE)) known.add(key);
-  const unknown = shares
+  return shares
     .map(({ validator }): Share => {
       const found = cluster.validators[validator];
       const pubShare = found?.pubShares[identity.self];
@@ -85,12 +84,12 @@ async function unknownShares({ dataDir, store }: ImportParts): Promise<readonly 
       return { pubKey: found.pubKey, knownKey: `keys/${pubShare.slice(2)}` };
     })
     .filter(({ knownKey }) => !known.has(knownKey));
-  // Releases before this rule kept no list: what signed under the lock then goes on.
-  const isAdopted = known.size === 0 && (await isKnownLock(store, cluster.lockHash));
-  if (!isAdopted || unknown.length === 0) return unknown;
-  const value = Uint8Array.of(1);
-  await store.batch(unknown.map(({ knownKey: key }) => ({ type: "put", key, value })));
-  return [];
+}
+
+/** What the cluster signed without this share says nothing of what the share signed elsewhere. */
+function isHistoryOfShare(history: HistorySnapshot | undefined): boolean {
+  const records = [...(history?.attestations ?? []), ...(history?.blocks ?? [])];
+  return records.some(({ origin }) => origin === "own" || origin === "imported");
 }
 
 type Blank = {

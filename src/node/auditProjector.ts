@@ -110,7 +110,8 @@ export class AuditProjector {
     const { audit, auditFile } = this.#parts;
     const [first] = audit.unprojected();
     if (first === undefined) return;
-    const synced = Math.max(first.sequence - 1, this.#floor);
+    const removed = (await auditFile.removed())?.sequence ?? 0;
+    const synced = Math.max(first.sequence - 1, this.#floor, removed);
     if (synced >= this.#written) return;
     await auditFile.rewind(synced);
     this.#written = synced;

@@ -67,9 +67,12 @@ export function createOptions(dataDir: string, out: string, { recipient }: Keys)
 }
 
 /** What a node keeps open of its data directory, with a control over it. */
-export async function openNode(dataDir: string) {
+export async function openNode(
+  dataDir: string,
+  auditSizes: { readonly maxFileBytes?: number; readonly maxFiles?: number } = {},
+) {
   const store = await openLevel(join(dataDir, "db"));
-  const auditFile = openAuditFiles({ directory: join(dataDir, "audit") });
+  const auditFile = openAuditFiles({ directory: join(dataDir, "audit"), ...auditSizes });
   const slashing = await openSlashingStore(store, CHAIN);
   const freezes = await openFreezes(store);
   const audit = await openAudit({ store, clock: systemClock, version: "test" }, slashing);

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type AdminRoute, startAdminServer } from "../../../src/adapters/http/adminServer.ts";
+import {
+  AdminDownload,
+  type AdminRoute,
+  startAdminServer,
+} from "../../../src/adapters/http/adminServer.ts";
 import { FaultError, UsageError } from "../../../src/domain/errors.ts";
 
 const TOKEN = "5".repeat(64);
@@ -47,5 +51,41 @@ test("ADMIN-1: nobody without the token is answered, whatever else is right", as
   assert.equal(wrong.status, 400);
   assert.deepEqual(await wrong.json(), { message: "what was asked is wrong", fix: "ask better" });
   assert.equal((await call("/admin/v1/fault", right)).status, 503);
+  assert.deepEqual(bugs, []);
+});
+
+test("BACKUP-3: a download that breaks off is no whole one, whoever broke it off", async (t) => {
+  const bugs: unknown[] = [];
+  let isAsked = true;
+  async function* bytes(fails: boolean): AsyncIterable<Uint8Array> {
+    for (let part = 0; isAsked; part++) {
+      if (fails && part === 2) throw new FaultError("disk_failed", "it is full");
+      yield new Uint8Array(65_536);
+    }
+  }
+  const server = await startAdminServer({
+    host: "127.0.0.1",
+    port: 0,
+    token: TOKEN,
+    routes: [true, false].map((fails) => ({
+      method: "POST",
+      path: fails ? "/broken" : "/endless",
+      handle: async () => new AdminDownload(bytes(fails)),
+    })),
+    onBug: (error) => bugs.push(error),
+  });
+  t.after(() => server.close());
+  const headers = { authorization: `Bearer ${TOKEN}` };
+  const get = (path: string, signal: AbortSignal | null = null) =>
+    fetch(`http://127.0.0.1:${server.port}${path}`, { method: "POST", headers, signal });
+  const broken = await get("/broken");
+  assert.equal(broken.status, 200, "its first part was there");
+  await assert.rejects(broken.arrayBuffer(), TypeError);
+  const gone = new AbortController();
+  const endless = await get("/endless", gone.signal);
+  gone.abort();
+  await assert.rejects(endless.arrayBuffer(), { name: "AbortError" });
+  isAsked = false;
+  assert.equal((await get("/none")).status, 404, "it still answers");
   assert.deepEqual(bugs, []);
 });

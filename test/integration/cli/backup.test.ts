@@ -129,6 +129,24 @@ describe("BACKUP-1: a backup of a stopped node", () => {
     assert(!existsSync(join(dataDir, "instance.lock")));
   });
 
+  test("has what retention left of the audit log, and it stays one chain", async () => {
+    const dataDir = file("retained");
+    cpSync(nodeDir(3), dataDir, { recursive: true });
+    const node = await openNode(dataDir, { maxFileBytes: 4_000, maxFiles: 2 });
+    for (let epoch = 0; epoch < 6; epoch++) {
+      await node.signEpoch(VALIDATORS);
+      await node.projector.project();
+    }
+    await node.close();
+    assert(existsSync(join(dataDir, "audit", "removed.json")), "the oldest files went");
+    const out = file("retained.age");
+    await createBackup(createOptions(dataDir, out, keys));
+    assert.deepEqual((await verify(out)).problems, []);
+    await restore(out, file("retained-restored"));
+    const audit = await verifyAudit({ dataDir: file("retained-restored"), json: true });
+    assert.deepEqual(JSON.parse(audit.text).problems, []);
+  });
+
   test("of a node that never ran holds its keys, and waits after its restore", async () => {
     const out = file("never.age");
     const report = JSON.parse(await createBackup(createOptions(nodeDir(3), out, keys)));

@@ -11,13 +11,12 @@ import { importKeys } from "../../../src/cli/keyImport.ts";
 import { writeTranscript } from "../../../src/dkg/transcript.ts";
 import type { PubKey } from "../../../src/domain/keys.ts";
 import type { ValidatorState } from "../../../src/ports/beaconNode.ts";
-import { MigrationWait } from "../../../src/safety/migrationWait.ts";
 import { openSlashingStore } from "../../../src/safety/openSlashingStore.ts";
 import { makeSquad } from "../../support/backups.ts";
 import { FakeBeacon } from "../../support/fakeBeacon.ts";
 import { loadMutant, type Patch } from "../../support/mutant.ts";
 import { recordingLogger } from "../../support/quiet.ts";
-import { CHAIN, outcomeOf, root, vote } from "../../support/slashing.ts";
+import { CHAIN, outcomeOf, root, sign, vote } from "../../support/slashing.ts";
 import { GENESIS_VALIDATORS_ROOT, SLOTS_PER_EPOCH, testChain } from "../../support/testChain.ts";
 import { VirtualClock } from "../../support/virtualClock.ts";
 
@@ -175,14 +174,18 @@ describe("KEYS-6: key shares that are new here", () => {
     await start({ skipWait: true });
   });
 
-  test("are told from those that signed here before there was a list of them", async () => {
+  test("are told from shares that signed here, and not by what others signed", async () => {
     const disk = new VirtualDisk();
-    await MigrationWait.open({
-      ...{ store: disk.open(), chain, clock: new VirtualClock(0), logger: recordingLogger() },
-      ...{ lockHash: loaded.cluster.lockHash, isFresh: false, isSkipped: false },
+    const slashing = await openSlashingStore(disk.open(), GENESIS_VALIDATORS_ROOT);
+    const [first, second] = pubKeys();
+    assert(first !== undefined && second !== undefined);
+    await sign(slashing, vote(1, 2), { key: first });
+    await slashing.transact((t) => {
+      const message = { ...vote(1, 2), signingRoot: root(1) };
+      t.witness(second, message, "combined");
     });
     await start({ disk, shares: 1 });
-    await assert.rejects(start({ disk, shares: 2 }), DEMANDED, "the second one arrives later");
+    await assert.rejects(start({ disk, shares: 2 }), DEMANDED, "its share signed elsewhere");
   });
 });
 
