@@ -26,6 +26,8 @@ const WALLET_V = 27;
 export interface K1Backend {
   readonly name: "native" | "portable";
   publicKey(secretKey: Uint8Array): Uint8Array;
+  /** Whether 33 bytes are a compressed point. */
+  isPublicKey(bytes: Uint8Array): boolean;
   sign(digest: Uint8Array, secretKey: Uint8Array): Uint8Array;
   /** secretKey·publicKey, compressed; in constant time. */
   sharedPoint(secretKey: Uint8Array, publicKey: Uint8Array): Uint8Array;
@@ -36,6 +38,7 @@ export interface K1Backend {
 export const portableBackend: K1Backend = {
   name: "portable",
   publicKey: (secretKey) => secp256k1.getPublicKey(secretKey, true),
+  isPublicKey: (bytes) => secp256k1.utils.isValidPublicKey(bytes, true),
   sign: (digest, secretKey) => {
     const out = secp256k1.sign(digest, secretKey, { prehash: false, format: "recovered" });
     return join(out.subarray(1), out[0] ?? 0);
@@ -121,7 +124,7 @@ export function uncompressedK1(publicKey: Uint8Array): Uint8Array {
 
 /** Whether the bytes are the compressed encoding of a point other than infinity. */
 export function isK1PublicKey(bytes: Uint8Array): boolean {
-  return bytes.length === K1_PUBLIC_KEY_BYTES && secp256k1.utils.isValidPublicKey(bytes, true);
+  return bytes.length === K1_PUBLIC_KEY_BYTES && k1Backend.isPublicKey(bytes);
 }
 
 function isCanonical(signature: Uint8Array): boolean {
@@ -150,6 +153,7 @@ function nativeBackend(native: Native): K1Backend {
   return {
     name: "native",
     publicKey: (secretKey) => native.publicKeyCreate(secretKey, true),
+    isPublicKey: (bytes) => native.publicKeyVerify(bytes),
     sign: (digest, secretKey) => {
       const { signature, recid } = native.ecdsaSign(digest, secretKey);
       return join(signature, recid);
@@ -176,6 +180,8 @@ function reproduces(reference: K1Backend, candidate: K1Backend): boolean {
   const expected = reference.sign(digest, secretKey);
   if (!equalBytes(candidate.sign(digest, secretKey), expected)) return false;
   const publicKey = reference.publicKey(secretKey);
+  const noPoint = publicKey.with(0, 0);
+  if (!candidate.isPublicKey(publicKey) || candidate.isPublicKey(noPoint)) return false;
   const shared = reference.sharedPoint(secretKey, publicKey);
   if (!equalBytes(candidate.sharedPoint(secretKey, publicKey), shared)) return false;
   const recoveryId = expected[COMPACT_BYTES] === 1 ? 1 : 0;

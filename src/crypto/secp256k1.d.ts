@@ -1,6 +1,7 @@
 /** The native part of the optional dependency `secp256k1`: libsecp256k1 itself, no JS fallback. */
 declare module "secp256k1/bindings.js" {
   type Native = {
+    publicKeyVerify(publicKey: Uint8Array): boolean;
     publicKeyCreate(secretKey: Uint8Array, compressed: true): Uint8Array;
     ecdsaSign(
       digest: Uint8Array,

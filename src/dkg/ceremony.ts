@@ -3,48 +3,41 @@
  * randomness or log. Its state is what was said so far, so a journal of that is all that a restart
  * needs. The rules read the state, so the order of arrival does not matter (DKG-4, DKG-12).
  */
-import type { RejectionReason } from "../domain/errors.ts";
 import type { PeerIndex } from "../domain/keys.ts";
 import { assert, assertNever } from "../util/assert.ts";
 import { equalBytes } from "../util/bytes.ts";
 import {
   CEREMONY_PHASES,
   type CeremonyContent,
-  type CeremonyEcho,
   type CeremonyMessage,
   type CeremonyPhase,
   decodeCeremonyFrame,
 } from "../wire/ceremony.ts";
 import type { Offence } from "../wire/ceremonyBlame.ts";
-import { accuse, judgeBlame, wrongSignatureReason } from "./blame.ts";
+import { wrongSignatureReason } from "./blame.ts";
 import type { CeremonyConfig } from "./ceremonyConfig.ts";
 import { EffectList } from "./effects.ts";
-import type {
-  CeremonyAbort,
-  CeremonyEffect,
-  CeremonyEvent,
-  CeremonyProgress,
-  JournalEntry,
-} from "./messages.ts";
+import { Ending, operatorsText } from "./ending.ts";
+import type { CeremonyEffect, CeremonyEvent, CeremonyProgress, JournalEntry } from "./messages.ts";
 import { wrongSignersOf } from "./partials.ts";
+import { Reception } from "./reception.ts";
 import { CeremonyState } from "./state.ts";
 import { ECHOED_PHASES } from "./transcript.ts";
-
-type Received = Extract<CeremonyEvent, { kind: "receive" }>;
 
 export class Ceremony {
   readonly #config: CeremonyConfig;
   readonly #state: CeremonyState;
-  /** Messages of the next phase, by author. */
-  readonly #early = new Map<PeerIndex, { message: CeremonyMessage; sealed: Uint8Array | null }>();
   readonly #effects: EffectList;
+  readonly #ending: Ending;
+  readonly #reception: Reception;
   #shown = "";
-  #isOver = false;
 
   constructor(config: CeremonyConfig) {
     this.#config = config;
     this.#state = new CeremonyState(config);
     this.#effects = new EffectList(config.facts);
+    this.#ending = new Ending(this.#state, this.#effects);
+    this.#reception = new Reception(this.#state, this.#effects, this.#ending);
   }
 
   get phase(): CeremonyPhase {
@@ -53,7 +46,7 @@ export class Ceremony {
 
   /** Whether the attempt ended, either way; a finished one still answers its peers. */
   get isOver(): boolean {
-    return this.#isOver;
+    return this.#ending.isOver;
   }
 
   step(event: CeremonyEvent): readonly CeremonyEffect[] {
@@ -76,7 +69,7 @@ export class Ceremony {
 
   /** Overwrites the secrets that the language lets it overwrite. The machine is of no use then. */
   erase(): void {
-    this.#isOver = true;
+    this.#ending.isOver = true;
     this.#state.erase();
   }
 
@@ -89,7 +82,7 @@ export class Ceremony {
         this.#effects.push({ kind: "setTimer", phase: this.phase });
         return;
       case "receive":
-        this.#receive(event);
+        this.#reception.receive(event);
         return;
       case "connected":
         this.#repeat(event.peer);
@@ -122,7 +115,7 @@ export class Ceremony {
         state.areSharesStored = true;
         return;
       case "aborted":
-        this.#isOver = true;
+        this.#ending.isOver = true;
         return;
       case "frame": {
         const frame = decodeCeremonyFrame(entry.frame, state.facts.shape.nodes);
@@ -141,151 +134,9 @@ export class Ceremony {
     }
   }
 
-  #receive({ from, frame: bytes }: Received): void {
-    const { facts } = this.#config;
-    const frame = decodeCeremonyFrame(bytes, facts.shape.nodes);
-    if (!frame.ok) {
-      this.#effects.reject(from, frame.error);
-      return;
-    }
-    const { definitionHash, attempt, content } = frame.value;
-    if (definitionHash !== facts.definitionHash) {
-      this.#effects.reject(from, refusal("wrong_cluster", "another definition"));
-      return;
-    }
-    if (attempt < facts.attempt) {
-      this.#effects.reject(from, refusal("too_late", `of attempt ${attempt}`));
-      return;
-    }
-    if (attempt > facts.attempt) {
-      this.#supersede(from, attempt);
-      return;
-    }
-    this.#takeContent(from, content);
-  }
-
-  #takeContent(from: PeerIndex, content: CeremonyContent): void {
-    switch (content.kind) {
-      case "want":
-        for (const answer of this.#state.answersTo(from, content.want))
-          this.#effects.send(from, answer);
-        return;
-      case "message":
-        if (this.#isOver) return;
-        this.#takeMessage(from, content.message, content.sealedShares);
-        return;
-      case "echo":
-        if (!this.#isOver) this.#takeEcho(from, content.echo);
-        return;
-      case "blame":
-        if (!this.#isOver) this.#takeBlame(from, content.blame);
-        return;
-      default:
-        assertNever(content);
-    }
-  }
-
-  #takeMessage(from: PeerIndex, message: CeremonyMessage, sealed: Uint8Array | null): void {
-    const { phase, author } = message;
-    const ahead = orderOf(phase) - orderOf(this.phase);
-    if (ahead > 0) {
-      // Only its author can be a phase ahead of this node, and only by one (DKG-4).
-      if (ahead === 1 && from === author) this.#early.set(author, { message, sealed });
-      else this.#effects.reject(from, refusal("too_early", `operator ${author}'s ${phase}`));
-      return;
-    }
-    const added = this.#state.record.add(message);
-    switch (added.kind) {
-      case "added":
-        this.#effects.persistFrame({ kind: "message", message, sealedShares: null });
-        break;
-      case "known":
-        break;
-      case "early":
-        this.#effects.reject(from, refusal("too_early", phase));
-        return;
-      case "rejected":
-        this.#effects.reject(from, added.reason);
-        return;
-      case "equivocation":
-        this.#takeEquivocation(from, added.first, message);
-        return;
-      case "fault":
-        this.#blame(added.culprit, added.reason, { kind: "message", message });
-        return;
-      default:
-        assertNever(added);
-    }
-    if (sealed !== null && from === author) this.#takeSealed(author, sealed);
-  }
-
-  #takeSealed(dealer: PeerIndex, sealedShares: Uint8Array): void {
-    if (!this.#state.inbox.offer(dealer, sealedShares)) return;
-    this.#effects.persist({ kind: "sealedShares", dealer, sealedShares });
-  }
-
-  #takeEquivocation(from: PeerIndex, first: CeremonyMessage, second: CeremonyMessage): void {
-    const { phase, author } = second;
-    // Once the keys are vouched for, the earlier phases are over for good.
-    if (this.#state.hasVouched && orderOf(phase) < orderOf(this.phase)) {
-      this.#effects.reject(from, refusal("equivocation", `operator ${author} in ${phase}`));
-      return;
-    }
-    const equivocation = this.#state.equivocationOf(first, second);
-    const reason = `it signed two different ${phase} messages`;
-    this.#blame(author, reason, { kind: "equivocation", equivocation });
-  }
-
-  #takeEcho(from: PeerIndex, echo: CeremonyEcho): void {
-    const { phase, author } = echo;
-    if (!ECHOED_PHASES.has(phase)) {
-      this.#effects.reject(from, refusal("malformed", `${phase} has no echo`));
-      return;
-    }
-    if (orderOf(phase) > orderOf(this.phase)) {
-      this.#effects.reject(from, refusal("too_early", `operator ${author}'s ${phase} echo`));
-      return;
-    }
-    const added = this.#state.echoes.add(echo);
-    if (added.kind === "rejected") this.#effects.reject(from, added.reason);
-    if (added.kind === "added") this.#effects.persistFrame({ kind: "echo", echo });
-  }
-
-  /** DKG-11: somebody else's proof counts like one's own, once it was judged. */
-  #takeBlame(from: PeerIndex, bytes: Uint8Array): void {
-    const judged = judgeBlame(this.#config.facts, bytes);
-    if (!judged.ok) {
-      this.#effects.reject(from, refusal("unjustified", judged.error));
-      return;
-    }
-    const { culprit, reason, phase } = judged.value;
-    if (this.#state.hasVouched && orderOf(phase) < orderOf(this.phase)) {
-      this.#effects.reject(from, refusal("too_late", `an accusation about ${phase}`));
-      return;
-    }
-    this.#abort({ reason: nameOf(culprit, reason), culprit, blame: bytes, missing: [] });
-  }
-
-  /** DKG-15: a peer that gave this attempt up cannot be made to finish it. */
-  #supersede(from: PeerIndex, attempt: number): void {
-    if (this.#isOver || this.#state.hasVouched) {
-      this.#effects.reject(from, refusal("too_early", `of attempt ${attempt}`));
-      return;
-    }
-    // Who left may have waited a moment longer than this node, and for the same operators.
-    const silent = this.#state.silent().filter((peer) => peer !== from);
-    const awaited =
-      silent.length === 0
-        ? ""
-        : `, with no word of ${operators(silent)} in the ${this.phase} phase`;
-    const reason = `operator ${from} began attempt ${attempt}${awaited}`;
-    const missing = silent.length === 0 ? [from] : silent;
-    this.#abort({ reason, culprit: null, blame: null, missing });
-  }
-
   #takeDeadline(phase: CeremonyPhase): void {
     const state = this.#state;
-    if (this.#isOver || phase !== this.phase) return;
+    if (this.#ending.isOver || phase !== this.phase) return;
     // DKG-14: silence is named, and blamed for nothing.
     // First whoever lacks shares says so; then there is time to hear it (DKG-8).
     if (phase === "verdict" && !state.isPatienceOver) {
@@ -296,8 +147,8 @@ export class Ceremony {
     const missing = state.silent();
     if (missing.length === 0) this.#effects.push({ kind: "setTimer", phase });
     else {
-      const reason = `${operators(missing)} said nothing in the ${phase} phase`;
-      this.#abort({ reason, culprit: null, blame: null, missing });
+      const reason = `${operatorsText(missing)} said nothing in the ${phase} phase`;
+      this.#ending.abort({ reason, missing });
     }
   }
 
@@ -309,7 +160,7 @@ export class Ceremony {
       shares.secrets.every((secret, v) => equalBytes(secret, secrets[v] ?? new Uint8Array()));
     if (!isSame) {
       const reason = "what was read back from the disk are not the key shares that were written";
-      this.#abort({ reason, culprit: null, blame: null, missing: [] });
+      this.#ending.abort({ reason });
       return;
     }
     state.areSharesStored = true;
@@ -318,7 +169,7 @@ export class Ceremony {
 
   /** Each rule disables itself, and phases only grow, so this ends. */
   #advance(): void {
-    while (!this.#isOver && this.#applyRule());
+    while (!this.#ending.isOver && this.#applyRule());
     this.#showProgress();
   }
 
@@ -333,7 +184,7 @@ export class Ceremony {
         conflict.kind === "madeUp"
           ? { kind: "echo", echo: conflict.echo }
           : { kind: "equivocation", equivocation: conflict.equivocation };
-      this.#blame(conflict.culprit, state.conflictReason(conflict), offence);
+      this.#ending.blame(conflict.culprit, state.conflictReason(conflict), offence);
       return false;
     }
     if (state.record.missing(this.phase).length > 0) return false;
@@ -357,7 +208,7 @@ export class Ceremony {
     const state = this.#state;
     const keys = state.record.keys();
     if (!keys.ok) {
-      this.#abort({ reason: keys.error, culprit: null, blame: null, missing: [] });
+      this.#ending.abort({ reason: keys.error });
       return false;
     }
     if (state.areSharesStored) return true;
@@ -376,14 +227,14 @@ export class Ceremony {
     if (state.isSettled(phase)) return true;
     const trouble = state.silentDealers();
     if (phase === "verdict" && trouble !== null) {
-      this.#abort({ reason: trouble, culprit: null, blame: null, missing: [] });
+      this.#ending.abort({ reason: trouble });
       return false;
     }
     const [wrong] = wrongSignersOf(state.record, phase);
     if (wrong !== undefined) {
       const message = state.record.get(phase, wrong)?.message;
       assert(message !== undefined, "the phase is held");
-      this.#blame(wrong, wrongSignatureReason(phase), { kind: "message", message });
+      this.#ending.blame(wrong, wrongSignatureReason(phase), { kind: "message", message });
       return false;
     }
     state.settle(phase);
@@ -403,46 +254,21 @@ export class Ceremony {
       }
       if (state.echoes.missing(phase).length > 0) return false;
     }
-    const next = CEREMONY_PHASES[orderOf(phase) + 1];
+    const next = CEREMONY_PHASES[CEREMONY_PHASES.indexOf(phase) + 1];
     if (next === undefined) this.#finish();
     else this.#enter(next);
-    return !this.#isOver;
+    return !this.#ending.isOver;
   }
 
   #enter(phase: CeremonyPhase): void {
     this.#state.phase = phase;
     this.#effects.push({ kind: "setTimer", phase });
-    const early = [...this.#early];
-    this.#early.clear();
-    for (const [author, { message, sealed }] of early) {
-      if (!this.#isOver) this.#takeMessage(author, message, sealed);
-    }
+    this.#reception.takeEarly();
   }
 
   #finish(): void {
-    this.#isOver = true;
+    this.#ending.isOver = true;
     this.#effects.push({ kind: "finish", outcome: this.#state.outcome() });
-  }
-
-  #blame(culprit: PeerIndex, reason: string, offence: Offence): void {
-    const blame = accuse(this.#state.record, culprit, offence);
-    this.#effects.broadcastBlame(blame);
-    this.#abort({ reason: nameOf(culprit, reason), culprit, blame, missing: [] });
-  }
-
-  #abort(abort: Pick<CeremonyAbort, "reason" | "culprit" | "blame" | "missing">): void {
-    const { hasVouched } = this.#state;
-    const groupKeys = this.#state.knownGroupKeys();
-    this.#isOver = true;
-    if (!hasVouched) {
-      const { reason } = abort;
-      this.#effects.persist({ kind: "aborted", reason, groupKeys });
-    }
-    const { phase } = this;
-    this.#effects.push({
-      kind: "abort",
-      abort: { ...abort, phase, groupKeys, keepsShares: hasVouched },
-    });
   }
 
   /** To one peer: what this node said in this phase and the one before. */
@@ -452,7 +278,7 @@ export class Ceremony {
 
   /** Asks one peer, or all, for what is missing. */
   #ask(peer: PeerIndex | null): void {
-    if (this.#isOver) return;
+    if (this.#ending.isOver) return;
     for (const want of this.#state.wants()) {
       const content: CeremonyContent = { kind: "want", want };
       if (peer === null) this.#effects.broadcast(content);
@@ -474,24 +300,8 @@ export class Ceremony {
   #showProgress(): void {
     const progress: CeremonyProgress = this.#state.progress();
     const text = JSON.stringify(progress);
-    if (text === this.#shown || this.#isOver) return;
+    if (text === this.#shown || this.#ending.isOver) return;
     this.#shown = text;
     this.#effects.push({ kind: "progress", progress });
   }
-}
-
-function refusal(code: RejectionReason["code"], detail: string): RejectionReason {
-  return { code, detail };
-}
-
-function orderOf(phase: CeremonyPhase): number {
-  return CEREMONY_PHASES.indexOf(phase);
-}
-
-function operators(peers: readonly PeerIndex[]): string {
-  return peers.map((peer) => `operator ${peer}`).join(", ");
-}
-
-function nameOf(culprit: PeerIndex, reason: string): string {
-  return `operator ${culprit} is to blame: ${reason}`;
 }

@@ -1,4 +1,6 @@
 /** The bytes of journal entries (DKG-12): a number for the kind, then its fields. */
+
+import { UsageError } from "../domain/errors.ts";
 import { bytesOf, PUBLIC_KEY_BYTES, type PubKey, pubKeyOf } from "../domain/keys.ts";
 import { assert, assertNever } from "../util/assert.ts";
 import { columnsOf, concatBytes, uint32be } from "../util/bytes.ts";
@@ -41,6 +43,15 @@ export function decodeJournalEntry(bytes: Uint8Array): Result<JournalEntry, stri
     default:
       return assertNever(kind);
   }
+}
+
+/** The same for a journal that was begun: throws UsageError for another version's. */
+export function readJournalEntry(record: Uint8Array): JournalEntry {
+  const entry = decodeJournalEntry(record);
+  if (entry.ok) return entry.value;
+  throw new UsageError(`the ceremony's journal is of another version: ${entry.error}`, {
+    fix: "run the version of the program that began this attempt",
+  });
 }
 
 function fieldsOf(entry: JournalEntry): Uint8Array {

@@ -11,8 +11,9 @@ import type { CeremonyChannel, Inbound } from "../ports/network.ts";
 import { CEREMONY_PROTOCOL, type CeremonyPhase, decodeCeremonyFrame } from "../wire/ceremony.ts";
 import { Ceremony } from "./ceremony.ts";
 import type { CeremonyEnd, CeremonyPorts, CeremonyRun } from "./ceremonyRun.ts";
+import { operatorsText } from "./ending.ts";
 import { ceremonyFacts } from "./facts.ts";
-import { decodeJournalEntry, encodeJournalEntry, SEED_BYTES } from "./journal.ts";
+import { encodeJournalEntry, readJournalEntry, SEED_BYTES } from "./journal.ts";
 import { Lobby } from "./lobby.ts";
 import type {
   CeremonyAbort,
@@ -54,6 +55,8 @@ class Runner {
   #isOver = false;
   #machine: Ceremony | null = null;
   #phase: CeremonyPhase = "agree";
+  /** Whether a record was written since the last nudge. */
+  #isMoving = false;
   #lock: VerifiedLock | null = null;
   /** When this node first heard that others left its attempt. */
   #leftAt: Millis | null = null;
@@ -83,7 +86,7 @@ class Runner {
     this.#enqueue(async () => {
       for (const peer of this.#lobby.peers()) await this.#onPath(peer);
       this.#repeat("hello", HELLO_MS, () => this.#greet());
-      this.#repeat("nudge", NUDGE_MS, () => this.#step({ kind: "nudge" }));
+      this.#repeat("nudge", NUDGE_MS, () => this.#nudge());
       if (storage.current() > 0) await this.#enter(storage.current());
     });
     try {
@@ -165,6 +168,13 @@ class Runner {
     network.send(peer, "lobby", this.#lobby.helloFor(peer, clock.now()));
   }
 
+  /** Where something new came since the last time, what is missing may be on its way too. */
+  async #nudge(): Promise<void> {
+    const isMoving = this.#isMoving;
+    this.#isMoving = false;
+    if (!isMoving) await this.#step({ kind: "nudge" });
+  }
+
   #showLobby(): void {
     this.#ports.report({ kind: "lobby", seats: this.#lobby.seats() });
   }
@@ -201,7 +211,7 @@ class Runner {
     const facts = ceremonyFacts(definition, attempt, contractWallets);
     if (!facts.ok) throw new UsageError(`${facts.error.path} ${facts.error.reason}`);
     const records = await storage.open(attempt);
-    const entries = records.map(entryOf);
+    const entries = records.map(readJournalEntry);
     this.#lobby.standing = {
       ...this.#lobby.standing,
       current: attempt,
@@ -257,6 +267,7 @@ class Runner {
     switch (effect.kind) {
       case "persist":
         await storage.append(encodeJournalEntry(effect.entry));
+        this.#isMoving = true;
         return this.#remember(effect.entry);
       case "send":
         network.send(effect.peer, "ceremony", effect.frame);
@@ -382,16 +393,4 @@ class Runner {
     const done = this.#lobby.done(this.#lobby.standing.current);
     return this.#lobby.peers().filter((peer) => !done.includes(peer));
   }
-}
-
-function operatorsText(peers: readonly PeerIndex[]): string {
-  return `operator${peers.length === 1 ? "" : "s"} ${peers.join(", ")}`;
-}
-
-function entryOf(record: Uint8Array): JournalEntry {
-  const entry = decodeJournalEntry(record);
-  if (entry.ok) return entry.value;
-  throw new UsageError(`the ceremony's journal is of another version: ${entry.error}`, {
-    fix: "run the version of the program that began this attempt",
-  });
 }

@@ -216,8 +216,8 @@ export const MAX_INTERCHANGE_BYTES = 128 * 1024 * 1024;
 
 /** One file of a backup, in bytes: an audit file with its last batch, or a large cluster's lock. */
 export const MAX_BACKUP_FILE_BYTES = 64 * 1024 * 1024;
-/** Records of the database in one file of a backup, in bytes. */
-export const BACKUP_RECORDS_BYTES = 4 * 1024 * 1024;
+/** Records of the database in one file of a backup, in bytes: some milliseconds to encode. */
+export const BACKUP_RECORDS_BYTES = 1024 * 1024;
 /** Files of one backup: keystores and passwords of 10,000 validators, and what else there is. */
 export const MAX_BACKUP_FILES = 32_768;
 /** All records of the database in bytes: four times those of 10,000 validators. */

@@ -269,3 +269,24 @@ function isWaiting({ isUp, rogue, outcome, abort }: Operator): boolean {
 function copy(bytes: Uint8Array): Uint8Array {
   return Uint8Array.from(bytes);
 }
+
+/** All operators ended with one lock and one transcript; gives the lock's hash. */
+export function completed(network: CeremonyNetwork): string {
+  const hashes = network.operators.map(({ outcome, abort }) => {
+    assert(outcome !== null, `every operator finishes: ${abort?.reason}`);
+    return outcome.lock.lock_hash;
+  });
+  assert.equal(new Set(hashes).size, 1, "with one lock");
+  const transcripts = network.operators.map(({ outcome }) => JSON.stringify(outcome?.transcript));
+  // Echoes carry each author's own witnesses: the operators hold the same ones.
+  assert.equal(new Set(transcripts).size, 1, "and one transcript");
+  return hashes[0] ?? "";
+}
+
+/** Runs the ceremony to its end, operators asking for what got lost. */
+export function finish(network: CeremonyNetwork): CeremonyNetwork {
+  network.start();
+  network.run();
+  network.settle();
+  return network;
+}

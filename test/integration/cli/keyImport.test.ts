@@ -17,7 +17,7 @@ import { makeSquad } from "../../support/backups.ts";
 import { FakeBeacon } from "../../support/fakeBeacon.ts";
 import { loadMutant, type Patch } from "../../support/mutant.ts";
 import { recordingLogger } from "../../support/quiet.ts";
-import { CHAIN, outcomeOf, root, vote } from "../../support/slashing.ts";
+import { CHAIN, outcomeOf, root, sign, vote } from "../../support/slashing.ts";
 import { GENESIS_VALIDATORS_ROOT, SLOTS_PER_EPOCH, testChain } from "../../support/testChain.ts";
 import { VirtualClock } from "../../support/virtualClock.ts";
 
@@ -205,11 +205,18 @@ describe("KEYS-6: key shares that are new here", () => {
     await start({ skipWait: true });
   });
 
-  test("are told from those that signed here before there was a list of them", async () => {
+  test("are told from shares that signed here, and not by what others signed", async () => {
     const disk = new VirtualDisk();
-    await openWait(disk);
+    const slashing = await openSlashingStore(disk.open(), GENESIS_VALIDATORS_ROOT);
+    const [first, second] = pubKeys();
+    assert(first !== undefined && second !== undefined);
+    await sign(slashing, vote(1, 2), { key: first });
+    await slashing.transact((t) => {
+      const message = { ...vote(1, 2), signingRoot: root(1) };
+      t.witness(second, message, "combined");
+    });
     await start({ disk, shares: 1 });
-    await assert.rejects(start({ disk, shares: 2 }), DEMANDED, "the second one arrives later");
+    await assert.rejects(start({ disk, shares: 2 }), DEMANDED, "its share signed elsewhere");
   });
 });
 

@@ -52,6 +52,10 @@ test("ID-2 the backend in use gives the portable one's results", () => {
       }
       const publicKey = portableBackend.publicKey(secret);
       assert.deepEqual(k1Backend.publicKey(secret), publicKey);
+      // Every other x is on the curve.
+      for (const key of [publicKey, other].map((x) => Uint8Array.of(2, ...x.slice(-32)))) {
+        assert.equal(k1Backend.isPublicKey(key), portableBackend.isPublicKey(key));
+      }
       assert.deepEqual(
         k1Backend.sharedPoint(secret, publicKey),
         portableBackend.sharedPoint(secret, publicKey),
@@ -74,6 +78,15 @@ test("ID-2 a native binary with other results is not used", async () => {
     { find: "return join(signature, recid);", replace: "return join(signature, 1 - recid);" },
   ]);
   assert.equal(mutant.k1Backend.name, "portable");
+});
+
+test("ID-2 both backends know what is no point", () => {
+  const point = portableBackend.publicKey(SECRET);
+  const others = [point.with(0, 4), point.with(0, 0), new Uint8Array(33), point.fill(255, 1)];
+  for (const backend of [k1Backend, portableBackend]) {
+    assert.ok(backend.isPublicKey(portableBackend.publicKey(SECRET)));
+    for (const bytes of others) assert.equal(backend.isPublicKey(bytes), false);
+  }
 });
 
 test("ID-2 both backends find nothing in what is no signature", () => {

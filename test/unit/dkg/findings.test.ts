@@ -25,22 +25,11 @@ import {
   encodeLock,
   encodeVerdict,
 } from "../../../src/wire/ceremonyBodies.ts";
-import { CeremonyNetwork, type Delivery } from "../../support/ceremonyNetwork.ts";
+import { CeremonyNetwork, completed, type Delivery } from "../../support/ceremonyNetwork.ts";
 import { seededRandom } from "../../support/random.ts";
 
 const SIZE = { nodes: 3, threshold: 2, validators: 1 } as const;
 const ROGUE = 2;
-
-function hashesOf(network: CeremonyNetwork): readonly (string | undefined)[] {
-  return network.operators.map(({ outcome }) => outcome?.lock.lock_hash);
-}
-
-function completed(network: CeremonyNetwork): string {
-  const [first, ...others] = hashesOf(network);
-  assert(first !== undefined, `all finish: ${network.operator(0).abort?.reason}`);
-  for (const other of others) assert.equal(other, first);
-  return first;
-}
 
 /** Every honest operator names the rogue, and has written nothing. */
 function assertNamed(network: CeremonyNetwork, reason: RegExp): void {

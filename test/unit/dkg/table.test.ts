@@ -160,7 +160,7 @@ test("LOBBY-3 a new disk learns how many attempts there were: a new yes is enoug
   for (const node of [0, 1, 2]) table.start(node, { maxAttempt: 9 });
   table.start(3);
   await table.run(10_000);
-  assert.match(String(table.failures.get(3)), /operators 0, 1, 2 remember 7/);
+  assert.match(String(table.failures.get(3)), /operator 0, operator 1, operator 2 remember 7/);
   // `dkg accept` counts from what the disk holds now.
   const made = Math.max(...(table.disks[3]?.ended().map(({ attempt }) => attempt) ?? []));
   table.failures.delete(3);
