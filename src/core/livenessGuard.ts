@@ -1,7 +1,7 @@
 /**
- * The beacon node's word on who was active, where content says nothing (FOREIGN-6): until the
- * cluster has signed under a lock, what a validator was seen to do is somebody else's, even where it
- * is what the cluster would have signed. Also tells validator clients whose activity is whose.
+ * The beacon node's word on who was active, where content says nothing (FOREIGN-6): before the
+ * cluster has signed under a lock, whatever a validator was seen to do was done by somebody else.
+ * Also tells validator clients whose activity is whose.
  */
 import type { Cluster } from "../cluster/cluster.ts";
 import type { RefusalReason } from "../domain/errors.ts";
