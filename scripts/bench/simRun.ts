@@ -19,8 +19,8 @@ export type SimFigures = {
   readonly cpuSeconds: number;
   readonly violations: number;
   /**
-   * If asked for: live heap after a fifth of the run, and at its end, without what lies on the virtual disks: the
-   * audit log only ever grows, as it does on a real one.
+   * If asked for: live heap after a fifth of the run, and at its end, without what lies on the
+   * virtual disks: the audit log only ever grows, as it does on a real one.
    */
   readonly earlyHeapBytes: number;
   readonly lateHeapBytes: number;
