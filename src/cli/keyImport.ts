@@ -22,9 +22,9 @@ import type { KeyValueStore } from "../ports/keyValueStore.ts";
 import type { Logger } from "../ports/logger.ts";
 import { importInterchange } from "../safety/interchange.ts";
 import { minimalInterchange } from "../safety/interchangeSummary.ts";
-import { isKnownLock } from "../safety/migrationWait.ts";
+import { hasMetLock } from "../safety/migrationWait.ts";
 import { openSlashingStore } from "../safety/openSlashingStore.ts";
-import type { SlashingStore } from "../safety/slashingStore.ts";
+import type { HistorySnapshot, SlashingStore } from "../safety/slashingStore.ts";
 import { assert } from "../util/assert.ts";
 import type { RunOptions } from "./config.ts";
 import type { DataDir } from "./dataDir.ts";
@@ -50,17 +50,26 @@ const RETRY_MS: Millis = 1_000;
 const MAX_NAMED = 3;
 
 /**
- * Resolves once the signer may have the data directory's shares; asks the beacon node for as long
- * as it takes. Throws UsageError that says what is missing.
+ * Resolves once the signer may have the data directory's shares, with whether nobody can have
+ * signed under the lock yet; asks the beacon node for as long as it takes. Throws UsageError that
+ * says what is missing.
  */
-export async function importKeys(parts: ImportParts, signal: AbortSignal): Promise<void> {
-  const { store, dataDir } = parts;
+export async function importKeys(parts: ImportParts, signal: AbortSignal): Promise<boolean> {
   const unknown = await unknownShares(parts);
-  if (unknown.length === 0) return;
+  if (unknown.length > 0) await importUnknown(parts, unknown, signal);
+  return isFreshCluster(parts, signal);
+}
+
+async function importUnknown(
+  parts: ImportParts,
+  unknown: readonly Share[],
+  signal: AbortSignal,
+): Promise<void> {
+  const { store, dataDir } = parts;
   const chain = await connectChain({ ...parts, ...dataDir }, signal);
   const slashing = await openSlashingStore(store, chain.genesisValidatorsRoot);
-  const recorded = new Set(slashing.snapshot().map(([pubKey]) => pubKey));
-  const blank = unknown.filter(({ pubKey }) => !recorded.has(pubKey));
+  const histories = new Map(slashing.snapshot());
+  const blank = unknown.filter(({ pubKey }) => !isHistoryOfShare(histories.get(pubKey)));
   if (blank.length > 0) {
     const keys = blank.map(({ pubKey }) => pubKey);
     const detail = await settleHistory(parts, { chain, slashing, keys }, signal);
@@ -72,12 +81,25 @@ export async function importKeys(parts: ImportParts, signal: AbortSignal): Promi
   await store.batch(unknown.map(({ knownKey: key }) => ({ type: "put", key, value })));
 }
 
+/**
+ * WAIT-1: this node's own ceremony made the keys, and the chain has let none of them sign. Asked at
+ * the first start only.
+ */
+async function isFreshCluster(parts: ImportParts, signal: AbortSignal): Promise<boolean> {
+  const { options, dataDir, store } = parts;
+  const { cluster } = dataDir;
+  if (await hasMetLock(store, cluster.lockHash)) return false;
+  if (!(await isFromCeremony(options.dataDir, cluster))) return false;
+  const keys = cluster.validators.map(({ pubKey }) => pubKey);
+  return (await activeAmong(parts, keys, signal)).length === 0;
+}
+
 /** Shares that no start of this data directory has met. */
 async function unknownShares({ dataDir, store }: ImportParts): Promise<readonly Share[]> {
   const { cluster, identity, shares } = dataDir;
   const known = new Set<string>();
   for await (const [key] of store.entries(KNOWN_RANGE)) known.add(key);
-  const unknown = shares
+  return shares
     .map(({ validator }): Share => {
       const found = cluster.validators[validator];
       const pubShare = found?.pubShares[identity.self];
@@ -85,12 +107,12 @@ async function unknownShares({ dataDir, store }: ImportParts): Promise<readonly 
       return { pubKey: found.pubKey, knownKey: `keys/${pubShare.slice(2)}` };
     })
     .filter(({ knownKey }) => !known.has(knownKey));
-  // Releases before this rule kept no list: what signed under the lock then goes on.
-  const isAdopted = known.size === 0 && (await isKnownLock(store, cluster.lockHash));
-  if (!isAdopted || unknown.length === 0) return unknown;
-  const value = Uint8Array.of(1);
-  await store.batch(unknown.map(({ knownKey: key }) => ({ type: "put", key, value })));
-  return [];
+}
+
+/** What the cluster signed without this share says nothing of what the share signed elsewhere. */
+function isHistoryOfShare(history: HistorySnapshot | undefined): boolean {
+  const records = [...(history?.attestations ?? []), ...(history?.blocks ?? [])];
+  return records.some(({ origin }) => origin === "own" || origin === "imported");
 }
 
 type Blank = {

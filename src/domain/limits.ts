@@ -123,6 +123,9 @@ export const WITNESS_DELAY_BPS = 1_000;
 /** Epochs without a signature before a data directory signs that may have a rival (DESIGN §7). */
 export const MIGRATION_WAIT_EPOCHS = 2;
 
+/** Clocks of honest nodes differ by less, in milliseconds: what the chain's gossip allows. */
+export const CLOCK_DISPARITY_MS = 500;
+
 /** Epochs for which a decision's certificate is kept: about a day on mainnet (DESIGN §6). */
 export const CERTIFICATE_EPOCHS = 256;
 /** Certificates that are deleted with one batch, beside those that it adds. */
@@ -213,8 +216,8 @@ export const MAX_INTERCHANGE_BYTES = 128 * 1024 * 1024;
 
 /** One file of a backup, in bytes: an audit file with its last batch, or a large cluster's lock. */
 export const MAX_BACKUP_FILE_BYTES = 64 * 1024 * 1024;
-/** Records of the database in one file of a backup, in bytes. */
-export const BACKUP_RECORDS_BYTES = 4 * 1024 * 1024;
+/** Records of the database in one file of a backup, in bytes: some milliseconds to encode. */
+export const BACKUP_RECORDS_BYTES = 1024 * 1024;
 /** Files of one backup: keystores and passwords of 10,000 validators, and what else there is. */
 export const MAX_BACKUP_FILES = 32_768;
 /** All records of the database in bytes: four times those of 10,000 validators. */

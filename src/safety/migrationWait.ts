@@ -51,16 +51,16 @@ export class MigrationWait {
   /** Reads what is waited for, and finds out whether this start has to wait. */
   static async open(parts: WaitParts): Promise<MigrationWait> {
     const wait = new MigrationWait(parts);
-    const lockKey = lockKeyOf(parts.lockHash);
-    const isKnown = await isKnownLock(parts.store, parts.lockHash);
+    const lockKey = `${LOCK_PREFIX}${parts.lockHash.slice(2)}`;
+    const isKnownLock = await hasMetLock(parts.store, parts.lockHash);
     const kept = await keptWait(parts.store);
     if (parts.isSkipped) {
       await wait.#skip(lockKey);
     } else if (kept !== null) {
       await wait.#resume(kept, lockKey);
-    } else if (!isKnown && !wait.#isBeforeAnySignature()) {
+    } else if (!isKnownLock && !wait.#isBeforeAnySignature()) {
       await wait.#begin(NEW_LOCK, [put(lockKey)]);
-    } else if (!isKnown) {
+    } else if (!isKnownLock) {
       await parts.store.batch([put(lockKey)]);
     }
     wait.#tell();
@@ -141,24 +141,17 @@ export class MigrationWait {
   }
 }
 
+/** Whether a node has started on this data directory under the lock. */
+export async function hasMetLock(store: KeyValueStore, lockHash: Root): Promise<boolean> {
+  return (await store.get(`${LOCK_PREFIX}${lockHash.slice(2)}`)) !== undefined;
+}
+
 const NEW_LOCK =
   "this data directory never signed under this cluster lock, and whoever signed with these keys " +
   "before may have done so a moment ago";
 const SKIP =
   "If no other signer of these keys was active in the last two epochs, --skip-wait with " +
   "--i-understand ends the wait";
-
-/** Whether this data directory was started under the lock before. */
-export async function isKnownLock(
-  store: Pick<KeyValueStore, "get">,
-  lockHash: Root,
-): Promise<boolean> {
-  return (await store.get(lockKeyOf(lockHash))) !== undefined;
-}
-
-function lockKeyOf(lockHash: Root): string {
-  return `${LOCK_PREFIX}${lockHash.slice(2)}`;
-}
 
 /** WAIT-4: has the next start wait its two epochs from then on, whatever its records say. */
 export function waitAtNextStart(reason: string): StoreOperation {

@@ -17,7 +17,7 @@ import { makeSquad } from "../../support/backups.ts";
 import { FakeBeacon } from "../../support/fakeBeacon.ts";
 import { loadMutant, type Patch } from "../../support/mutant.ts";
 import { recordingLogger } from "../../support/quiet.ts";
-import { CHAIN, outcomeOf, root, vote } from "../../support/slashing.ts";
+import { CHAIN, outcomeOf, root, sign, vote } from "../../support/slashing.ts";
 import { GENESIS_VALIDATORS_ROOT, SLOTS_PER_EPOCH, testChain } from "../../support/testChain.ts";
 import { VirtualClock } from "../../support/virtualClock.ts";
 
@@ -57,6 +57,10 @@ type Start = {
 
 /** One start of a node up to the point where its signer gets its shares; the disk after it. */
 async function start(given: Start = {}): Promise<VirtualDisk> {
+  return (await startFully(given)).disk;
+}
+
+async function startFully(given: Start) {
   const { disk = new VirtualDisk(), slot = LATER, code = { importKeys }, shares = 2 } = given;
   const { statuses = ["active_ongoing", "active_ongoing"] } = given;
   const states = pubKeys().flatMap((pubKey, index): ValidatorState[] => {
@@ -64,7 +68,7 @@ async function start(given: Start = {}): Promise<VirtualDisk> {
     return status === null ? [] : [{ pubKey, index, status }];
   });
   const beacon = Object.assign(new FakeBeacon(pubKeys()), { validators: async () => states });
-  await code.importKeys(
+  const isFresh = await code.importKeys(
     {
       options: {
         dataDir: given.dataDir ?? nodeDir,
@@ -80,7 +84,7 @@ async function start(given: Start = {}): Promise<VirtualDisk> {
     },
     new AbortController().signal,
   );
-  return disk;
+  return { disk, isFresh };
 }
 
 /** Share views of two epochs, as a validator client exports them. */
@@ -102,6 +106,14 @@ function history(
   const path = join(folder, name);
   writeFileSync(path, JSON.stringify({ metadata, data: [...data, other] }));
   return path;
+}
+
+/** As the node does right after: from then on it has met the lock. */
+async function openWait(disk: VirtualDisk): Promise<void> {
+  await MigrationWait.open({
+    ...{ store: disk.open(), chain, clock: new VirtualClock(0), logger: recordingLogger() },
+    ...{ lockHash: loaded.cluster.lockHash, isFresh: false, isSkipped: false },
+  });
 }
 
 const DEMANDED = { name: "UsageError", message: /say nothing of 0x/, fix: /--slashing-protection/ };
@@ -170,19 +182,41 @@ describe("KEYS-6: key shares that are new here", () => {
     await assert.rejects(start({ dataDir, statuses: [null, null] }), DEMANDED);
   });
 
+  test("WAIT-1: need no wait where a ceremony made them and the chain lets none sign", async () => {
+    const dataDir = join(folder, "ceremony");
+    const file = join(dataDir, "transcript.json");
+    const transcript = JSON.parse(readFileSync(file, "utf8"));
+    const lock_hash = loaded.cluster.lockHash;
+    writeFileSync(file, writeTranscript({ ...transcript, lock_hash }));
+    const statuses = [null, "pending_queued"];
+    const { isFresh, disk } = await startFully({ dataDir, statuses });
+    assert.equal(isFresh, true);
+    // A client may hold the shares.
+    assert.equal((await startFully({ dataDir, statuses, shares: 0 })).isFresh, true);
+    const active = [null, "active_ongoing"];
+    assert.equal((await startFully({ dataDir, shares: 0, statuses: active })).isFresh, false);
+    assert.equal((await startFully({ isFresh: true, statuses })).isFresh, false, "by another tool");
+    await openWait(disk);
+    assert.equal((await startFully({ dataDir, statuses, disk })).isFresh, false, "known by now");
+  });
+
   test("need nothing where nobody can have signed yet, or by --skip-wait", async () => {
     await start({ slot: 2 * SLOTS_PER_EPOCH - 1 });
     await start({ skipWait: true });
   });
 
-  test("are told from those that signed here before there was a list of them", async () => {
+  test("are told from shares that signed here, and not by what others signed", async () => {
     const disk = new VirtualDisk();
-    await MigrationWait.open({
-      ...{ store: disk.open(), chain, clock: new VirtualClock(0), logger: recordingLogger() },
-      ...{ lockHash: loaded.cluster.lockHash, isFresh: false, isSkipped: false },
+    const slashing = await openSlashingStore(disk.open(), GENESIS_VALIDATORS_ROOT);
+    const [first, second] = pubKeys();
+    assert(first !== undefined && second !== undefined);
+    await sign(slashing, vote(1, 2), { key: first });
+    await slashing.transact((t) => {
+      const message = { ...vote(1, 2), signingRoot: root(1) };
+      t.witness(second, message, "combined");
     });
     await start({ disk, shares: 1 });
-    await assert.rejects(start({ disk, shares: 2 }), DEMANDED, "the second one arrives later");
+    await assert.rejects(start({ disk, shares: 2 }), DEMANDED, "its share signed elsewhere");
   });
 });
 

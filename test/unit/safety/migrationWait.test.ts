@@ -112,8 +112,8 @@ describe("the wait before a data directory signs", () => {
 
 const MUTANTS: Readonly<Record<string, Patch>> = {
   "every lock is known": {
-    find: "const isKnown = await isKnownLock(parts.store, parts.lockHash);",
-    replace: "const isKnown = true;",
+    find: "const isKnownLock = await hasMetLock(parts.store, parts.lockHash);",
+    replace: "const isKnownLock = true;",
   },
   "the wait is not on disk": {
     find: '[...operations, { type: "put", key: WAIT_KEY, value: encode(this.#wait) }]',
