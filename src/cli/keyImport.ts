@@ -22,6 +22,7 @@ import type { KeyValueStore } from "../ports/keyValueStore.ts";
 import type { Logger } from "../ports/logger.ts";
 import { importInterchange } from "../safety/interchange.ts";
 import { minimalInterchange } from "../safety/interchangeSummary.ts";
+import { hasMetLock } from "../safety/migrationWait.ts";
 import { openSlashingStore } from "../safety/openSlashingStore.ts";
 import type { HistorySnapshot, SlashingStore } from "../safety/slashingStore.ts";
 import { assert } from "../util/assert.ts";
@@ -49,13 +50,22 @@ const RETRY_MS: Millis = 1_000;
 const MAX_NAMED = 3;
 
 /**
- * Resolves once the signer may have the data directory's shares; asks the beacon node for as long
- * as it takes. Throws UsageError that says what is missing.
+ * Resolves once the signer may have the data directory's shares, with whether nobody can have
+ * signed under the lock yet; asks the beacon node for as long as it takes. Throws UsageError that
+ * says what is missing.
  */
-export async function importKeys(parts: ImportParts, signal: AbortSignal): Promise<void> {
-  const { store, dataDir } = parts;
+export async function importKeys(parts: ImportParts, signal: AbortSignal): Promise<boolean> {
   const unknown = await unknownShares(parts);
-  if (unknown.length === 0) return;
+  if (unknown.length > 0) await importUnknown(parts, unknown, signal);
+  return isFreshCluster(parts, signal);
+}
+
+async function importUnknown(
+  parts: ImportParts,
+  unknown: readonly Share[],
+  signal: AbortSignal,
+): Promise<void> {
+  const { store, dataDir } = parts;
   const chain = await connectChain({ ...parts, ...dataDir }, signal);
   const slashing = await openSlashingStore(store, chain.genesisValidatorsRoot);
   const histories = new Map(slashing.snapshot());
@@ -69,6 +79,19 @@ export async function importKeys(parts: ImportParts, signal: AbortSignal): Promi
   }
   const value = Uint8Array.of(1);
   await store.batch(unknown.map(({ knownKey: key }) => ({ type: "put", key, value })));
+}
+
+/**
+ * WAIT-1: this node's own ceremony made the keys, and the chain has let none of them sign. Asked at
+ * the first start only.
+ */
+async function isFreshCluster(parts: ImportParts, signal: AbortSignal): Promise<boolean> {
+  const { options, dataDir, store } = parts;
+  const { cluster } = dataDir;
+  if (await hasMetLock(store, cluster.lockHash)) return false;
+  if (!(await isFromCeremony(options.dataDir, cluster))) return false;
+  const keys = cluster.validators.map(({ pubKey }) => pubKey);
+  return (await activeAmong(parts, keys, signal)).length === 0;
 }
 
 /** Shares that no start of this data directory has met. */

@@ -48,7 +48,7 @@ export async function writeKeystores(
 }
 
 /** Synced: a key that is gone after a power cut is money that is gone. */
-export function writeNew(path: string, data: string, mode: number): Promise<void> {
+export function writeNew(path: string, data: string | Uint8Array, mode: number): Promise<void> {
   return writeFile(path, data, { flag: "wx", mode, flush: true });
 }
 

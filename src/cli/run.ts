@@ -133,9 +133,9 @@ async function runNode({ options, logger, stopping, decorate }: Run): Promise<vo
 
   const { network } = p2p;
   const ports = { ...SYSTEM, network, identity, beacon, ...owned, logger, metrics, signer };
-  await importKeys({ ...ports, options, dataDir, onWaiting }, signal);
+  const isFresh = await importKeys({ ...ports, options, dataDir, onWaiting }, signal);
   node = await createNode(
-    { ...versionInfo(), cluster, onWaiting, skipWait: options.skipWait, ...admin },
+    { ...versionInfo(), cluster, onWaiting, skipWait: options.skipWait, isFresh, ...admin },
     { ...ports, network: await decorate(ports, cluster, signal) },
     signal,
   );

@@ -73,16 +73,18 @@ export class ForeignSigners implements GateGuard {
   readonly book: SightingBook;
   readonly #parts: ForeignParts;
   /** Nothing that was signed before the first start under this lock is the cluster's to explain. */
-  readonly #since: Slot;
+  readonly since: Slot;
   readonly #judged = new BoundedCache<string, true>(MAX_JUDGED_SIGHTINGS);
   readonly #unexplained: Gauge;
+  /** Found to have another signer in this life. */
+  readonly #foreign = new Set<LockIndex>();
   #actions: ForeignActions | null = null;
   #onOpened: () => void = () => undefined;
 
   private constructor(parts: ForeignParts, book: SightingBook, since: Slot) {
     this.#parts = parts;
     this.book = book;
-    this.#since = since;
+    this.since = since;
     this.#unexplained = parts.metrics.gauge({
       name: "unexplained_sightings",
       help: "Signed messages of the cluster's validators that nobody has explained yet",
@@ -124,6 +126,11 @@ export class ForeignSigners implements GateGuard {
     );
   }
 
+  /** Whether somebody else may be signing for the validator. */
+  isSuspect(validator: LockIndex): boolean {
+    return this.#foreign.has(validator) || this.book.all.some((s) => s.validators.has(validator));
+  }
+
   /** What is held, as the operator's list of freezes shows it. */
   get holds(): readonly Freeze[] {
     return [...this.book.held].map((validator) => ({
@@ -154,7 +161,7 @@ export class ForeignSigners implements GateGuard {
   async see(seen: SeenMessage): Promise<void> {
     const { duty, validator, data, signature } = seen;
     const message = this.#form(duty)?.read(data, this.#parts.chain) ?? null;
-    if (message === null || duty.slot <= this.#since) return;
+    if (message === null || duty.slot <= this.since) return;
     const name = `${dutyId(duty)}/${message.messageRoot}/${validator}`;
     if (this.#judged.get(name) !== undefined) return;
     const publicKey = this.#pubKeyOf(validator);
@@ -260,6 +267,7 @@ export class ForeignSigners implements GateGuard {
     await Promise.all(
       validators.map(async (validator) => {
         precursors.count("foreign_signer");
+        this.#foreign.add(validator);
         const pubKey = this.#pubKeyOf(validator);
         try {
           await this.#actions?.freeze({

@@ -7,7 +7,13 @@ import { type Duty, dutyId } from "../domain/duty.ts";
 import { Cancelled } from "../domain/errors.ts";
 import type { Signature } from "../domain/keys.ts";
 import { VC_BLOCK_WAIT_BPS, VC_WAIT_BPS } from "../domain/limits.ts";
-import { BASIS_POINTS, type BasisPoints, type CommitteeIndex, type Slot } from "../domain/units.ts";
+import {
+  BASIS_POINTS,
+  type BasisPoints,
+  type CommitteeIndex,
+  type Slot,
+  type ValidatorIndex,
+} from "../domain/units.ts";
 import type { DutyKind } from "../duties/kind.ts";
 import { attestationDataRoot, decodeAttestationData } from "../eth2/attestationData.ts";
 import { decodeProposal, type Proposal, type SubmittedBlock } from "../eth2/blocks.ts";
@@ -22,6 +28,7 @@ import { abortAt, type TimedSignal } from "./abortAt.ts";
 import type { Deadlines } from "./deadlines.ts";
 import type { DutyGater } from "./dutyGater.ts";
 import type { DutyStore, Scheduler, Signed, SigningApi, Tracker } from "./interfaces.ts";
+import type { LivenessGuard } from "./livenessGuard.ts";
 import type { Submission, Submissions } from "./submissions.ts";
 
 type ValidatorApiParts = {
@@ -34,6 +41,7 @@ type ValidatorApiParts = {
   readonly submissions: Submissions;
   readonly kindOf: (duty: Duty) => DutyKind;
   readonly tracker: Tracker;
+  readonly liveness: Pick<LivenessGuard, "ownActivity">;
 };
 type Indexed<T> = { readonly index: number; readonly item: T };
 
@@ -46,6 +54,10 @@ export class DutyValidatorApi implements SigningApi {
 
   onSigned(handler: (signed: Signed) => void): void {
     this.#parts.submissions.onSigned(handler);
+  }
+
+  ownActivity(indices: readonly ValidatorIndex[], signal: AbortSignal) {
+    return this.#parts.liveness.ownActivity(indices, signal);
   }
 
   async attestationData(

@@ -123,6 +123,9 @@ export const WITNESS_DELAY_BPS = 1_000;
 /** Epochs without a signature before a data directory signs that may have a rival (DESIGN §7). */
 export const MIGRATION_WAIT_EPOCHS = 2;
 
+/** Clocks of honest nodes differ by less, in milliseconds: what the chain's gossip allows. */
+export const CLOCK_DISPARITY_MS = 500;
+
 /** Epochs for which a decision's certificate is kept: about a day on mainnet (DESIGN §6). */
 export const CERTIFICATE_EPOCHS = 256;
 /** Certificates that are deleted with one batch, beside those that it adds. */

@@ -22,6 +22,7 @@ import type {
   Scheduler,
   Tracker,
 } from "../core/interfaces.ts";
+import type { LivenessGuard } from "../core/livenessGuard.ts";
 import { DirectExchange } from "../core/partialSignatureExchange.ts";
 import { MemoryPartialSignatureStore } from "../core/partialSignatureStore.ts";
 import { DutyScheduler } from "../core/scheduler.ts";
@@ -62,6 +63,7 @@ export type BuildParts = Ports & {
   readonly votes: VoteGuard;
   readonly archive: DecidedArchive;
   readonly certificates: CertificateArchive;
+  readonly liveness: LivenessGuard;
   /** Resolves once this node may sign at all after its start (WITNESS-3). */
   readonly untilWitnessed: (signal: AbortSignal) => Promise<void>;
   readonly peers: Pick<PeerSafety, "isBridged">;

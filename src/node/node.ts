@@ -23,6 +23,7 @@ import { assert } from "../util/assert.ts";
 import { nativeProfile } from "../wire/nativeProfile.ts";
 import type { Profile } from "../wire/profile.ts";
 import { connectChain } from "./chainConnection.ts";
+import { ClockWatch, type ClockWatchParts } from "./clockWatch.ts";
 import { buildComponents } from "./components.ts";
 import { type Health, healthOf, type Observations } from "./health.ts";
 import type { PeerSafety } from "./peerSafety.ts";
@@ -46,6 +47,8 @@ export type NodeConfig = {
   readonly onWaiting?: (reason: string) => void;
   /** The operator answers for it that no other signer was active in the last two epochs. */
   readonly skipWait?: boolean;
+  /** Nobody can have signed under the lock yet, here or elsewhere. */
+  readonly isFresh?: boolean;
   /** The wire; profile 1 unless given. The simulator's studies try others. */
   readonly profile?: Profile;
   /** Sees the duties go by from outside, as the tracker does; it changes nothing. */
@@ -150,7 +153,8 @@ export async function createNode(
 }
 
 /** What looks at the chain for harm done, or about to be done, with the validators' keys. */
-function startWatches(parts: SightingWatchParts & SlashedWatchParts): void {
+function startWatches(parts: SightingWatchParts & SlashedWatchParts & ClockWatchParts): void {
+  new ClockWatch(parts).start();
   new SightingWatch(parts).start();
   new SlashedWatch(parts).start();
   parts.heads.start(parts.signal);

@@ -9,6 +9,7 @@ import type { Deadlines } from "../core/deadlines.ts";
 import { ForeignSigners } from "../core/foreignSigners.ts";
 import { GAVE_WAY, Heartbeats, type OwnState } from "../core/heartbeats.ts";
 import type { Admission, PartialSignatureExchange } from "../core/interfaces.ts";
+import { LivenessGuard } from "../core/livenessGuard.ts";
 import { RollbackGuard } from "../core/rollbackGuard.ts";
 import { SightingInquiry } from "../core/sightingInquiry.ts";
 import { StatusChannel } from "../core/statusChannel.ts";
@@ -40,12 +41,15 @@ type OpeningParts = Ports & {
   readonly precursors: Pick<Precursors, "count">;
   /** The operator answers for it that no other signer was active in the last two epochs. */
   readonly skipWait?: boolean;
+  /** Nobody can have signed under the lock yet, here or elsewhere. */
+  readonly isFresh?: boolean;
 };
 type PeerSafetyParts = OpeningParts & {
   readonly keeper: WitnessKeeper;
   readonly wait: MigrationWait;
   readonly certificates: CertificateArchive;
   readonly foreign: ForeignSigners;
+  readonly liveness: LivenessGuard;
   readonly kindOf: (duty: Pick<Duty, "type">) => DutyKind;
 };
 type Workflow = {
@@ -69,7 +73,7 @@ export async function openPeerSafety(parts: OpeningParts): Promise<PeerSafety> {
   const wait = await MigrationWait.open({
     ...parts,
     lockHash: parts.cluster.lockHash,
-    isFresh: false,
+    isFresh: parts.isFresh ?? false,
     isSkipped: parts.skipWait ?? false,
   });
   const { cluster, slashing } = parts;
@@ -82,7 +86,8 @@ export async function openPeerSafety(parts: OpeningParts): Promise<PeerSafety> {
     parts.audit.append({ kind: "action", action: "skip-wait", caller: "operator", detail });
     await parts.audit.flush();
   }
-  const opened = { keeper, wait, certificates, foreign };
+  const liveness = new LivenessGuard({ ...parts, foreign });
+  const opened = { keeper, wait, certificates, foreign, liveness };
   return new PeerSafety({ ...parts, ...opened, kindOf });
 }
 
@@ -91,6 +96,7 @@ export class PeerSafety {
   readonly wait: MigrationWait;
   readonly certificates: CertificateArchive;
   readonly foreign: ForeignSigners;
+  readonly liveness: LivenessGuard;
   readonly #parts: PeerSafetyParts;
   #heartbeats: Heartbeats | null = null;
 
@@ -99,12 +105,13 @@ export class PeerSafety {
     this.wait = parts.wait;
     this.certificates = parts.certificates;
     this.foreign = parts.foreign;
+    this.liveness = parts.liveness;
     this.rollback = new RollbackGuard({ ...parts, self: parts.identity.self });
   }
 
   /** In the order in which the gate asks them. */
   get guards(): readonly GateGuard[] {
-    return [this.wait, this.foreign, this, this.rollback];
+    return [this.wait, this.foreign, this.liveness, this, this.rollback];
   }
 
   /** TWIN-3: nothing is signed by the session that gave way, however long its process takes. */
@@ -120,7 +127,9 @@ export class PeerSafety {
   /** In words for readiness. */
   get problems(): readonly string[] {
     const twin = this.#heartbeats?.twinProblem ?? null;
-    const problems = [twin, this.wait.problem, this.foreign.problem, this.rollback.problem];
+    const { wait, foreign, liveness, rollback } = this;
+    const said = [wait, foreign, liveness, rollback].map(({ problem }) => problem);
+    const problems = [twin, ...said];
     return problems.filter((problem) => problem !== null);
   }
 
@@ -161,6 +170,7 @@ export class PeerSafety {
     };
     this.foreign.attach(actions, () => inquiry.start());
     inquiry.start();
+    this.liveness.start(background, rest.signal);
     heartbeats.onGivenWay((reason) => onTwinAhead(new FaultError("twin_alive", reason)));
     heartbeats.start();
     return heartbeats;

@@ -3,6 +3,7 @@ import type { Cluster } from "../cluster/cluster.ts";
 import type { CertificateArchive } from "../core/certificateArchive.ts";
 import type { Deadlines } from "../core/deadlines.ts";
 import type { ForeignSigners } from "../core/foreignSigners.ts";
+import type { LivenessGuard } from "../core/livenessGuard.ts";
 import type { Duty } from "../domain/duty.ts";
 import type { LockIndex, PubKey, PubShare, ShareIndex } from "../domain/keys.ts";
 import type { DutyKind } from "../duties/kind.ts";
@@ -31,6 +32,7 @@ export type SafetyParts = Ports & {
   readonly standingFreeze: () => string | null;
   /** The operator answers for it that no other signer was active in the last two epochs. */
   readonly skipWait?: boolean;
+  readonly isFresh?: boolean;
 };
 
 export type Safety = {
@@ -44,6 +46,7 @@ export type Safety = {
   readonly peers: PeerSafety;
   readonly certificates: CertificateArchive;
   readonly foreign: ForeignSigners;
+  readonly liveness: LivenessGuard;
 };
 
 /** Throws UsageError where what is on the disk cannot be relied on. */
@@ -78,6 +81,7 @@ export async function openSafety(parts: SafetyParts): Promise<Safety> {
   };
   const common = { slashing, lock, freezes, audit, precursors };
   const gate = createSafetyGate({ ...common, guards, safetyOf, pubKeyOf, pubShareOf });
-  const { certificates, foreign } = peers;
-  return { slashing, freezes, precursors, audit, gate, projector, peers, certificates, foreign };
+  const { certificates, foreign, liveness } = peers;
+  const chainWatch = { certificates, foreign, liveness };
+  return { slashing, freezes, precursors, audit, gate, projector, peers, ...chainWatch };
 }

@@ -10,7 +10,13 @@ import type { PubKey } from "../domain/keys.ts";
 import type { KeyValueStore } from "../ports/keyValueStore.ts";
 import type { Logger } from "../ports/logger.ts";
 import type { AuditHead, AuditLog } from "../safety/auditLog.ts";
-import { FREEZE_FILE, type Freeze, type Freezes, type FreezeTarget } from "../safety/freezes.ts";
+import {
+  describeFreeze,
+  FREEZE_FILE,
+  type Freeze,
+  type Freezes,
+  type FreezeTarget,
+} from "../safety/freezes.ts";
 import {
   exportInterchange,
   type ImportSummary,
@@ -90,7 +96,7 @@ export class NodeSafetyControl implements SafetyControl {
       kind: "action",
       action: "freeze",
       caller: freeze.by,
-      detail: `${describe(freeze)}: ${freeze.reason}`,
+      detail: `${describeFreeze(freeze)}: ${freeze.reason}`,
     });
     // It holds whatever the disk does, so what waits is stopped first and the fault told after.
     await Promise.all([exchange.settled(), written, audit.flush()]);
@@ -101,7 +107,12 @@ export class NodeSafetyControl implements SafetyControl {
     const isReleased = target.scope === "all" && foreign.release(target.validator);
     if (!(await freezes.unfreeze(target)) && !isReleased) return false;
     logger.warn("Signing goes on.", { ...target, by });
-    audit.append({ kind: "action", action: "unfreeze", caller: by, detail: describe(target) });
+    audit.append({
+      kind: "action",
+      action: "unfreeze",
+      caller: by,
+      detail: describeFreeze(target),
+    });
     admission.resume();
     try {
       await audit.flush();
@@ -147,8 +158,4 @@ export function ownerOf(cluster: Cluster): (publicKey: `0x${string}`) => PubKey 
     for (const pubShare of pubShares) owners.set(pubShare, pubKey);
   }
   return (publicKey) => owners.get(publicKey) ?? null;
-}
-
-function describe({ scope, validator }: FreezeTarget): string {
-  return `${scope} of ${validator ?? "all validators"}`;
 }

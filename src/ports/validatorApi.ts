@@ -1,7 +1,7 @@
 /** What a validator client may ask of the node, whatever protocol carries it. */
 import type { ErrorCode } from "../domain/errors.ts";
 import type { Signature } from "../domain/keys.ts";
-import type { CommitteeIndex, Slot } from "../domain/units.ts";
+import type { CommitteeIndex, Slot, ValidatorIndex } from "../domain/units.ts";
 import type { Proposal, SubmittedBlock } from "../eth2/blocks.ts";
 import type { AttestationData, SubmittedAttestation } from "../eth2/types.ts";
 import type { Result } from "../util/result.ts";
@@ -36,4 +36,9 @@ export interface ValidatorApi {
   proposal(slot: Slot, reveal: Signature, signal: AbortSignal): Promise<Result<Proposal, Denial>>;
   /** The signature of a client's key share over the decided block; null when it was taken. */
   submitBlock(block: SubmittedBlock, signal: AbortSignal): Promise<Denial | null>;
+  /** Those of the validators whose activity is the cluster's own, and no second signer's. */
+  ownActivity(
+    indices: readonly ValidatorIndex[],
+    signal: AbortSignal,
+  ): Promise<readonly ValidatorIndex[]>;
 }

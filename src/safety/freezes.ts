@@ -112,6 +112,11 @@ function decode(key: string, text: string): Freeze {
   };
 }
 
+/** In words. */
+export function describeFreeze({ scope, validator }: FreezeTarget): string {
+  return `${scope} of ${validator ?? "all validators"}`;
+}
+
 function keyOf({ scope, validator }: FreezeTarget): string {
   return `${PREFIX}${validator ?? EVERYBODY}/${scope}`;
 }

@@ -52,7 +52,7 @@ export class MigrationWait {
   static async open(parts: WaitParts): Promise<MigrationWait> {
     const wait = new MigrationWait(parts);
     const lockKey = `${LOCK_PREFIX}${parts.lockHash.slice(2)}`;
-    const isKnownLock = (await parts.store.get(lockKey)) !== undefined;
+    const isKnownLock = await hasMetLock(parts.store, parts.lockHash);
     const kept = await keptWait(parts.store);
     if (parts.isSkipped) {
       await wait.#skip(lockKey);
@@ -139,6 +139,11 @@ export class MigrationWait {
     const { problem } = this;
     if (problem !== null) this.#parts.logger.warn("This node waits before it signs.", { problem });
   }
+}
+
+/** Whether a node has started on this data directory under the lock. */
+export async function hasMetLock(store: KeyValueStore, lockHash: Root): Promise<boolean> {
+  return (await store.get(`${LOCK_PREFIX}${lockHash.slice(2)}`)) !== undefined;
 }
 
 const NEW_LOCK =

@@ -32,6 +32,7 @@ export function scriptedNode(changes: Partial<ValidatorApi> = {}): ValidatorApi 
   return {
     attestationData: async () => err(UNDECIDED),
     untilAttestable: async () => undefined,
+    ownActivity: async () => [],
     submitAttestations: async (items) => items.map(() => null),
     proposal: async () => err(UNDECIDED),
     submitBlock: async () => null,

@@ -108,7 +108,7 @@ async function askRenamed(
 }
 
 /** Numbers are quoted in the Beacon API, so that nothing is rounded on the way through here. */
-function parseAnswer(bytes: Uint8Array): unknown {
+export function parseAnswer(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(Buffer.from(bytes).toString("utf8"));
   } catch (error) {

@@ -3,6 +3,7 @@ import { getAttestationData, submitAttestations } from "./attestationRoutes.ts";
 import { getProposal, submitBlock } from "./blockRoutes.ts";
 import type { Reply, VcRequest } from "./exchange.ts";
 import { getValidator, listDutiesOf, listProposers, listValidators } from "./keyRoutes.ts";
+import { listLiveness } from "./livenessRoute.ts";
 import { READY_PATHS } from "./readyAnswers.ts";
 import type { RouteParts } from "./routeParts.ts";
 import {
@@ -37,6 +38,7 @@ const ROUTES: readonly Route[] = [
   route("POST", "/eth/{version:v1|v2}/beacon/pool/attestations", submitAttestations),
   route("GET", "/eth/v3/validator/blocks/{slot}", getProposal),
   route("POST", "/eth/v2/beacon/{form:blocks|blinded_blocks}", submitBlock),
+  route("POST", "/eth/v1/validator/liveness/{epoch}", listLiveness),
   route("POST", "/eth/v1/validator/prepare_beacon_proposer", prepareProposers),
   route("POST", "/eth/v1/validator/register_validator", registerValidators),
 ];

@@ -12,7 +12,6 @@ const FORWARDED_POSTS: readonly RegExp[] = [
   /^\/eth\/v1\/beacon\/states\/[^/]+\/(validator_balances|validator_identities|builders)$/,
   /^\/eth\/v1\/beacon\/rewards\/(sync_committee|attestations)\/[^/]+$/,
   /^\/eth\/v1\/validator\/(beacon_committee|sync_committee)_subscriptions$/,
-  /^\/eth\/v1\/validator\/liveness\/\d+$/,
 ];
 
 /** Reads whose answers are there to be signed, and which the cluster does not agree on yet. */

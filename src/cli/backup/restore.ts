@@ -2,20 +2,21 @@
  * `coterie backup restore`: a data directory out of a backup, whole or not at all, and one that
  * waits: whatever the node signed after the backup is in no record of it (BACKUP-5, WAIT-4).
  */
-import { chmod, mkdir, mkdtemp, open, readdir, rename, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { openLevel } from "../../adapters/storage/level.ts";
 import { recordsOf } from "../../adapters/storage/storeDump.ts";
 import { syncFolder } from "../../adapters/system/files.ts";
-import { UsageError } from "../../domain/errors.ts";
+import { FaultError, UsageError } from "../../domain/errors.ts";
 import type { KeyValueStore } from "../../ports/keyValueStore.ts";
 import { waitAtNextStart } from "../../safety/migrationWait.ts";
 import { assert } from "../../util/assert.ts";
+import { writeNew } from "../keystoreWriter.ts";
 import { operator } from "../safety/freeze.ts";
 import { withStoppedNode } from "../safety/stoppedNode.ts";
 import { type ArchiveFile, readArchive } from "./archive.ts";
 import { Contents } from "./contents.ts";
-import { modeOf, RECORDS_NAME } from "./files.ts";
+import { IDENTITY_NAME, modeOf, RECORDS_NAME } from "./files.ts";
 import type { Manifest } from "./manifest.ts";
 import { type OpenSource, readOpener } from "./seal.ts";
 import { problemsOf } from "./verify.ts";
@@ -30,10 +31,12 @@ export type RestoreOptions = {
 /** Writes the data directory and says what is left to do. */
 export async function restoreBackup(options: RestoreOptions): Promise<string> {
   const dataDir = resolve(options.dataDir);
-  await requireEmpty(dataDir);
+  const isThere = await requireEmpty(dataDir);
   const decrypter = await readOpener(options.open);
-  await mkdir(dirname(dataDir), { recursive: true, mode: 0o700 });
-  const building = await mkdtemp(`${dataDir}.restoring-`);
+  // A directory that is there may be a mount point, which nothing can be moved onto.
+  const building = await makeFolder(
+    isThere ? join(dataDir, ".restoring-") : `${dataDir}.restoring-`,
+  );
   try {
     const contents = new Contents();
     const manifest = await extractInto(building, (take) =>
@@ -49,20 +52,23 @@ export async function restoreBackup(options: RestoreOptions): Promise<string> {
     if (contents.records > 0) await noteRestore(building, manifest);
     for (const folder of ["", "validator_keys", "audit", "dkg"])
       await syncIfThere(building, folder);
-    await moveInto(building, dataDir);
+    await onDisk(dataDir, async () => {
+      await (isThere ? moveContents(building, dataDir) : rename(building, dataDir));
+      await syncFolder(isThere ? dataDir : dirname(dataDir));
+    });
     return report(options, manifest, contents);
   } finally {
     await rm(building, { recursive: true, force: true });
   }
 }
 
-/** BACKUP-5: what a directory holds may be newer than any backup. */
-async function requireEmpty(dataDir: string): Promise<void> {
+/** BACKUP-5: what a directory holds may be newer than any backup. False where there is none. */
+async function requireEmpty(dataDir: string): Promise<boolean> {
   const names = await readdir(dataDir).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return [];
+    if (error.code === "ENOENT") return null;
     throw new UsageError(`${dataDir} cannot be read: ${error.code}`, { fix: "check --data-dir" });
   });
-  if (names.length === 0) return;
+  if (names === null || names.length === 0) return names !== null;
   throw new UsageError(`${dataDir} is not empty, and nothing in it is overwritten`, {
     fix:
       "if its node can still start, use it and no backup: its records are newer. Otherwise stop " +
@@ -104,14 +110,19 @@ async function extract(
   const mode = modeOf(name);
   assert(mode !== null, "an archive's names are known ones");
   const path = join(building, ...name.split("/"));
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const handle = await open(path, "wx", mode);
+  await onDisk(path, async () => {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await writeNew(path, data, mode);
+  });
+}
+
+/** A full disk is no damaged backup. */
+async function onDisk(path: string, write: () => Promise<void>): Promise<void> {
   try {
-    await handle.chmod(mode);
-    await handle.writeFile(data);
-    await handle.sync();
-  } finally {
-    await handle.close();
+    await write();
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error)) throw error;
+    throw new FaultError("disk_failed", `${path}: ${error.code}`, { cause: error });
   }
 }
 
@@ -129,21 +140,29 @@ async function syncIfThere(building: string, folder: string): Promise<void> {
   if (folder === "" || names.includes(folder)) await syncFolder(join(building, folder));
 }
 
-/** A rename replaces an empty directory and no other. */
-async function moveInto(building: string, dataDir: string): Promise<void> {
+async function makeFolder(prefix: string): Promise<string> {
   try {
-    await chmod(building, 0o700);
-    await rename(building, dataDir);
-    await syncFolder(dirname(dataDir));
+    await mkdir(dirname(prefix), { recursive: true, mode: 0o700 });
+    return await mkdtemp(prefix);
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : null;
-    if (code === null) throw error;
-    throw new UsageError(`the restored directory cannot be moved to ${dataDir}: ${code}`, {
-      fix:
-        "name a directory that does not exist yet, on a disk that you may write to; where " +
-        "--data-dir is a mount point, name a new folder within it",
+    if (!(error instanceof Error && "code" in error)) throw error;
+    throw new UsageError(`nothing can be written to ${dirname(prefix)}: ${error.code}`, {
+      fix: "name a --data-dir on a disk that this user may write to",
       cause: error,
     });
+  }
+}
+
+/** BACKUP-5: the identity key comes last, and without it no node starts from what is there. */
+async function moveContents(building: string, dataDir: string): Promise<void> {
+  const names = await readdir(building);
+  const isIdentity = (name: string): boolean => IDENTITY_NAME.test(name);
+  for (const name of names.filter((each) => !isIdentity(each))) {
+    await rename(join(building, name), join(dataDir, name));
+  }
+  await syncFolder(dataDir);
+  for (const name of names.filter(isIdentity)) {
+    await rename(join(building, name), join(dataDir, name));
   }
 }
 

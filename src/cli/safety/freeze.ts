@@ -2,8 +2,8 @@
 import { userInfo } from "node:os";
 import { UsageError } from "../../domain/errors.ts";
 import type { PubKey } from "../../domain/keys.ts";
-import type { Freeze, FreezeTarget } from "../../safety/freezes.ts";
-import { FREEZE_SCOPES, type FreezeScope } from "../../safety/guards.ts";
+import { describeFreeze, type Freeze, type FreezeTarget } from "../../safety/freezes.ts";
+import { FREEZE_SCOPES } from "../../safety/guards.ts";
 import type { RawOptions } from "../options.ts";
 import { connectAdmin } from "./adminClient.ts";
 import { withStoppedNode } from "./stoppedNode.ts";
@@ -92,16 +92,6 @@ function report(frozen: readonly Freeze[], { json }: FreezeOptions): string {
   return frozen
     .map((each) => `frozen: ${describeFreeze(each)}, by ${each.by}: ${each.reason}\n`)
     .join("");
-}
-
-export function describeFreeze({
-  scope,
-  validator,
-}: {
-  scope: FreezeScope;
-  validator: PubKey | null;
-}): string {
-  return `${scope} of ${validator ?? "all validators"}`;
 }
 
 export function operator(): string {

@@ -22,6 +22,7 @@ import type * as restoring from "../../../src/cli/backup/restore.ts";
 import { restoreBackup } from "../../../src/cli/backup/restore.ts";
 import { readSeal } from "../../../src/cli/backup/seal.ts";
 import { verifyBackup } from "../../../src/cli/backup/verify.ts";
+import { readDataDir } from "../../../src/cli/dataDir.ts";
 import type * as serving from "../../../src/cli/safety/adminRoutes.ts";
 import { adminRoutes } from "../../../src/cli/safety/adminRoutes.ts";
 import { verifyAudit } from "../../../src/cli/safety/audit.ts";
@@ -41,6 +42,7 @@ import { runCommand } from "../../support/command.ts";
 import { loadMutant, type Patch } from "../../support/mutant.ts";
 import { recordingLogger } from "../../support/quiet.ts";
 import { CHAIN } from "../../support/slashing.ts";
+import { SmallDisk } from "../../support/smallDisk.ts";
 import { SLOTS_PER_EPOCH, testChain } from "../../support/testChain.ts";
 import { VirtualClock } from "../../support/virtualClock.ts";
 
@@ -197,6 +199,48 @@ describe("BACKUP-5: a restored directory waits", () => {
     rmSync(join(dataDir, "keep"));
     await restore(good, dataDir);
     assert(existsSync(join(dataDir, "enr-private-key")));
+  });
+});
+
+describe("BACKUP-5: into a directory that is there, as a mount point is", () => {
+  const find = "await rename(join(building, name), join(dataDir, name));\n  }\n  await sync";
+  const MOVE = "await rename(join(building, name), join(dataDir, name));";
+
+  test("a crash between two moves leaves nothing that a node would start from", async () => {
+    for (const moves of [0, 1, 3, 5]) {
+      const dataDir = file(`crash${moves}`);
+      mkdirSync(dataDir);
+      const dies = `if (names.indexOf(name) >= ${moves}) throw new Error("power"); ${MOVE}`;
+      const patch: Patch = { find, replace: find.replace(MOVE, dies) };
+      const code = await loadMutant<Code>("src/cli/backup/restore.ts", [patch]);
+      await assert.rejects(restore(good, dataDir, code), /power/);
+      const paths = { dataDir, lockFile: join(dataDir, "cluster-lock.json") };
+      const others = {
+        privateKeyFile: null,
+        validatorKeysDir: null,
+        contractWallets: new Set([""]),
+      };
+      await assert.rejects(readDataDir({ ...paths, ...others }), /enr-private-key does not exist/);
+    }
+  });
+
+  test("a real mount point is filled", async (t) => {
+    const dataDir = file("mounted");
+    mkdirSync(dataDir);
+    const disk = SmallDisk.mountOver(dataDir);
+    if (disk === null) return t.skip("this system lets nobody mount a disk");
+    t.after(() => disk.unmount());
+    await restore(good, dataDir);
+    assert.equal((await waitOf(dataDir, true)).refusalOf()?.code, "waiting");
+  });
+
+  test("a place that takes nothing is an error with the way out", async () => {
+    const blocked = file("blocked");
+    writeFileSync(blocked, "");
+    await assert.rejects(restore(good, join(blocked, "node")), {
+      name: "UsageError",
+      message: /cannot be read: ENOTDIR|nothing can be written to/,
+    });
   });
 });
 

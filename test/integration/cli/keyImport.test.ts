@@ -11,6 +11,7 @@ import { importKeys } from "../../../src/cli/keyImport.ts";
 import { writeTranscript } from "../../../src/dkg/transcript.ts";
 import type { PubKey } from "../../../src/domain/keys.ts";
 import type { ValidatorState } from "../../../src/ports/beaconNode.ts";
+import { MigrationWait } from "../../../src/safety/migrationWait.ts";
 import { openSlashingStore } from "../../../src/safety/openSlashingStore.ts";
 import { makeSquad } from "../../support/backups.ts";
 import { FakeBeacon } from "../../support/fakeBeacon.ts";
@@ -56,6 +57,10 @@ type Start = {
 
 /** One start of a node up to the point where its signer gets its shares; the disk after it. */
 async function start(given: Start = {}): Promise<VirtualDisk> {
+  return (await startFully(given)).disk;
+}
+
+async function startFully(given: Start) {
   const { disk = new VirtualDisk(), slot = LATER, code = { importKeys }, shares = 2 } = given;
   const { statuses = ["active_ongoing", "active_ongoing"] } = given;
   const states = pubKeys().flatMap((pubKey, index): ValidatorState[] => {
@@ -63,7 +68,7 @@ async function start(given: Start = {}): Promise<VirtualDisk> {
     return status === null ? [] : [{ pubKey, index, status }];
   });
   const beacon = Object.assign(new FakeBeacon(pubKeys()), { validators: async () => states });
-  await code.importKeys(
+  const isFresh = await code.importKeys(
     {
       options: {
         dataDir: given.dataDir ?? nodeDir,
@@ -79,7 +84,7 @@ async function start(given: Start = {}): Promise<VirtualDisk> {
     },
     new AbortController().signal,
   );
-  return disk;
+  return { disk, isFresh };
 }
 
 /** Share views of two epochs, as a validator client exports them. */
@@ -101,6 +106,14 @@ function history(
   const path = join(folder, name);
   writeFileSync(path, JSON.stringify({ metadata, data: [...data, other] }));
   return path;
+}
+
+/** As the node does right after: from then on it has met the lock. */
+async function openWait(disk: VirtualDisk): Promise<void> {
+  await MigrationWait.open({
+    ...{ store: disk.open(), chain, clock: new VirtualClock(0), logger: recordingLogger() },
+    ...{ lockHash: loaded.cluster.lockHash, isFresh: false, isSkipped: false },
+  });
 }
 
 const DEMANDED = { name: "UsageError", message: /say nothing of 0x/, fix: /--slashing-protection/ };
@@ -167,6 +180,24 @@ describe("KEYS-6: key shares that are new here", () => {
     await assert.rejects(start({ dataDir }), DEMANDED, "copied later, they have a history");
     write(root(7));
     await assert.rejects(start({ dataDir, statuses: [null, null] }), DEMANDED);
+  });
+
+  test("WAIT-1: need no wait where a ceremony made them and the chain lets none sign", async () => {
+    const dataDir = join(folder, "ceremony");
+    const file = join(dataDir, "transcript.json");
+    const transcript = JSON.parse(readFileSync(file, "utf8"));
+    const lock_hash = loaded.cluster.lockHash;
+    writeFileSync(file, writeTranscript({ ...transcript, lock_hash }));
+    const statuses = [null, "pending_queued"];
+    const { isFresh, disk } = await startFully({ dataDir, statuses });
+    assert.equal(isFresh, true);
+    // A client may hold the shares.
+    assert.equal((await startFully({ dataDir, statuses, shares: 0 })).isFresh, true);
+    const active = [null, "active_ongoing"];
+    assert.equal((await startFully({ dataDir, shares: 0, statuses: active })).isFresh, false);
+    assert.equal((await startFully({ isFresh: true, statuses })).isFresh, false, "by another tool");
+    await openWait(disk);
+    assert.equal((await startFully({ dataDir, statuses, disk })).isFresh, false, "known by now");
   });
 
   test("need nothing where nobody can have signed yet, or by --skip-wait", async () => {

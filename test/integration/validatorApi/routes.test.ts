@@ -297,7 +297,6 @@ test("API-3: what signs is denied by name, what reads or subscribes passes", asy
     ["GET", VALIDATORS],
     ["POST", "/eth/v1/validator/beacon_committee_subscriptions"],
     ["POST", "/eth/v1/validator/sync_committee_subscriptions"],
-    ["POST", "/eth/v1/validator/liveness/3"],
     ["POST", "/eth/v1/beacon/states/head/validator_balances"],
     ["POST", "/eth/v1/beacon/rewards/attestations/3"],
   ] as const;
@@ -346,3 +345,27 @@ function sendRaw(
     call.end(method.startsWith("P") ? "[]" : undefined);
   });
 }
+
+test("FOREIGN-7: who was active is answered without the cluster's own activity", async (t) => {
+  const asked: (readonly number[])[] = [];
+  const node = scriptedNode({
+    ownActivity: async (indices) => {
+      asked.push(indices);
+      return [100];
+    },
+  });
+  const { url, beacon } = await startTestApi(t, { node });
+  const live = ["100", "101", "7"].map((index) => ({ index, is_live: true, unknown: "kept" }));
+  beacon.faults.set("/validator/liveness/3", reply({ json: { data: live } }));
+  const path = `${url}/eth/v1/validator/liveness/3`;
+  const { status, body } = await send(path, { body: ["100", "101", "7"] });
+  assert.equal(status, 200);
+  const expected = live.map((each) => ({ ...each, is_live: each.index !== "100" }));
+  assert.deepEqual(body, { data: expected });
+  assert.deepEqual(asked, [[100, 101, 7]]);
+  assert.equal((await send(path, { body: [100] })).status, 400);
+  beacon.faults.set("/validator/liveness/3", reply({ json: { data: "no list" } }));
+  assert.equal((await send(path, { body: ["7"] })).status, 503);
+  beacon.faults.set("/validator/liveness/3", reply({ status: 400, json: { message: "too old" } }));
+  assert.equal((await send(path, { body: ["7"] })).status, 400);
+});

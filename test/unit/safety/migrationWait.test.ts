@@ -112,7 +112,7 @@ describe("the wait before a data directory signs", () => {
 
 const MUTANTS: Readonly<Record<string, Patch>> = {
   "every lock is known": {
-    find: "const isKnownLock = (await parts.store.get(lockKey)) !== undefined;",
+    find: "const isKnownLock = await hasMetLock(parts.store, parts.lockHash);",
     replace: "const isKnownLock = true;",
   },
   "the wait is not on disk": {
