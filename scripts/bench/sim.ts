@@ -38,6 +38,7 @@ export async function benchSim(progress: (text: string) => void): Promise<readon
     validators: 4,
     epochs: 1_000,
     proposals: 0.1,
+    isHeapMeasured: true,
   });
   const growth = long.lateHeapBytes / long.earlyHeapBytes;
   return [
@@ -73,7 +74,11 @@ function speedRow(what: string, least: number, figures: SimFigures): BenchRow {
   };
 }
 
-async function simulate(preset: string, request: SimRequest): Promise<SimFigures> {
+async function simulate(
+  preset: string,
+  { isHeapMeasured = false, ...run }: Omit<SimRequest, "isHeapMeasured"> & Partial<SimRequest>,
+): Promise<SimFigures> {
+  const request: SimRequest = { ...run, isHeapMeasured };
   const { stdout } = await promisify(execFile)(
     process.execPath,
     ["--expose-gc", SCRIPT, JSON.stringify(request)],

@@ -8,6 +8,8 @@ export type SimRequest = {
   readonly epochs: number;
   /** Probability that a slot's block is the cluster's. */
   readonly proposals: number;
+  /** It costs a share of the run's own time. */
+  readonly isHeapMeasured: boolean;
 };
 export type SimFigures = {
   /** Of one core, from the start of the process until the world stands. */
@@ -17,8 +19,8 @@ export type SimFigures = {
   readonly cpuSeconds: number;
   readonly violations: number;
   /**
-   * Live heap after a fifth of the run, and at its end, without what lies on the virtual disks: the
-   * audit log only ever grows, as it does on a real one.
+   * If asked for: live heap after a fifth of the run, and at its end, without what lies on the
+   * virtual disks: the audit log only ever grows, as it does on a real one.
    */
   readonly earlyHeapBytes: number;
   readonly lateHeapBytes: number;
@@ -27,12 +29,13 @@ export type SimFigures = {
 const { CALM } = await import("../../sim/scenario.ts");
 const { createWorld, slotsPerEpoch } = await import("../../sim/world.ts");
 
-const { bls, validators, epochs, proposals }: SimRequest = JSON.parse(process.argv[2] ?? "{}");
+const request: SimRequest = JSON.parse(process.argv[2] ?? "{}");
+const { bls, validators, epochs, proposals, isHeapMeasured } = request;
 const slots = epochs * slotsPerEpoch();
 const heapAt = new Map<number, number>();
 const early = Math.floor(slots / 5);
 const onSlot = (slot: number): void => {
-  if (slot === early || slot === slots) heapAt.set(slot, liveHeap());
+  if (isHeapMeasured && (slot === early || slot === slots)) heapAt.set(slot, liveHeap());
 };
 const scenario = { ...CALM, validators, slots, proposals };
 const world = createWorld({ seed: "bench", scenario, bls, onSlot });

@@ -103,6 +103,7 @@ export class CeremonyDisk {
       reopen: (attempt) => write(() => this.#reopen(attempt)),
       publish: (files) => write(() => this.#publish(files)),
       erase: () => write(() => this.#forget()),
+      close: () => Promise.resolve(),
     };
   }
 

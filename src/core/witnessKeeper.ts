@@ -16,7 +16,7 @@ import type { Chain } from "../eth2/chain.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { KeyValueStore, StoreOperation } from "../ports/keyValueStore.ts";
 import type { Logger } from "../ports/logger.ts";
-import { concatBytes } from "../util/bytes.ts";
+import { concatBytes, equalBytes } from "../util/bytes.ts";
 import { crc32 } from "../util/crc32.ts";
 import type { WitnessStatement } from "../wire/profile.ts";
 import type { Background } from "./background.ts";
@@ -154,9 +154,15 @@ export class WitnessKeeper {
     seen: readonly (WitnessStatement & { readonly share: ShareIndex })[],
   ): Promise<void> {
     const operations: StoreOperation[] = [];
+    // Most of a slot's shares sign the same bytes: those are read once.
+    let read: { readonly data: Uint8Array; readonly position: number | null } | null = null;
     for (const { share, ...statement } of seen) {
       const pubShare = this.#parts.cluster.validators[statement.validator]?.pubShares[share - 1];
-      const position = this.#positionOf(type, statement.data);
+      const { data } = statement;
+      if (read === null || !equalBytes(read.data, data)) {
+        read = { data, position: this.#positionOf(type, data) };
+      }
+      const { position } = read;
       if (pubShare === undefined || position === null) continue;
       const name = nameOf(pubShare, type);
       if (position <= (this.#highest.get(name)?.position ?? -1)) continue;

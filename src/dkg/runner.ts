@@ -96,6 +96,7 @@ class Runner {
       signal.removeEventListener("abort", onAbort);
       for (const timer of this.#timers.values()) timer.abort();
       await this.#tasks;
+      await storage.close();
     }
   }
 

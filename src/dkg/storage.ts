@@ -39,4 +39,6 @@ export interface CeremonyStorage {
   publish(files: readonly OutputFile[]): Promise<void>;
   /** The cluster exists for everybody: journal and everything else of the ceremony goes. */
   erase(): Promise<void>;
+  /** This run is over; everything that it wrote stays. */
+  close(): Promise<void>;
 }

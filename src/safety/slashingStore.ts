@@ -106,6 +106,8 @@ export class SlashingStore {
   readonly genesisValidatorsRoot: Root;
   readonly #store: KeyValueStore;
   readonly #histories: Map<PubKey, ValidatorHistory>;
+  /** Asked for each second, over thousands of validators: null when a record changed since. */
+  #progress: number | null = null;
   readonly #queue: SerialQueue<Job, unknown>;
   /** What the disk may lack, in order; part of every write until one succeeds (STORE-6). */
   #unwritten: StoreOperation[] = [];
@@ -159,9 +161,11 @@ export class SlashingStore {
    * copies of one directory the one that signed more has the higher one (TWIN-3).
    */
   progress(): number {
-    let sum = 0;
-    for (const history of this.#histories.values()) sum += history.reach;
-    return sum;
+    if (this.#progress === null) {
+      this.#progress = 0;
+      for (const history of this.#histories.values()) this.#progress += history.reach;
+    }
+    return this.#progress;
   }
 
   /** STORE-12: from now on every batch carries the member's operations too. */
@@ -302,6 +306,7 @@ export class SlashingStore {
   #insert(pubKey: PubKey, message: SignedMessage, signed?: Provenance): void {
     const key = messageKey(pubKey, message);
     this.#historyOf(pubKey).insert(message);
+    this.#progress = null;
     this.#unwritten.push({ type: "put", key, value: encodeMessage(key, message, signed) });
     this.#unwrittenMessages.add(message);
     this.#entries++;
@@ -316,6 +321,7 @@ export class SlashingStore {
       block !== null && history.raiseBlockWatermark(block),
     ];
     if (!rose.includes(true)) return;
+    this.#progress = null;
     if (isFirst) this.#entries++;
     this.#putWatermarks(pubKey);
   }
@@ -335,6 +341,7 @@ export class SlashingStore {
     const budget = this.#unwritten.length + SLASHING_PRUNE_BATCH;
     let pruned = 0;
     for (const pubKey of this.#overdue) {
+      this.#progress = null;
       for (const message of this.#historyOf(pubKey).prune(SLASHING_RECORDS_KEPT)) {
         this.#unwritten.push({ type: "del", key: messageKey(pubKey, message) });
         this.#entries--;

@@ -92,6 +92,8 @@ export class MemoryDisk implements CeremonyStorage {
     return Promise.resolve();
   }
 
+  close = (): Promise<void> => Promise.resolve();
+
   /** What a new disk in the place of this one holds. */
   forget(): void {
     this.journals.clear();

@@ -219,8 +219,7 @@ class CeremonyDisk implements CeremonyStorage {
     }
     await this.#writeRows([...this.#rows, row]);
     if (!ended.keepsShares) await this.#eraseAttempt();
-    else await this.#journal?.close();
-    this.#journal = null;
+    await this.close();
     this.#current = 0;
   }
 
@@ -254,6 +253,11 @@ class CeremonyDisk implements CeremonyStorage {
   async erase(): Promise<void> {
     await this.#eraseAttempt();
     this.#current = 0;
+  }
+
+  async close(): Promise<void> {
+    await this.#journal?.close();
+    this.#journal = null;
   }
 
   async #eraseAttempt(): Promise<void> {

@@ -33,18 +33,18 @@ const ENDED = {
   keepsShares: false,
 } as const;
 
-const open = (dataDir: string) =>
-  openCeremonyDisk({
-    dataDir,
-    definitionHash: HASH,
-    secretKey: new Uint8Array(32).fill(7),
-    kdf: "weak",
-  });
+/** The disk of one run of the program, which ends with the test at the latest. */
+async function open(t: TestContext, dataDir: string) {
+  const secretKey = new Uint8Array(32).fill(7);
+  const disk = await openCeremonyDisk({ dataDir, definitionHash: HASH, secretKey, kdf: "weak" });
+  t.after(() => disk.close());
+  return disk;
+}
 const modeOf = (path: string): string => (statSync(path).mode & 0o777).toString(8);
 
 test("OUT-2 shares are read back from their files, whichever crash came before", async (t) => {
   const dataDir = temporaryFolder(t);
-  const disk = await open(dataDir);
+  const disk = await open(t, dataDir);
   assert.deepEqual(await disk.open(1), []);
   await disk.append(Uint8Array.of(1, 2));
   assert.deepEqual(await disk.storeShares(SHARES), SECRETS);
@@ -54,7 +54,7 @@ test("OUT-2 shares are read back from their files, whichever crash came before",
 
   // Killed while the shares were built: what lies there is half of them.
   renameSync(kept, `${kept}.tmp`);
-  const again = await open(dataDir);
+  const again = await open(t, dataDir);
   assert.equal(again.current(), 1);
   assert.deepEqual(await again.open(1), [Uint8Array.of(1, 2)]);
   assert.deepEqual(await again.storeShares(SHARES), SECRETS);
@@ -66,12 +66,12 @@ test("OUT-2 shares are read back from their files, whichever crash came before",
 
 test("OUT-2 outputs appear whole, the lock last, however often it is done", async (t) => {
   const dataDir = temporaryFolder(t);
-  const disk = await open(dataDir);
+  const disk = await open(t, dataDir);
   await disk.open(1);
   await disk.storeShares(SHARES);
   await disk.publish(FILES);
   await disk.publish(FILES);
-  const restarted = await open(dataDir);
+  const restarted = await open(t, dataDir);
   assert.equal(restarted.isPublished(), true);
   await restarted.open(1);
   assert.deepEqual(await restarted.storeShares(SHARES), SECRETS, "found where they were put");
@@ -92,13 +92,13 @@ test("OUT-3 a ceremony does not begin where a cluster is", async (t) => {
     const dataDir = temporaryFolder(t);
     if (name.endsWith(".json")) writeFileSync(join(dataDir, name), "{}");
     else mkdirSync(join(dataDir, name));
-    await assert.rejects(open(dataDir), /exists already: this node has a cluster/);
+    await assert.rejects(open(t, dataDir), /exists already: this node has a cluster/);
   }
 });
 
 test("JOURNAL-4 what ends is on record, and is erased unless shares are to be kept", async (t) => {
   const dataDir = temporaryFolder(t);
-  const disk = await open(dataDir);
+  const disk = await open(t, dataDir);
   await disk.open(1);
   await disk.append(Uint8Array.of(1));
   await disk.end(ENDED, null);
@@ -106,7 +106,7 @@ test("JOURNAL-4 what ends is on record, and is erased unless shares are to be ke
   await disk.open(2);
   await disk.storeShares(SHARES);
   await disk.end({ ...ENDED, attempt: 2, keepsShares: true }, Uint8Array.of(9));
-  const restarted = await open(dataDir);
+  const restarted = await open(t, dataDir);
   assert.deepEqual(
     restarted
       .ended()
@@ -122,7 +122,7 @@ test("JOURNAL-4 what ends is on record, and is erased unless shares are to be ke
   assert.match(readFileSync(join(dataDir, "blame.json"), "utf8"), /"evidence": "0x09"/);
   assert.equal(await restarted.reopen(1), false);
   assert.equal(await restarted.reopen(2), true);
-  assert.equal((await open(dataDir)).current(), 2);
+  assert.equal((await open(t, dataDir)).current(), 2);
 });
 
 /** The files of a real ceremony, and which of them hold what. */

@@ -65,3 +65,41 @@ test("STORE-4: what validators signed alike is read for each, with its own field
   );
   assert.equal(new Set(records).size, records.length - 1, "two are one message in memory");
 });
+
+test("TWIN-3: the progress follows each record at once, however it came to be known", async () => {
+  const disk = new VirtualDisk();
+  const slashing = await openSlashingStore(disk.open(), CHAIN);
+  const addedUp = (): number =>
+    slashing.snapshot().reduce((sum, [, { attestations, blocks, ...watermarks }]) => {
+      const { attestationWatermark: attestation, blockWatermark: highest } = watermarks;
+      const target = Math.max(0, attestation?.target ?? 0, ...attestations.map((a) => a.target));
+      return sum + target + Math.max(0, highest?.slot ?? 0, ...blocks.map(({ slot }) => slot));
+    }, 0);
+  const seen: number[] = [];
+  const grows = async (change: () => Promise<unknown>): Promise<void> => {
+    const before = slashing.progress();
+    await change();
+    assert(slashing.progress() > before, "it rises with each message");
+    assert.equal(slashing.progress(), addedUp());
+    seen.push(slashing.progress());
+  };
+  const key = pubKey(1);
+  await grows(() => sign(slashing, vote(1, 2), { key }));
+  await grows(() => sign(slashing, block(30), { key }));
+  await grows(() =>
+    slashing.transact((transaction) => {
+      // Within one transaction, too: what is asked in between is not kept.
+      transaction.witness(key, { ...vote(2, 3), signingRoot: root(3) }, "seen");
+      const between = slashing.progress();
+      transaction.merge(pubKey(2), [{ ...vote(4, 5), signingRoot: root(5) }]);
+      assert(slashing.progress() > between);
+    }),
+  );
+  await grows(() =>
+    slashing.transact((transaction) =>
+      transaction.adopt(key, { slashing: vote(6, 7), signingRoot: root(7) }),
+    ),
+  );
+  const again = await openSlashingStore(disk.open(), CHAIN);
+  assert.equal(again.progress(), seen.at(-1), "a start adds up what is on disk");
+});
