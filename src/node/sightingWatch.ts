@@ -41,6 +41,7 @@ export class SightingWatch {
   #committees = new BoundedCache<Slot, Committees>(REMEMBERED);
   /** What the committees in memory hang on. */
   #dependency = "";
+  #hasMisfit = false;
   /** What cannot be read for now. */
   readonly #blind = new Set<Source>();
   #isFirst = true;
@@ -160,11 +161,15 @@ export class SightingWatch {
   async #membersOf({ data, committees, bits }: SeenAttestation) {
     const { beacon, signal, logger } = this.#parts;
     const known = this.#committees.get(data.slot) ?? (await beacon.committees(data.slot, signal));
-    this.#committees.set(data.slot, known);
+    if (known.size > 0) this.#committees.set(data.slot, known);
     const members = committees.flatMap((index) => known.get(index) ?? []);
     if (members.length === bits.length) return members;
-    // After a reorg across epochs an old vote is of other committees.
-    logger.debug("An attestation does not fit the slot's committees.", { slot: data.slot });
+    // After a reorg across epochs an old vote is of other committees; told once, for a beacon node
+    // whose committees never fit would blind this node.
+    if (!this.#hasMisfit) {
+      logger.warn("An attestation does not fit its slot's committees.", { slot: data.slot });
+    }
+    this.#hasMisfit = true;
     return null;
   }
 

@@ -20,7 +20,22 @@ const HEAD_KEY = "audit/head";
 const HEAD_TEXT = /^(\d{1,16}) (0x[0-9a-f]{64})$/;
 
 export type Sha256 = (bytes: Uint8Array) => Root;
-export type AuditLine = AuditHead & { readonly text: string };
+/** A line as bytes: it is hashed and written as such, and its text is wanted by the file alone. */
+export class AuditLine implements AuditHead {
+  readonly sequence: number;
+  readonly hash: Root;
+  readonly bytes: Buffer;
+
+  constructor({ sequence, hash }: AuditHead, bytes: Buffer) {
+    this.sequence = sequence;
+    this.hash = hash;
+    this.bytes = bytes;
+  }
+
+  get text(): string {
+    return this.bytes.toString();
+  }
+}
 
 type ChainParts = {
   readonly now: () => Millis;
@@ -95,8 +110,7 @@ export class AuditChain implements AuditLog, BatchMember {
     const sequence = this.#tip.sequence + 1;
     const { now, version, sha256 } = this.#parts;
     const text = textOf(event, { sequence, time: now(), version });
-    const hash = chainHash(this.#tip.hash, text, sha256);
-    const line = { sequence, hash, text: `${BEFORE_HASH}${hash}${BEFORE_ENTRY}${text}}` };
+    const line = lineOf(text, { sequence, previous: this.#tip.hash, sha256 });
     this.#tip = line;
     this.#pending.push(line);
   }
@@ -112,10 +126,9 @@ export class AuditChain implements AuditLog, BatchMember {
     this.#dropped = this.#projected.length;
     const dropped = this.#projected.map((key): StoreOperation => ({ type: "del", key }));
     if (first === undefined) return dropped;
-    const text = this.#pending.map((line) => line.text).join("\n");
     return [
       ...dropped,
-      { type: "put", key: entriesKey(first.sequence), value: encode(text) },
+      { type: "put", key: entriesKey(first.sequence), value: joined(this.#pending) },
       { type: "put", key: HEAD_KEY, value: encode(`${this.#tip.sequence} ${this.#tip.hash}`) },
     ];
   }
@@ -217,7 +230,8 @@ async function readPage(
     for (const text of new TextDecoder().decode(value).split("\n")) {
       const parsed = parseLine(text);
       if (parsed === null) return err(`${key} holds a line that is not readable`);
-      lines.push({ sequence: first + lines.length, hash: parsed.hash, text });
+      const head = { sequence: first + lines.length, hash: parsed.hash };
+      lines.push(new AuditLine(head, encode(text)));
     }
     batches.push({ key, lines });
     held += lines.length;
@@ -249,6 +263,33 @@ function textOf(event: AuditEvent, stamp: Stamp): string {
   );
 }
 
+type Place = { readonly sequence: number; readonly previous: Root; readonly sha256: Sha256 };
+
+/** In one piece of memory: the hash before stands where it is hashed, then the line's beginning. */
+function lineOf(entry: string, { sequence, previous, sha256 }: Place): AuditLine {
+  const end = ENTRY_AT + Buffer.byteLength(entry);
+  const bytes = Buffer.allocUnsafe(end + 1);
+  bytes.write(previous.slice(2), ENTRY_AT - ROOT_BYTES, "hex");
+  bytes.write(entry, ENTRY_AT);
+  const hash = sha256(bytes.subarray(ENTRY_AT - ROOT_BYTES, end));
+  bytes.write(`${BEFORE_HASH}${hash}${BEFORE_ENTRY}`, 0, "latin1");
+  bytes.write("}", end, "latin1");
+  return new AuditLine({ sequence, hash }, bytes);
+}
+
+/** The lines, one under the other. */
+function joined(lines: readonly AuditLine[]): Uint8Array {
+  let length = lines.length - 1;
+  for (const { bytes } of lines) length += bytes.length;
+  const value = Buffer.allocUnsafe(length).fill("\n");
+  let offset = 0;
+  for (const { bytes } of lines) {
+    value.set(bytes, offset);
+    offset += bytes.length + 1;
+  }
+  return value;
+}
+
 /** The hash of the line whose entry is this text, after the line with the hash `previous`. */
 export function chainHash(previous: Root, entry: string, sha256: Sha256): Root {
   const bytes = Buffer.allocUnsafe(ROOT_BYTES + Buffer.byteLength(entry));
@@ -272,6 +313,6 @@ function entriesKey(sequence: number): string {
   return `${ENTRIES}${sequence.toString().padStart(16, "0")}`;
 }
 
-function encode(text: string): Uint8Array {
+function encode(text: string): Buffer {
   return Buffer.from(text);
 }

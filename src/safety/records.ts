@@ -22,7 +22,9 @@ import {
   type Root,
   rootOf,
 } from "../domain/keys.ts";
+import type { Epoch } from "../domain/units.ts";
 import type { KeyRange } from "../ports/keyValueStore.ts";
+import { BoundedCache } from "../util/boundedCache.ts";
 import { crc32 } from "../util/crc32.ts";
 import { err, ok, type Result } from "../util/result.ts";
 import {
@@ -69,11 +71,11 @@ const ATTESTATION_KEY = /^attestation\/(\d{16})\/(\d{16})\/([0-9a-f]{64}|unknown
 const BLOCK_KEY = /^block\/(\d{16})\/([0-9a-f]{64}|unknown)$/;
 
 export function messageKey(pubKey: PubKey, message: SignedMessage): string {
-  const position =
-    message.kind === "block"
-      ? `block/${digitsOf(message.slot)}`
-      : `attestation/${digitsOf(message.target)}/${digitsOf(message.source)}`;
-  return `slashing/${pubKey.slice(2)}/${position}/${message.signingRoot?.slice(2) ?? UNKNOWN}`;
+  const root = message.signingRoot?.slice(2) ?? UNKNOWN;
+  if (message.kind === "block") {
+    return `slashing/${pubKey.slice(2)}/block/${digitsOf(message.slot)}/${root}`;
+  }
+  return `slashing/${pubKey.slice(2)}/attestation/${epochsOf(message)}/${root}`;
 }
 
 export function watermarkKey(pubKey: PubKey): string {
@@ -100,8 +102,8 @@ export function encodeMessage(
   const value = Buffer.allocUnsafe((signed === null ? RECORD_BYTES : SIGNED_BYTES) + CRC_BYTES);
   if (signed !== null) {
     writeUint(value, { at: RECORD_BYTES, bytes: 4, number: signed.shareEpoch });
-    value.write(signed.pubShare.slice(2), RECORD_BYTES + 4, "hex");
-    value.set(sharedBytesOf(signed.messageRoot), RECORD_BYTES + 4 + PUBLIC_KEY_BYTES);
+    value.set(rememberedBytesOf(signed.pubShare), RECORD_BYTES + 4);
+    value.set(rememberedBytesOf(signed.messageRoot), RECORD_BYTES + 4 + PUBLIC_KEY_BYTES);
   }
   value[0] = signed === null ? RECORD_VERSION : SIGNED_VERSION;
   value[1] = ORIGINS.indexOf(message.origin);
@@ -274,15 +276,30 @@ function digitsOf(value: number): string {
   return value.toString().padStart(16, "0");
 }
 
-/** The validators of a duty sign one message: its bytes are not asked for a thousand times. */
-const sharedBytesOf = rememberingLast((root: Root): Uint8Array => bytesOf(root));
+/** The validators of a duty have the same epochs, in what they sign and in what is forgotten. */
+const EPOCHS_REMEMBERED = 64;
+const epochsByPlace: ({ readonly source: Epoch; readonly target: Epoch; text: string } | null)[] =
+  new Array(EPOCHS_REMEMBERED).fill(null);
 
-function rememberingLast<Key, Value>(compute: (key: Key) => Value): (key: Key) => Value {
-  let last: { readonly key: Key; readonly value: Value } | null = null;
-  return (key) => {
-    if (last === null || last.key !== key) last = { key, value: compute(key) };
-    return last.value;
-  };
+function epochsOf({ source, target }: { readonly source: Epoch; readonly target: Epoch }): string {
+  const place = target % EPOCHS_REMEMBERED;
+  const known = epochsByPlace[place];
+  if (known?.source === source && known.target === target) return known.text;
+  const text = `${digitsOf(target)}/${digitsOf(source)}`;
+  epochsByPlace[place] = { source, target, text };
+  return text;
+}
+
+/** They sign one message with as many shares as there are: neither is decoded each time. */
+const KEYS_REMEMBERED = 16_384;
+const bytesByKey = new BoundedCache<PubShare | Root, Uint8Array>(KEYS_REMEMBERED);
+
+function rememberedBytesOf(text: PubShare | Root): Uint8Array {
+  const known = bytesByKey.get(text);
+  if (known !== undefined) return known;
+  const bytes = bytesOf(text);
+  bytesByKey.set(text, bytes);
+  return bytes;
 }
 
 /** Fills in the checksum at the value's end. */

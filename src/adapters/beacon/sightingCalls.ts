@@ -5,7 +5,7 @@ import type { CommitteeIndex, Epoch, Slot, ValidatorIndex } from "../../domain/u
 import { blockHeaderRoot, encodeBlockHeader } from "../../eth2/blockHeader.ts";
 import type { SeatBits, SeenAttestation, SignedHeader } from "../../ports/chainSightings.ts";
 import { equalBytes } from "../../util/bytes.ts";
-import { fail, map } from "./calls.ts";
+import { epochOf, fail, map } from "./calls.ts";
 import { type Call, callOf, ROUTES } from "./routes.ts";
 
 type Checkpoint = { readonly epoch: Epoch; readonly root: Uint8Array };
@@ -48,7 +48,9 @@ export function poolAttestationsCall(slot: Slot): Call<readonly SeenAttestation[
 export function committeesCall(
   slot: Slot,
 ): Call<ReadonlyMap<CommitteeIndex, readonly ValidatorIndex[]>> {
-  const call = callOf("committees", ROUTES.committees, { stateId: "head", slot });
+  // Without the epoch it would be the head's, which is the next one by the time of the last votes.
+  const args = { stateId: "head" as const, epoch: epochOf(slot), slot };
+  const call = callOf("committees", ROUTES.committees, args);
   return map(call, ({ data }) => {
     if (data.some((committee) => committee.slot !== slot)) fail("another slot was asked for");
     return new Map(data.map(({ index, validators }) => [index, validators]));

@@ -2,11 +2,15 @@
 // them, and an operator may set the other.
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { VirtualDisk } from "../../../sim/virtualStore.ts";
 import { acquireInstanceLock } from "../../../src/adapters/storage/instanceLock.ts";
 import { systemRandom } from "../../../src/adapters/system/random.ts";
 import { INSTANCE_LOCK_HEARTBEAT_MS, INSTANCE_LOCK_STALE_MS } from "../../../src/domain/limits.ts";
 import type { Clock } from "../../../src/ports/clock.ts";
+import { createSafetyGate } from "../../../src/safety/gate.ts";
+import { openSlashingStore } from "../../../src/safety/openSlashingStore.ts";
 import { loadMutant } from "../../support/mutant.ts";
+import { CHAIN, OPEN, request, task, vote } from "../../support/slashing.ts";
 import { temporaryFolder } from "../../support/temporary.ts";
 
 type Acquire = typeof acquireInstanceLock;
@@ -95,10 +99,35 @@ for (const clock of ["monotonic", "wall"]) {
   });
 }
 
+/** Suspended between the check of its lock and the write; on waking the heart beats first. */
+async function checkPauseAtTheWrite(t: TestContext, acquire: Acquire): Promise<void> {
+  const clock = new TwoClocks();
+  const directory = temporaryFolder(t);
+  const onLost = (reason: string): void => assert.fail(reason);
+  const lock = await acquire({ directory, clock, random: systemRandom, onLost });
+  t.after(() => lock.release());
+  const disk = new VirtualDisk();
+  const slashing = await openSlashingStore(disk.open(), CHAIN);
+  const gate = createSafetyGate({ ...OPEN, slashing, lock });
+  disk.beforeWrite = () => clock.pass(INSTANCE_LOCK_STALE_MS + 500);
+  const tasks = [task(1, vote(1, 2))];
+  const paused = await gate.admit(request(tasks));
+  assert.equal(paused.admitted, null);
+  assert.equal(paused.refused[0]?.reason.code, "lock_stale");
+  disk.beforeWrite = () => undefined;
+  await clock.pass(INSTANCE_LOCK_HEARTBEAT_MS);
+  assert.notEqual((await gate.admit(request(tasks))).admitted, null, "it goes on by itself");
+}
+
+test("GATE-6: a machine suspended for ten seconds at the write signs nothing with it", (t) =>
+  checkPauseAtTheWrite(t, acquireInstanceLock));
+
 test("GATE-6: without the second heartbeat a pause is forgotten at once", async (t) => {
   const mutant = await loadMutant<{ acquireInstanceLock: Acquire }>(
     "src/adapters/storage/instanceLock.ts",
     [{ find: "if (!isFirst) this.#seen = seen;", replace: "this.#seen = seen;" }],
   );
-  await assert.rejects(checkAge(t, mutant.acquireInstanceLock), { name: "AssertionError" });
+  for (const check of [checkAge, checkPauseAtTheWrite]) {
+    await assert.rejects(check(t, mutant.acquireInstanceLock), { name: "AssertionError" });
+  }
 });
