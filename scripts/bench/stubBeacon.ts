@@ -108,8 +108,11 @@ export class StubBeacon {
     } else if (pathname === "/eth/v2/beacon/blocks") this.#chain.blocks?.take(request, response);
     else {
       readBody(request, (body) => {
-        if (pathname === "/eth/v2/beacon/pool/attestations") this.#takeAttestations(body, response);
-        else this.#answer(pathname, body, response);
+        const isPool = pathname === "/eth/v2/beacon/pool/attestations";
+        if (!isPool) this.#answer(pathname, body, response);
+        else if (request.method === "POST") this.#takeAttestations(body, response);
+        // Nobody else attests on this chain.
+        else sendJson(response, { version: FORK_IN_FORCE, data: [] });
       });
     }
   }
