@@ -4,6 +4,7 @@ import { type TestContext, test } from "node:test";
 import { createKeymanagerClient } from "../../../src/adapters/http/keymanagerClient.ts";
 import { makeCertificate } from "../../support/certificate.ts";
 import { KeymanagerStub } from "../../support/keymanagerStub.ts";
+import { loadMutant } from "../../support/mutant.ts";
 import { temporaryFolder } from "../../support/temporary.ts";
 
 const TOKEN = "api-token-0x1";
@@ -79,6 +80,23 @@ test("OUT-5 a certificate that does not verify gets nothing (ChainSecurity 001)"
   await assert.rejects(client.check(), /self-signed certificate/);
   await assert.rejects(client.push(keystoresOf(1)), /self-signed certificate/);
   assert.equal(stub.requests, 0, "not even the token left");
+});
+
+test("OUT-5 a mutant that believes any certificate shows it token and keys", async (t) => {
+  const certificate = makeCertificate(temporaryFolder(t));
+  if (certificate === null) return t.skip("there is no openssl on this machine");
+  const mutant = await loadMutant<typeof import("../../../src/adapters/http/keymanagerClient.ts")>(
+    "src/adapters/http/keymanagerClient.ts",
+    [{ find: "new Agent({", replace: "new Agent({ connect: { rejectUnauthorized: false }," }],
+  );
+  const stub = new KeymanagerStub(TOKEN, certificate);
+  const client = mutant.createKeymanagerClient(await stub.listen(), TOKEN);
+  t.after(async () => {
+    await client.close();
+    stub.close();
+  });
+  await client.push(keystoresOf(1));
+  assert.deepEqual(stub.imports[0]?.passwords, ["password 0"]);
 });
 
 test("OUT-5 without https keys go nowhere but to this machine", () => {
