@@ -13,17 +13,22 @@ import { createOptions, type Keys, makeKeys } from "../../support/backups.ts";
 import { runCommand } from "../../support/command.ts";
 import { eventually } from "../../support/eventually.ts";
 import { LiveCluster } from "../../support/liveCluster.ts";
+import type { LogRecord } from "../../support/liveNode.ts";
 import { secretsOf } from "../../support/secrets.ts";
 
 /** Every node leads one of as many slots. */
 const PHASE_SLOTS = 4;
 const STOP_BOUND_MS = 4_000;
+const TWIN = /another process signs with this operator's identity right now/;
+const EXIT_TWIN = 70;
 
 describe("a cluster of four processes on a live chain", () => {
   let cluster: LiveCluster;
   let firstSlot = 0;
   let killedAt = 0;
   let keys: Keys;
+  /** A copy of node 1's data directory from when it was killed. */
+  let atRest = "";
   before(async () => {
     cluster = await LiveCluster.create();
     // Node 2's operator comes from Charon and starts in the directory that Charon wrote.
@@ -135,6 +140,10 @@ describe("a cluster of four processes on a live chain", () => {
   it("goes on when a node is killed without warning", async () => {
     killedAt = await cluster.chain.nextSlot();
     await cluster.node(1).kill();
+    // As on another machine, which knows nothing of the lock.
+    atRest = join(cluster.dir, "at-rest");
+    cpSync(cluster.node(1).dataDir, atRest, { recursive: true });
+    rmSync(join(atRest, "instance.lock"));
     await cluster.chain.untilSlot(killedAt + PHASE_SLOTS);
   });
 
@@ -153,6 +162,29 @@ describe("a cluster of four processes on a live chain", () => {
     assert(!existsSync(join(stopped.dataDir, "instance.lock")), "a clean stop leaves no lock");
     const from = await cluster.chain.nextSlot();
     await cluster.chain.untilSlot(from + PHASE_SLOTS);
+  });
+
+  it("TWIN-3: of a copied data directory with live signers on both copies one signs", async (t) => {
+    // Three of four run, so that the chain's duties need the original in each slot.
+    const original = cluster.node(1);
+    const from = original.log.length;
+    const [p2pPort = 0, monitoringPort = 0] = await freePorts(2);
+    const copy = original.twin({ dataDir: atRest, p2pPort, monitoringPort });
+    copy.start();
+    try {
+      const connected = timeOf(await copy.untilLogged(/^Connected to a peer/));
+      const told = await copy.untilLogged(TWIN);
+      const originalTold = await original.untilLogged(TWIN, { from });
+      assert.match(told.msg, /this one stops/);
+      assert.match(originalTold.msg, /it goes on/);
+      assert.equal(await copy.finish(), EXIT_TWIN, copy.tail());
+      const [first, second] = [timeOf(told) - connected, timeOf(originalTold) - connected];
+      t.diagnostic(`told ${first} ms and ${second} ms after the copy had connected`);
+    } finally {
+      if (copy.isRunning) await copy.kill();
+    }
+    await original.untilReady();
+    await cluster.chain.nextSlot();
   });
 
   it("had every duty on chain with the right votes, but for the slot of the kill", async () => {
@@ -191,6 +223,10 @@ describe("a cluster of four processes on a live chain", () => {
     }
   });
 });
+
+function timeOf({ time }: LogRecord): number {
+  return Date.parse(String(time));
+}
 
 /** The command with ports of its own, and options replaced. */
 async function elsewhere(
