@@ -310,6 +310,9 @@ export class World {
 
   #createMachine(self: PeerIndex): Machine {
     const { signers, syncMs } = this.scenario;
+    const { createNode, profile } = this.#options;
+    // A node of another make, a mutant, reads and signs with its own wire.
+    const isOwnWire = createNode !== undefined && profile === undefined;
     return new Machine({
       self,
       loop: this.loop,
@@ -320,8 +323,8 @@ export class World {
       random: this.#random.fork(`machine/${self}`),
       signer: signers[self] ?? signers.at(-1) ?? "builtin",
       syncMs,
-      createNode: this.#options.createNode ?? createRealNode,
-      config: { watch: this.#eyes.of(self), profile: this.#profile },
+      createNode: createNode ?? createRealNode,
+      config: { watch: this.#eyes.of(self), ...(!isOwnWire && { profile: this.#profile }) },
       wrap: (network, clock) => this.#wrap(self, { network, clock }),
       watch: {
         ...this.#eyes.machineWatch(self),

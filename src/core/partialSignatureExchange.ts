@@ -6,7 +6,7 @@ import type { Admitted, PartialSignatureSet, Received } from "../domain/data.ts"
 import type { Duty, DutyId } from "../domain/duty.ts";
 import { dutyId } from "../domain/duty.ts";
 import type { RejectionCode } from "../domain/errors.ts";
-import type { PeerIndex } from "../domain/keys.ts";
+import type { LockIndex, PeerIndex } from "../domain/keys.ts";
 import { shareIndexOf } from "../domain/keys.ts";
 import type { Chain } from "../eth2/chain.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -39,7 +39,8 @@ type ExchangeParts = {
 export class DirectExchange implements PartialSignatureExchange {
   readonly #parts: ExchangeParts;
   readonly #received = new Listeners<[Received<PartialSignatureSet>]>();
-  readonly #sent = new Map<DutyId, Admitted<PartialSignatureSet>>();
+  /** By validator: a client may hand in the signatures of one duty one by one. */
+  readonly #sent = new Map<DutyId, Map<LockIndex, Admitted<PartialSignatureSet>>>();
   /** What each frame holds that may still wait somewhere. */
   readonly #frames = new WeakMap<Uint8Array, Admitted<PartialSignatureSet>>();
   /** Sets of frames that were not let out, as a whole or in part. */
@@ -60,7 +61,9 @@ export class DirectExchange implements PartialSignatureExchange {
   }
 
   broadcast(set: Admitted<PartialSignatureSet>): void {
-    this.#sent.set(dutyId(set.duty), set);
+    const sent = this.#sent.get(dutyId(set.duty)) ?? new Map();
+    this.#sent.set(dutyId(set.duty), sent);
+    for (const { validator } of set.signatures) sent.set(validator, set);
     const current = this.#parts.gate.stillAdmitted(set);
     if (current === null) return;
     const { courier, profile } = this.#parts;
@@ -96,7 +99,7 @@ export class DirectExchange implements PartialSignatureExchange {
   #resend(peer: PeerIndex): void {
     const { chain, clock, courier, gate } = this.#parts;
     const oldest = chain.slotAt(clock.now()) - RESEND_SLOTS;
-    for (const set of this.#sent.values()) {
+    for (const set of new Set([...this.#sent.values()].flatMap((sent) => [...sent.values()]))) {
       const current = set.duty.slot > oldest ? gate.stillAdmitted(set) : null;
       if (current !== null) courier.send(peer, "partials", this.#frameOf(current));
     }

@@ -72,6 +72,54 @@ for (const [name, text] of Object.entries(BREAKS)) {
   });
 }
 
+/** As the Beacon API writes it: a slashing's data with long lists of who attested. */
+function slashingEvents(): string {
+  const checkpoint = { epoch: "1", root: block(0) };
+  const attestation = (indices: readonly number[], index: string) => ({
+    attesting_indices: indices.map(String),
+    data: {
+      ...{ slot: "40", index, beacon_block_root: block(0), source: checkpoint, target: checkpoint },
+    },
+    signature: `0x${"ab".repeat(96)}`,
+  });
+  const many = Array.from({ length: 20_000 }, (_, i) => 1_000_000 + i);
+  const header = (body_root: string) => ({
+    message: {
+      slot: "7",
+      proposer_index: "9",
+      parent_root: block(0),
+      state_root: block(0),
+      body_root,
+    },
+    signature: `0x${"ab".repeat(96)}`,
+  });
+  const attester = {
+    attestation_1: attestation([3, 5, ...many], "0"),
+    attestation_2: attestation([5, 8], "1"),
+  };
+  const proposer = { signed_header_1: header(block(1)), signed_header_2: header(block(2)) };
+  return [
+    `event: attester_slashing\ndata: ${JSON.stringify(attester)}\n\n`,
+    `event: proposer_slashing\ndata: ${JSON.stringify(proposer)}\n\n`,
+  ].join("");
+}
+
+test("SLASHED-2: slashings tell whom they convict, however many others they name", async (t) => {
+  const { client, servers, signal } = await benchOf(t, 1);
+  const convicted: (readonly number[])[] = [];
+  client.onSlashing((indices) => convicted.push(indices), signal);
+  const [server] = servers;
+  assert.ok(server !== undefined);
+  await until("each topic has a stream", () => server.listeners === 2);
+  const topics = server.requests("/events").map(({ url }) => url.split("topics=")[1]);
+  assert.deepEqual(topics.sort(), ["attester_slashing", "proposer_slashing"]);
+  server.emitRaw(slashingEvents());
+  await until("both are told", () => convicted.length === 2);
+  assert.deepEqual([...convicted].sort(), [[5], [9]]);
+  server.emitRaw("event: proposer_slashing\ndata: {}\n\n");
+  await until("it is followed again", () => server.requests("/events").length === 3);
+});
+
 test("BN-6: stops with the signal", async (t) => {
   const { client, servers } = await benchOf(t, 1);
   const stopping = new AbortController();
