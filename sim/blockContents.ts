@@ -6,12 +6,12 @@
 import type { LockIndex, Root, Signature } from "../src/domain/keys.ts";
 import { bytesOf } from "../src/domain/keys.ts";
 import type { Epoch, Slot, ValidatorIndex } from "../src/domain/units.ts";
-import { attestationDataRoot } from "../src/eth2/attestationData.ts";
 import { encodeBlockHeader } from "../src/eth2/blockHeader.ts";
 import type { AttestationData } from "../src/eth2/types.ts";
 import type { SeenAttestation, SignedHeader } from "../src/ports/chainSightings.ts";
 import { FIRST_INDEX } from "./ledger.ts";
 import type { Block } from "./virtualChain.ts";
+import { voteRoot } from "./voteRoots.ts";
 
 type Vote = {
   readonly data: AttestationData;
@@ -49,12 +49,12 @@ export class BlockContents {
     beside: "nobody" | "a stranger" = "nobody",
   ): void {
     const seen = this.#known.get(data.slot) ?? new Set();
-    const name = `${attestationDataRoot(data)}/${vote.validator}`;
+    const root = voteRoot(data);
+    const name = `${root}/${vote.validator}`;
     if (seen.has(name)) return;
     this.#known.set(data.slot, seen.add(name));
     const { epoch } = data.target;
     this.#live.set(epoch, (this.#live.get(epoch) ?? new Set()).add(vote.validator));
-    const root = attestationDataRoot(data);
     const known = this.#pool.get(root) ?? { data, signatures: new Map() };
     known.signatures.set(vote.validator, vote.signature);
     if (beside === "a stranger") known.signatures.set(this.#validators, NO_SIGNATURE);

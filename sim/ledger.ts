@@ -7,13 +7,13 @@ import type { DistributedValidator } from "../src/cluster/cluster.ts";
 import { type DutyId, type DutyType, dutyId } from "../src/domain/duty.ts";
 import type { LockIndex, Root, Signature } from "../src/domain/keys.ts";
 import type { Millis, Slot, ValidatorIndex } from "../src/domain/units.ts";
-import { attestationDataRoot } from "../src/eth2/attestationData.ts";
 import type { SubmittedBlock } from "../src/eth2/blocks.ts";
 import type { Chain } from "../src/eth2/chain.ts";
 import { attesterDomain, computeSigningRoot, proposerDomain } from "../src/eth2/signing.ts";
 import type { AttestationData, SignedAttestation } from "../src/eth2/types.ts";
 import type { Bls } from "../src/ports/bls.ts";
 import { Listeners } from "../src/util/listeners.ts";
+import { voteRoot } from "./voteRoots.ts";
 
 /** First index of the cluster's validators in the registry. */
 export const FIRST_INDEX: ValidatorIndex = 100;
@@ -88,7 +88,7 @@ export class Ledger {
     const { data, validatorIndex, signature } = attestation;
     const validator = validators[validatorIndex - FIRST_INDEX];
     if (validator === undefined) return "unknown validator";
-    const root = attestationDataRoot(data);
+    const root = voteRoot(data);
     const domain = attesterDomain(chain, data.target.epoch);
     const claim = { slot: data.slot, validator, root: computeSigningRoot(root, domain), signature };
     const { lockIndex } = validator;

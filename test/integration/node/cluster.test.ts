@@ -21,6 +21,9 @@ const PHASE_SLOTS = 4;
 const STOP_BOUND_MS = 4_000;
 const TWIN = /another process signs with this operator's identity right now/;
 const EXIT_TWIN = 70;
+/** What the chaos peer is told to do, and what it logs when it has done so. */
+const LIES = ["equivocate", "garbage-partials", "forge"];
+const ACTED = "This operator misbehaved.";
 
 describe("a cluster of four processes on a live chain", () => {
   let cluster: LiveCluster;
@@ -191,6 +194,28 @@ describe("a cluster of four processes on a live chain", () => {
     const lastSlot = cluster.chain.slot - 1;
     await cluster.assertAllDone(firstSlot, killedAt - 1);
     await cluster.assertAllDone(killedAt + 1, lastSlot);
+  });
+
+  it("BYZ-3: bears an operator that lies behind its own node, and counts its lies", async () => {
+    const liar = cluster.node(0);
+    const from = await cluster.chain.nextSlot();
+    liar.startChaos(LIES.join(","));
+    for (const name of LIES) {
+      await eventually(`BYZ-2: ${name} acted`, () => {
+        assert(liar.isRunning, liar.tail());
+        return liar.log.find(({ msg, behaviour }) => msg === ACTED && behaviour === name) ?? null;
+      });
+    }
+    await cluster.chain.untilSlot((await cluster.chain.nextSlot()) + 2);
+    await cluster.assertAllDone(from, cluster.chain.slot - 1);
+    for (const index of [1, 2, 3]) {
+      const metrics = await cluster.node(index).metrics();
+      const forgeriesOf = (peer: number): number =>
+        metrics("coterie_rejections_total", { peer: String(peer), code: "bad_signature" });
+      assert(forgeriesOf(0) > 0, `node ${index} refused what the liar forged`);
+      for (const honest of [1, 2, 3]) assert.equal(forgeriesOf(honest), 0);
+    }
+    await liar.kill();
   });
 
   it("never let out anything slashable, and nobody is accused of it", async () => {
