@@ -9,7 +9,7 @@ export const EXIT_CODES = {
   stopped: 3,
   /** A flag, file or definition is wrong: starting again changes nothing. */
   usage: 64,
-  /** What must hold did not: a bug, or a second process on this data directory. */
+  /** What must hold did not: a bug, or a second process with this data directory or identity. */
   bug: 70,
   /** The world failed (beacon node, disk, network): starting again may help. */
   fault: 75,
@@ -17,9 +17,12 @@ export const EXIT_CODES = {
 
 export type ExitCode = (typeof EXIT_CODES)[keyof typeof EXIT_CODES];
 
+/** Starting again would bring the second process back that had to go. */
+const IN_USE: ReadonlySet<string> = new Set(["data_dir_lost", "twin_alive"]);
+
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof UsageError) return EXIT_CODES.usage;
-  if (error instanceof FaultError && error.code !== "data_dir_lost") return EXIT_CODES.fault;
+  if (error instanceof FaultError && !IN_USE.has(error.code)) return EXIT_CODES.fault;
   return EXIT_CODES.bug;
 }
 

@@ -13,6 +13,7 @@ test("each kind of error has its exit code, and what nobody knows is a bug", () 
   assert.equal(exitCodeOf(new FaultError("beacon_unreachable", "x")), 75);
   // Starting again at once would be the second process on one directory (DESIGN §7).
   assert.equal(exitCodeOf(new FaultError("data_dir_lost", "x")), 70);
+  assert.equal(exitCodeOf(new FaultError("twin_alive", "x")), 70);
 });
 
 test("the operator's errors show problem and fix; only a bug shows its stack", () => {
