@@ -3,7 +3,7 @@
  * codes. Commands are imported when they run, because what they import fixes the preset.
  */
 import { Command, CommanderError } from "commander";
-import { letHeapDouble } from "../adapters/system/heap.ts";
+import { tuneHeap } from "../adapters/system/heap.ts";
 import { UsageError } from "../domain/errors.ts";
 import { addBackup } from "./backup/commands.ts";
 import { COMBINE_OPTIONS, parseCombineOptions } from "./combineOptions.ts";
@@ -121,7 +121,7 @@ function buildProgram(finish: (outcome: ExitCode) => void): Command {
 function addRun(program: Command, withAction: WithAction): void {
   const command = program.command("run").description("run this operator's node");
   withAction(addOptions(command, [CONFIG, ...RUN_OPTIONS]), async () => {
-    letHeapDouble();
+    tuneHeap();
     const options = await prepareRun(command);
     const { run } = await import("./run.ts");
     await run(options);

@@ -16,8 +16,6 @@ interface Run {
 }
 
 const RUNS: readonly Run[] = [
-  { fork: "electra", lastFork: "electra" },
-  { fork: "fulu", lastFork: "fulu" },
   { fork: "gloas", lastFork: "gloas" },
   { fork: "electra", forkEpochs: { fulu: 1, gloas: 2 }, lastFork: "gloas" },
 ];

@@ -97,8 +97,6 @@ async function withChain(
 }
 
 const RUNS: readonly VirtualOptions[] = [
-  { fork: "electra" },
-  { fork: "fulu" },
   { fork: "gloas" },
   { fork: "electra", forkEpochs: { fulu: 1, gloas: 2 } },
 ];

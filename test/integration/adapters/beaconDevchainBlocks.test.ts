@@ -90,8 +90,6 @@ async function propose(bench: Bench, slot: number, definition: ProposerDefinitio
 }
 
 const RUNS: readonly VirtualOptions[] = [
-  { fork: "electra" },
-  { fork: "fulu" },
   { fork: "electra", forkEpochs: { fulu: 1 } },
 ];
 for (const options of RUNS) {

@@ -46,9 +46,12 @@ describe("BYZ-4: a guard is what stands in the way", () => {
       const { createNode } = await loadMutant<NodeModule>("src/node/node.ts", [patch]);
       // What the liar draws may miss its chance in one run; in some of them it does not.
       for (const seed of SEEDS) {
-        const guarded = await run({ seed, scenario });
-        assert.deepEqual([...guarded.checkers], [], "with the guard nothing happens");
-        if (isHarmed(each, guarded)) continue;
+        // Of the first seed as it stands, BYZ-3 shows that nothing happens with the guard.
+        if (seed !== SEEDS[0] || each.change !== undefined || typeof each.harm !== "string") {
+          const guarded = await run({ seed, scenario });
+          assert.deepEqual([...guarded.checkers], [], "with the guard nothing happens");
+          if (isHarmed(each, guarded)) continue;
+        }
         if (isHarmed(each, await run({ seed, scenario, createNode }))) return;
       }
       assert.fail(`no harm in any of the runs ${SEEDS.join(", ")}`);
