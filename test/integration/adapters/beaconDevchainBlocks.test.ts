@@ -89,9 +89,7 @@ async function propose(bench: Bench, slot: number, definition: ProposerDefinitio
   return messageRoot;
 }
 
-const RUNS: readonly VirtualOptions[] = [
-  { fork: "electra", forkEpochs: { fulu: 1 } },
-];
+const RUNS: readonly VirtualOptions[] = [{ fork: "electra", forkEpochs: { fulu: 1 } }];
 for (const options of RUNS) {
   const name = [options.fork, ...Object.keys(options.forkEpochs ?? {})].join(", ");
   test(`every proposal becomes the head on ${name}`, async () => {
