@@ -12,11 +12,13 @@ import type { AttesterDefinition } from "../domain/data.ts";
 import { FaultError } from "../domain/errors.ts";
 import { type Root, rootOf } from "../domain/keys.ts";
 import { MAX_BLOCKS_BEHIND } from "../domain/limits.ts";
-import type { CommitteeIndex, Slot, ValidatorIndex } from "../domain/units.ts";
+import type { BasisPoints, CommitteeIndex, Slot, ValidatorIndex } from "../domain/units.ts";
 import { encodeAttestationData } from "../eth2/attestationData.ts";
 import { decodeBlockHeader } from "../eth2/blockHeader.ts";
+import type { Chain } from "../eth2/chain.ts";
 import type { HeadEvent } from "../ports/beaconNode.ts";
 import type { ChainSightings, SeenAttestation, SignedHeader } from "../ports/chainSightings.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { Logger } from "../ports/logger.ts";
 import { BoundedCache } from "../util/boundedCache.ts";
 
@@ -25,6 +27,8 @@ export type SightingWatchParts = {
   readonly heads: HeadFeed;
   readonly scheduler: Pick<Scheduler, "definitions">;
   readonly foreign: ForeignSigners;
+  readonly chain: Pick<Chain, "dueAt">;
+  readonly clock: Pick<Clock, "now" | "sleep">;
   readonly logger: Logger;
   readonly background: Background;
   readonly signal: AbortSignal;
@@ -34,6 +38,8 @@ type Committees = ReadonlyMap<CommitteeIndex, readonly ValidatorIndex[]>;
 
 /** Blocks and committees remembered: two epochs of the longest. */
 const REMEMBERED = 64;
+/** When the slot's own duties are done: a head comes just when they need the beacon node. */
+const QUIET: BasisPoints = 7_500;
 
 export class SightingWatch {
   readonly #parts: SightingWatchParts;
@@ -69,7 +75,9 @@ export class SightingWatch {
   async #follow(): Promise<void> {
     this.#isRunning = true;
     try {
-      for (let head = this.#newest; head !== null; head = this.#newest) {
+      for (let next = this.#newest; next !== null; next = this.#newest) {
+        await this.#untilQuiet(next.slot);
+        const head: HeadEvent = this.#newest ?? next;
         this.#newest = null;
         this.#forgetCommittees(head);
         await this.#look("blocks", () => this.#lookAtChain(head.block));
@@ -78,6 +86,12 @@ export class SightingWatch {
     } finally {
       this.#isRunning = false;
     }
+  }
+
+  async #untilQuiet(slot: Slot): Promise<void> {
+    const { chain, clock, signal } = this.#parts;
+    const waitMs = chain.dueAt(slot, QUIET) - clock.now();
+    if (waitMs > 0) await clock.sleep(waitMs, signal);
   }
 
   /** A reorg across epochs seats everybody anew. */

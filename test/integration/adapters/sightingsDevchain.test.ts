@@ -81,6 +81,9 @@ test("FOREIGN-1: every vote and block on the chain is seen as its signer's", asy
       heads: feed,
       scheduler: { definitions: (duty) => definitions.get(dutyId(duty)) ?? [] },
       foreign: foreign as unknown as SightingWatchParts["foreign"],
+      chain,
+      // Every time is a quiet one.
+      clock: { now: () => Number.MAX_SAFE_INTEGER, sleep: () => Promise.resolve() },
       logger,
       background: new Background((error) => {
         throw error;
