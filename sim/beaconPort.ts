@@ -3,13 +3,12 @@ import { FaultError } from "../src/domain/errors.ts";
 import { bytesOf, type PubKey, type Root, type Signature } from "../src/domain/keys.ts";
 import type { Epoch, Slot, ValidatorIndex } from "../src/domain/units.ts";
 import type { ProducedBlock, SignedBlock } from "../src/eth2/blocks.ts";
-import { decodeProposal, encodeProposal, readSubmittedBlock } from "../src/eth2/blocks.ts";
+import { decodeProposal, encodeProposal } from "../src/eth2/blocks.ts";
 import type { SignedAttestation } from "../src/eth2/types.ts";
 import type {
   AttesterDuties,
   AttesterDuty,
   HeadEvent,
-  ItemFailure,
   ProposerDuties,
   ProposerDuty,
   ProposerPreparation,
@@ -22,6 +21,7 @@ import type { BlockContents } from "./blockContents.ts";
 import { rawSpecOf } from "./facts.ts";
 import type { BeaconPortOptions, MachineBeacon } from "./ground.ts";
 import { FIRST_INDEX } from "./ledger.ts";
+import { SubmissionDesk } from "./submissionDesk.ts";
 import type { VirtualBeaconNode } from "./virtualBeaconNode.ts";
 import { FEE_RECIPIENT, virtualBlock } from "./virtualBlocks.ts";
 
@@ -33,10 +33,25 @@ const CL_VALUE = 11n;
 export class BeaconPort implements MachineBeacon {
   readonly #options: PortOptions;
   readonly #life: BeaconLife;
+  readonly #desk: SubmissionDesk;
 
   constructor(options: PortOptions) {
+    const { view, clock, onSubmitted } = options;
+    const { weather } = view;
     this.#options = options;
-    this.#life = new BeaconLife(options.view.weather, options.clock);
+    this.#life = new BeaconLife(weather, clock);
+    const { ledger, chain } = view.options;
+    this.#desk = new SubmissionDesk({
+      life: this.#life,
+      weather,
+      ledger,
+      isOnChain: () => view.isOnChain,
+      onTaken: ({ root }) => {
+        const added = chain.block(root);
+        if (added !== undefined) view.import(added);
+      },
+      onSubmitted,
+    });
   }
 
   kill(): void {
@@ -123,24 +138,8 @@ export class BeaconPort implements MachineBeacon {
     return view.knows(root as Parameters<typeof view.knows>[0])?.slot ?? null;
   }
 
-  async submitAttestations(
-    attestations: readonly SignedAttestation[],
-    signal: AbortSignal,
-  ): Promise<readonly ItemFailure[]> {
-    await this.#life.answer(signal);
-    const { view, onSubmitted } = this.#options;
-    const failures: ItemFailure[] = [];
-    for (const [index, attestation] of attestations.entries()) {
-      const message = view.weather.refuses
-        ? "refused"
-        : await view.options.ledger.attest(attestation, view.isOnChain);
-      if (message !== null) failures.push({ index, message });
-    }
-    const slot = attestations[0]?.data.slot ?? 0;
-    const validators = attestations.map(({ validatorIndex }) => validatorIndex);
-    const taken = attestations.length - failures.length;
-    onSubmitted({ type: "attester", slot, validators, taken });
-    return failures;
+  submitAttestations(attestations: readonly SignedAttestation[], signal: AbortSignal) {
+    return this.#desk.attest(attestations, signal);
   }
 
   async proposerDuties(epoch: Epoch, signal: AbortSignal): Promise<ProposerDuties> {
@@ -188,20 +187,8 @@ export class BeaconPort implements MachineBeacon {
     return { ...produced, executionPayloadValue: EL_VALUE, consensusBlockValue: CL_VALUE };
   }
 
-  async publishBlock(block: SignedBlock, signal: AbortSignal): Promise<void> {
-    await this.#life.answer(signal);
-    const { view, onSubmitted } = this.#options;
-    const submitted = readSubmittedBlock(block, { ssz: block.ssz() });
-    const { ledger } = view.options;
-    const refusal = view.weather.refuses
-      ? "refused"
-      : await ledger.propose(submitted, view.isOnChain);
-    const { slot, proposerIndex } = submitted;
-    const taken = refusal === null ? 1 : 0;
-    onSubmitted({ type: "proposer", slot, validators: [proposerIndex], taken });
-    if (refusal !== null) throw new FaultError("beacon_rejected", refusal);
-    const added = view.options.chain.block(submitted.root);
-    if (added !== undefined) view.import(added);
+  publishBlock(block: SignedBlock, signal: AbortSignal): Promise<void> {
+    return this.#desk.publish(block, signal);
   }
 
   async prepareProposers(

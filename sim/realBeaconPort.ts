@@ -3,12 +3,11 @@ import { FaultError } from "../src/domain/errors.ts";
 import { type PubKey, pubKeyOf, type Root, type Signature } from "../src/domain/keys.ts";
 import type { Epoch, Slot, ValidatorIndex } from "../src/domain/units.ts";
 import { decodeAttestationData } from "../src/eth2/attestationData.ts";
-import { type ProducedBlock, readSubmittedBlock, type SignedBlock } from "../src/eth2/blocks.ts";
+import type { ProducedBlock, SignedBlock } from "../src/eth2/blocks.ts";
 import type { AttestationData, SignedAttestation } from "../src/eth2/types.ts";
 import type {
   AttesterDuties,
   HeadEvent,
-  ItemFailure,
   ProposerDuties,
   ProposerPreparation,
   ValidatorState,
@@ -20,6 +19,7 @@ import { BeaconLife } from "./beaconLife.ts";
 import type { BeaconPortOptions, MachineBeacon } from "./ground.ts";
 import type { RealBeaconNode } from "./realBeaconNode.ts";
 import { type InProcessChain, parseRoot, type ShownAttestation } from "./realChain.ts";
+import { SubmissionDesk } from "./submissionDesk.ts";
 
 type Options = BeaconPortOptions & {
   readonly view: RealBeaconNode;
@@ -32,10 +32,22 @@ const WEI_PER_GWEI = 1_000_000_000n;
 export class RealBeaconPort implements MachineBeacon {
   readonly #options: Options;
   readonly #life: BeaconLife;
+  readonly #desk: SubmissionDesk;
 
   constructor(options: Options) {
+    const { view, judge, clock, onSubmitted } = options;
+    const { weather } = view;
+    const { ledger, isRelied } = view.options;
     this.#options = options;
-    this.#life = new BeaconLife(options.view.weather, options.clock);
+    this.#life = new BeaconLife(weather, clock);
+    this.#desk = new SubmissionDesk({
+      life: this.#life,
+      weather,
+      ledger,
+      isOnChain: () => isRelied,
+      onOffered: (block) => judge.offer(block),
+      onSubmitted,
+    });
   }
 
   kill(): void {
@@ -120,36 +132,12 @@ export class RealBeaconPort implements MachineBeacon {
     });
   }
 
-  async submitAttestations(
-    attestations: readonly SignedAttestation[],
-    signal: AbortSignal,
-  ): Promise<readonly ItemFailure[]> {
-    await this.#life.answer(signal);
-    const { view, onSubmitted } = this.#options;
-    const { ledger, isRelied } = view.options;
-    const failures: ItemFailure[] = [];
-    for (const [index, attestation] of attestations.entries()) {
-      const message = view.weather.refuses ? "refused" : await ledger.attest(attestation, isRelied);
-      if (message !== null) failures.push({ index, message });
-    }
-    const slot = attestations[0]?.data.slot ?? 0;
-    const validators = attestations.map(({ validatorIndex }) => validatorIndex);
-    const taken = attestations.length - failures.length;
-    onSubmitted({ type: "attester", slot, validators, taken });
-    return failures;
+  submitAttestations(attestations: readonly SignedAttestation[], signal: AbortSignal) {
+    return this.#desk.attest(attestations, signal);
   }
 
-  async publishBlock(block: SignedBlock, signal: AbortSignal): Promise<void> {
-    await this.#life.answer(signal);
-    const { view, judge, onSubmitted } = this.#options;
-    const { ledger, isRelied } = view.options;
-    const submitted = readSubmittedBlock(block, { ssz: block.ssz() });
-    judge.offer(block);
-    const refusal = view.weather.refuses ? "refused" : await ledger.propose(submitted, isRelied);
-    const { slot, proposerIndex } = submitted;
-    const taken = refusal === null ? 1 : 0;
-    onSubmitted({ type: "proposer", slot, validators: [proposerIndex], taken });
-    if (refusal !== null) throw new FaultError("beacon_rejected", refusal);
+  publishBlock(block: SignedBlock, signal: AbortSignal): Promise<void> {
+    return this.#desk.publish(block, signal);
   }
 
   prepareProposers(
