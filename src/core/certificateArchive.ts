@@ -3,6 +3,7 @@
  * duty they explain to whoever was away that a signature on the chain is the cluster's own. They
  * ride in the synced batches of the slashing records, at no write of their own.
  */
+
 import type { UnsignedData } from "../domain/data.ts";
 import type { Duty } from "../domain/duty.ts";
 import {
@@ -13,12 +14,14 @@ import {
 import { quorum } from "../domain/quorum.ts";
 import type { Slot } from "../domain/units.ts";
 import type { DutyKind } from "../duties/kind.ts";
+import { compactFormOf } from "../duties/kind.ts";
 import type { Chain } from "../eth2/chain.ts";
 import type { Identity } from "../ports/identity.ts";
 import type { KeyValueStore, StoreOperation } from "../ports/keyValueStore.ts";
 import type { Logger } from "../ports/logger.ts";
 import type { BatchMember } from "../safety/slashingStore.ts";
 import { BoundedCache } from "../util/boundedCache.ts";
+import { sortable } from "../util/sortable.ts";
 import type { Certificate, Profile, Scope } from "../wire/profile.ts";
 import type { DecisionProof } from "./consensusInstance.ts";
 
@@ -71,9 +74,9 @@ export class CertificateArchive implements BatchMember {
   keep(data: UnsignedData, { round, commits }: DecisionProof): void {
     const { chain, profile, nodes, kindOf } = this.#parts;
     const { duty, root: valueRoot } = data;
-    const kind = kindOf(duty);
+    const form = compactFormOf(kindOf(duty));
     const key = keyOf(duty);
-    if (kind.consensus !== "agree" || kind.compact === undefined) return;
+    if (form === null) return;
     if (this.#onDisk.has(key) || this.#waiting.has(key)) return;
     const certificate: Certificate = {
       duty,
@@ -83,7 +86,7 @@ export class CertificateArchive implements BatchMember {
         .sort((a, b) => a.source - b.source)
         .slice(0, quorum(nodes))
         .map(({ source, signature }) => ({ source, signature })),
-      data: kind.compact.agreed(data, chain),
+      data: form.agreed(data, chain),
     };
     this.#held.set(key, certificate);
     this.#waiting.set(key, profile.encodeCertificate(certificate));
@@ -160,5 +163,5 @@ export type CertificateJudge = {
 };
 
 function keyOf({ slot, type }: Duty): string {
-  return `certificate/${String(slot).padStart(16, "0")}/${type}`;
+  return `certificate/${sortable(slot)}/${type}`;
 }

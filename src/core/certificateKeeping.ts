@@ -1,9 +1,11 @@
 /** When certificates are made of what consensus decided (CERT-1): never in a signature's way. */
+
 import type { UnsignedData } from "../domain/data.ts";
 import type { Duty } from "../domain/duty.ts";
 import { MAX_CERTIFICATES_WAITING, WITNESS_DELAY_BPS } from "../domain/limits.ts";
 import { BASIS_POINTS } from "../domain/units.ts";
 import type { DutyKind } from "../duties/kind.ts";
+import { compactFormOf } from "../duties/kind.ts";
 import type { Chain } from "../eth2/chain.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Logger } from "../ports/logger.ts";
@@ -37,8 +39,7 @@ export function keepCertificates(
   const tell = ({ message }: Error): void =>
     logger.warn("Certificates could not be written yet.", { reason: message });
   consensus.onProved((data, proof) => {
-    const kind = kindOf(data.duty);
-    const isCheap = kind.consensus === "agree" && kind.compact?.isWhole === true;
+    const isCheap = compactFormOf(kindOf(data.duty))?.isWhole === true;
     background.run(async () => {
       // To find a block's header means to hash all of it.
       if (!isCheap) await parts.clock.sleep(delayMs(parts), parts.signal);

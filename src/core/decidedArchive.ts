@@ -2,6 +2,7 @@
  * Decided values that must survive a restart (FLOW-10): a block has no second chance, and a node
  * that lost it could neither sign nor publish it. Kept on disk until the duty's deadline.
  */
+
 import type { UnsignedData } from "../domain/data.ts";
 import type { Duty, DutyId } from "../domain/duty.ts";
 import { DUTY_TYPES, dutyId } from "../domain/duty.ts";
@@ -9,6 +10,7 @@ import { bytesOf, ROOT_BYTES, type Root, rootOf } from "../domain/keys.ts";
 import type { KeyValueStore } from "../ports/keyValueStore.ts";
 import type { Logger } from "../ports/logger.ts";
 import { concatBytes } from "../util/bytes.ts";
+import { sortable } from "../util/sortable.ts";
 import type { Deadlines } from "./deadlines.ts";
 
 const RANGE = { gte: "decided/", lt: "decided0" } as const;
@@ -82,5 +84,5 @@ export class DecidedArchive {
 }
 
 function keyOf({ slot, type }: Duty): string {
-  return `decided/${String(slot).padStart(16, "0")}/${type}`;
+  return `decided/${sortable(slot)}/${type}`;
 }

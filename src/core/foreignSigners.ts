@@ -4,6 +4,7 @@
  * is asked of the peers; until one of them does, its validators sign nothing, and when enough of
  * them deny it, or another decision stands in its place, they are frozen until a human has looked.
  */
+
 import type { Cluster } from "../cluster/cluster.ts";
 import type { SlashingInput } from "../domain/data.ts";
 import { type Duty, dutyId } from "../domain/duty.ts";
@@ -14,6 +15,7 @@ import { MAX_JUDGED_SIGHTINGS } from "../domain/limits.ts";
 import { faulty } from "../domain/quorum.ts";
 import type { Slot } from "../domain/units.ts";
 import type { CompactForm, CompactMessage, DutyKind } from "../duties/kind.ts";
+import { compactFormOf } from "../duties/kind.ts";
 import type { Chain } from "../eth2/chain.ts";
 import type { Bls } from "../ports/bls.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -96,7 +98,7 @@ export class ForeignSigners implements GateGuard {
   static async open(parts: ForeignParts): Promise<ForeignSigners> {
     const { store, logger, chain, kindOf } = parts;
     const read = (duty: Duty, data: Uint8Array): CompactMessage | null =>
-      formOf(kindOf(duty))?.read(data, chain) ?? null;
+      compactFormOf(kindOf(duty))?.read(data, chain) ?? null;
     const book = await SightingBook.open({ store, logger, read });
     return new ForeignSigners(parts, book, await sinceOf(parts));
   }
@@ -327,7 +329,7 @@ export class ForeignSigners implements GateGuard {
   }
 
   #form(duty: Pick<Duty, "type">): CompactForm | null {
-    return formOf(this.#parts.kindOf(duty));
+    return compactFormOf(this.#parts.kindOf(duty));
   }
 
   #pubKeyOf(validator: LockIndex): PubKey {
@@ -343,10 +345,6 @@ const ASKING =
 const REMEDY =
   "Find every machine that may hold the whole key or t of its shares and stop it before you " +
   "unfreeze";
-
-function formOf(kind: DutyKind): CompactForm | null {
-  return kind.consensus === "agree" ? (kind.compact ?? null) : null;
-}
 
 function describe({ duty, message }: Pick<OpenSighting, "duty" | "message">): string {
   return `${message.messageRoot} for ${dutyId(duty)}`;

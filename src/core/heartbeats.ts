@@ -256,18 +256,16 @@ export class Heartbeats {
   }
 }
 
+const TWIN = "another process signs with this operator's identity right now";
+const FIND_OUT =
+  "Find out which machine is the right one before anything is started again, and delete the " +
+  "copied data directory.";
 /** TWIN-3: of every signature, once this session has given way. */
 export const GAVE_WAY: RefusalReason = {
   code: "identity_in_use",
-  detail:
-    "another process signs with this operator's identity right now, and its records reach " +
-    "further. Find out which machine is the right one before anything is started again, and " +
-    "delete the copied data directory.",
+  detail: `${TWIN}, and its records reach further. ${FIND_OUT}`,
 };
-const TWIN = "another process signs with this operator's identity right now";
-const STOPS =
-  "The other one's records are further along, so this one stops. Find out which machine is the " +
-  "right one before anything is started again, and delete the copied data directory.";
+const STOPS = `The other one's records are further along, so this one stops. ${FIND_OUT}`;
 const GOES_ON =
   "This one's records are further along, so it goes on and the other one stops. Find the other " +
   "machine and delete the copied data directory.";

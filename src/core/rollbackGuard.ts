@@ -3,6 +3,7 @@
  * from t−1 peers what its own shares signed. What they prove and its records lack shows that its
  * disk was set back: the watermarks rise over it at once, and the node waits.
  */
+
 import type { Cluster } from "../cluster/cluster.ts";
 import type { Duty } from "../domain/duty.ts";
 import type { RefusalReason, RejectionCode } from "../domain/errors.ts";
@@ -12,6 +13,7 @@ import { shareIndexOf } from "../domain/keys.ts";
 import { HEARTBEAT_MS, MAX_WITNESS_PARTS } from "../domain/limits.ts";
 import type { Millis } from "../domain/units.ts";
 import type { CompactMessage, DutyKind } from "../duties/kind.ts";
+import { compactFormOf } from "../duties/kind.ts";
 import type { Chain } from "../eth2/chain.ts";
 import type { Bls } from "../ports/bls.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -183,8 +185,7 @@ export class RollbackGuard {
     const { cluster, self, chain, kindOf } = this.#parts;
     const known = cluster.validators[validator];
     const publicKey = known?.pubShares[self];
-    const kind = kindOf({ type: isBlocks ? "proposer" : "attester" });
-    const form = kind.consensus === "agree" ? kind.compact : undefined;
+    const form = compactFormOf(kindOf({ type: isBlocks ? "proposer" : "attester" }));
     const message = form?.read(data, chain) ?? null;
     if (known === undefined || publicKey === undefined || message === null) return null;
     const check = { publicKey, signingRoot: message.signingRoot, signature };

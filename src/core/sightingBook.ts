@@ -3,6 +3,7 @@
  * peers was asked, what they said, and which validators wait for it. Those that a validator is held
  * for are on disk, so that a restart forgets none of them.
  */
+
 import type { Duty } from "../domain/duty.ts";
 import { DUTY_TYPES } from "../domain/duty.ts";
 import type { LockIndex, PeerIndex, Root } from "../domain/keys.ts";
@@ -13,6 +14,7 @@ import type { KeyValueStore, StoreOperation } from "../ports/keyValueStore.ts";
 import type { Logger } from "../ports/logger.ts";
 import { fromHex, toHex } from "../util/bytes.ts";
 import { parseQuotedJson } from "../util/json.ts";
+import { sortable } from "../util/sortable.ts";
 import type { Sighting } from "../wire/profile.ts";
 
 const RANGE = { gte: "sighting/", lt: "sighting0" } as const;
@@ -188,5 +190,5 @@ function fieldsOf(text: string): {
 }
 
 function keyOf({ slot, type }: Duty, messageRoot: Root): string {
-  return `sighting/${String(slot).padStart(16, "0")}/${type}/${messageRoot}`;
+  return `sighting/${sortable(slot)}/${type}/${messageRoot}`;
 }

@@ -2,6 +2,7 @@
  * Asks the peers about messages that this node cannot explain, in rounds and within limits, and
  * answers theirs (FOREIGN-2).
  */
+
 import type { Cluster } from "../cluster/cluster.ts";
 import type { Duty } from "../domain/duty.ts";
 import { dutyId } from "../domain/duty.ts";
@@ -14,6 +15,7 @@ import {
   SIGHTINGS_PER_ROUND,
 } from "../domain/limits.ts";
 import type { DutyKind } from "../duties/kind.ts";
+import { compactFormOf } from "../duties/kind.ts";
 import type { Chain } from "../eth2/chain.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
 import type { Identity } from "../ports/identity.ts";
@@ -118,11 +120,10 @@ export class SightingInquiry {
   async #answerTo(sighting: Sighting): Promise<AnswerFrame> {
     const { archive, cluster, slashing, chain, kindOf } = this.#parts;
     const { duty, validator, messageRoot } = sighting;
-    const kind = kindOf(duty);
-    const form = kind.consensus === "agree" ? kind.compact : undefined;
+    const form = compactFormOf(kindOf(duty));
     const pubKey = cluster.validators[validator]?.pubKey;
     const certificate = await archive.find(duty);
-    if (form === undefined || pubKey === undefined) {
+    if (form === null || pubKey === undefined) {
       return { kind: "answer", sighting, isKnown: false, certificate: null };
     }
     const decided = certificate && form.read(certificate.data, chain);

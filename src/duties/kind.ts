@@ -136,3 +136,8 @@ export interface ComputedDuty<D extends DutyDefinition = DutyDefinition> extends
 }
 
 export type DutyKind = AgreedDuty | ComputedDuty;
+
+/** How messages of the duty are kept; null where a signature can never be slashed. */
+export function compactFormOf(kind: DutyKind): CompactForm | null {
+  return kind.consensus === "agree" ? (kind.compact ?? null) : null;
+}

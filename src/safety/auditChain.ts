@@ -4,6 +4,7 @@
  * (AUDIT-1). Lines and head travel with the slashing records' synced batches, at no write of their
  * own (AUDIT-2); the file under `audit/` is a projection of them.
  */
+
 import { FaultError } from "../domain/errors.ts";
 import { ROOT_BYTES, type Root } from "../domain/keys.ts";
 import { MAX_AUDIT_LINES_HELD, MAX_AUDIT_LINES_PENDING } from "../domain/limits.ts";
@@ -11,6 +12,7 @@ import type { Millis } from "../domain/units.ts";
 import type { KeyValueStore, StoreOperation } from "../ports/keyValueStore.ts";
 import { assert } from "../util/assert.ts";
 import { err, ok, type Result } from "../util/result.ts";
+import { sortable } from "../util/sortable.ts";
 import { type AuditEvent, type AuditHead, type AuditLog, NO_ENTRIES } from "./auditLog.ts";
 import type { BatchMember } from "./slashingStore.ts";
 
@@ -310,7 +312,7 @@ export function parseLine(text: string): { readonly hash: Root; readonly entry: 
 }
 
 function entriesKey(sequence: number): string {
-  return `${ENTRIES}${sequence.toString().padStart(16, "0")}`;
+  return `${ENTRIES}${sortable(sequence)}`;
 }
 
 function encode(text: string): Buffer {

@@ -12,6 +12,7 @@
  * Values have fixed widths, begin with their version and end with a CRC-32 over key and value:
  * LevelDB neither verifies the blocks that it reads nor reports records that recovery dropped.
  */
+
 import {
   bytesOf,
   PUBLIC_KEY_BYTES,
@@ -27,6 +28,7 @@ import type { KeyRange } from "../ports/keyValueStore.ts";
 import { BoundedCache } from "../util/boundedCache.ts";
 import { crc32 } from "../util/crc32.ts";
 import { err, ok, type Result } from "../util/result.ts";
+import { sortable } from "../util/sortable.ts";
 import {
   type AttestationWatermark,
   type BlockWatermark,
@@ -73,7 +75,7 @@ const BLOCK_KEY = /^block\/(\d{16})\/([0-9a-f]{64}|unknown)$/;
 export function messageKey(pubKey: PubKey, message: SignedMessage): string {
   const root = message.signingRoot?.slice(2) ?? UNKNOWN;
   if (message.kind === "block") {
-    return `slashing/${pubKey.slice(2)}/block/${digitsOf(message.slot)}/${root}`;
+    return `slashing/${pubKey.slice(2)}/block/${sortable(message.slot)}/${root}`;
   }
   return `slashing/${pubKey.slice(2)}/attestation/${epochsOf(message)}/${root}`;
 }
@@ -272,10 +274,6 @@ function decodeWatermarks(key: string, value: Uint8Array): Result<Watermarks, st
   });
 }
 
-function digitsOf(value: number): string {
-  return value.toString().padStart(16, "0");
-}
-
 /** The validators of a duty have the same epochs, in what they sign and in what is forgotten. */
 const EPOCHS_REMEMBERED = 64;
 const epochsByPlace: ({ readonly source: Epoch; readonly target: Epoch; text: string } | null)[] =
@@ -285,7 +283,7 @@ function epochsOf({ source, target }: { readonly source: Epoch; readonly target:
   const place = target % EPOCHS_REMEMBERED;
   const known = epochsByPlace[place];
   if (known?.source === source && known.target === target) return known.text;
-  const text = `${digitsOf(target)}/${digitsOf(source)}`;
+  const text = `${sortable(target)}/${sortable(source)}`;
   epochsByPlace[place] = { source, target, text };
   return text;
 }

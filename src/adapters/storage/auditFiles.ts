@@ -4,6 +4,7 @@
  * hash, in `audit/removed.json`, so that the rest can still be checked from its first line on
  * (AUDIT-3).
  */
+
 import { mkdirSync, readdirSync, rmSync, statSync, truncateSync } from "node:fs";
 import { type FileHandle, open, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
@@ -15,6 +16,7 @@ import type {
   AuditFileLine,
   RemovedLines,
 } from "../../ports/auditFile.ts";
+import { sortable } from "../../util/sortable.ts";
 import { syncDirectory } from "./directories.ts";
 
 const NAME = /^\d{16}\.jsonl$/;
@@ -135,8 +137,7 @@ class AuditFiles implements AuditFile {
     if (this.#handle !== null && this.#bytes < this.#maxFileBytes) return this.#handle;
     const newest = this.#handle === null ? listAuditFiles(this.#directory).at(-1) : undefined;
     const isUsable = newest !== undefined && statSync(newest).size < this.#maxFileBytes;
-    const name = `${sequence.toString().padStart(16, "0")}.jsonl`;
-    const path = isUsable ? newest : join(this.#directory, name);
+    const path = isUsable ? newest : join(this.#directory, `${sortable(sequence)}.jsonl`);
     await this.sync();
     await this.#handle?.close();
     this.#handle = await open(path, "a", MODE);
