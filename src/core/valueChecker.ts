@@ -5,12 +5,14 @@
 import type { UnsignedData } from "../domain/data.ts";
 import type { Duty } from "../domain/duty.ts";
 import { Cancelled, FaultError, messageOf } from "../domain/errors.ts";
+import { ownViewRounds } from "../domain/quorum.ts";
 import type { Millis, Round, Slot } from "../domain/units.ts";
 import type { AgreedDuty, DutyKind } from "../duties/kind.ts";
 import type { Chain } from "../eth2/chain.ts";
 import type { BeaconNode } from "../ports/beaconNode.ts";
 import type { Bls } from "../ports/bls.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { Identity } from "../ports/identity.ts";
 import type { Verdict } from "../qbft/messages.ts";
 import type { SafetyGate } from "../safety/gate.ts";
 import { assert } from "../util/assert.ts";
@@ -22,6 +24,7 @@ import type { Fetcher, Scheduler } from "./interfaces.ts";
 export type ValueCheckerParts = {
   readonly chain: Chain;
   readonly clock: Clock;
+  readonly identity: Pick<Identity, "nodes">;
   readonly beacon: BeaconNode;
   readonly bls: Bls;
   readonly gate: SafetyGate;
@@ -69,7 +72,13 @@ export class ValueChecker {
   async #judgeOwnView(data: UnsignedData, { kind, window, certified }: Question): Promise<Verdict> {
     const { chain, clock, deadlines, fetcher, scheduler, heads } = this.#parts;
     const definitions = scheduler.definitions(data.duty);
-    const context = { round: window.round, certified, definitions, chain };
+    const context = {
+      round: window.round,
+      ownViewRounds: ownViewRounds(this.#parts.identity.nodes),
+      certified,
+      definitions,
+      chain,
+    };
     // VALUE-4: at most half of what is left of the round is spent on asking our beacon node. A
     // proposal that comes before its time waits for it: voting early would vote for an old head.
     const from = Math.max(clock.now(), window.startsAt);

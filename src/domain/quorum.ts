@@ -3,7 +3,8 @@
  * node as long as at most f are faulty.
  */
 import { assert } from "../util/assert.ts";
-import { MAX_NODES, MIN_NODES } from "./limits.ts";
+import { MAX_NODES, MAX_ROUND, MIN_NODES } from "./limits.ts";
+import type { Round } from "./units.ts";
 
 /** Nodes that may be Byzantine: ⌊(n−1)/3⌋. */
 export function faulty(nodes: number): number {
@@ -13,6 +14,14 @@ export function faulty(nodes: number): number {
 /** Votes that make a decision: ⌈2n/3⌉. */
 export function quorum(nodes: number): number {
   return Math.ceil((2 * nodes) / 3);
+}
+
+/**
+ * Rounds from the first on in which values are compared with one's own view: of f + 1 leaders in a
+ * row one is honest. The last round is left to whoever sees another chain than its peers.
+ */
+export function ownViewRounds(nodes: number): Round {
+  return Math.min(faulty(nodes) + 1, MAX_ROUND - 1);
 }
 
 /**

@@ -106,7 +106,7 @@ export const attester: AgreedDuty<AttesterDefinition> = {
     const own = view.own === null ? null : decoded(view.own);
     if (context.certified) return ACCEPT;
     const safety = judgeSource(data, own, context);
-    if (safety.kind !== "accept" || context.round > 1) return safety;
+    if (safety.kind !== "accept" || context.round > context.ownViewRounds) return safety;
     const checkpoints = own === null ? ACCEPT : judgeCheckpoints(data, own);
     return checkpoints.kind === "accept" ? judgeHead(duty, view) : checkpoints;
   },
@@ -194,7 +194,7 @@ function judgeSource(
   );
 }
 
-/** ATT-5: in round 1 both checkpoints are the ones our own beacon node would attest. */
+/** ATT-5: both checkpoints are the ones our own beacon node would attest. */
 function judgeCheckpoints(data: AttestationData, own: AttestationData): Judgement {
   if (data.source.epoch !== own.source.epoch || data.source.root !== own.source.root) {
     return { kind: "refuse", reason: "the source checkpoint is not the one we have" };
@@ -206,7 +206,7 @@ function judgeCheckpoints(data: AttestationData, own: AttestationData): Judgemen
   return ACCEPT;
 }
 
-/** ATT-5: in round 1 our beacon node knows the attested head, and its slot is not later. */
+/** ATT-5: our beacon node knows the attested head, and its slot is not later. */
 function judgeHead({ slot }: Duty, { headSlot }: OwnView): Judgement {
   if (headSlot === undefined) return ACCEPT;
   if (headSlot === null) return askAgain("our beacon node does not know the attested head");

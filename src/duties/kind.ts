@@ -38,6 +38,8 @@ export type Judgement =
 
 export type JudgeContext<D> = {
   readonly round: Round;
+  /** The last round in which the value is compared with our own view (VALUE-4). */
+  readonly ownViewRounds: Round;
   readonly certified: boolean;
   readonly definitions: readonly D[];
   readonly chain: Chain;

@@ -106,14 +106,14 @@ export const proposer: AgreedDuty<ProposerDefinition> = {
     return decoded(duty, value, chain).parentRoot;
   },
 
-  judge({ duty, value }, view, { round, certified, definitions, chain }) {
+  judge({ duty, value }, view, { round, ownViewRounds, certified, definitions, chain }) {
     if (certified) return ACCEPT;
     const [definition] = definitions;
     assert(definition !== undefined, "a checked value has a proposer");
     const proposal = decoded(duty, value, chain);
     const own = view.own === null ? null : decoded(duty, view.own, chain);
     const payment = judgePayment(proposal, own, definition);
-    if (payment.kind !== "accept" || round > 1) return payment;
+    if (payment.kind !== "accept" || round > ownViewRounds) return payment;
     return judgeParent(duty, view);
   },
 
@@ -189,7 +189,7 @@ function judgePayment(
   return { kind: "refuse", reason };
 }
 
-/** BLOCK-5: in round 1 our beacon node knows the block that this one builds on. */
+/** BLOCK-5: our beacon node knows the block that this one builds on. */
 function judgeParent({ slot }: Duty, { headSlot }: OwnView): Judgement {
   if (headSlot === undefined) return ACCEPT;
   if (headSlot === null) {

@@ -165,7 +165,7 @@ export const GUARDS: readonly Guard[] = [
     harm: "validity",
   },
   {
-    guard: "ATT-5, BLOCK-5: the head is known, in round 1",
+    guard: "ATT-5, BLOCK-5: the head is known, in early rounds",
     patch: {
       file: "src/duties/proposer.ts",
       find: "if (headSlot === null) {",

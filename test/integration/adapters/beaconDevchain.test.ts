@@ -61,7 +61,8 @@ class SoloAttester {
     assert.ok(head !== null);
     const headSlot = await this.#beacon.blockSlot(head, never);
     const view = { own: value, headSlot };
-    const context = { round: 1, certified: false, definitions, chain: this.chain };
+    const rounds = { round: 1, ownViewRounds: 1 };
+    const context = { ...rounds, certified: false, definitions, chain: this.chain };
     assert.equal(attester.judge(data, view, context).kind, "accept");
     const signatures = attester.tasks(data, definitions, this.chain).map((task, position) => {
       const { validatorIndex = 0 } = definitions[position] ?? {};

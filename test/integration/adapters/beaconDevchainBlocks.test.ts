@@ -78,7 +78,7 @@ async function propose(bench: Bench, slot: number, definition: ProposerDefinitio
   const data: UnsignedData = { duty, value, root: anyRoot };
   assert.deepEqual(proposer.check(data, definitions, chain), { ok: true, value: undefined });
   const headSlot = await beacon.blockSlot(proposer.attestedHead(data, chain) ?? anyRoot, never);
-  const context = { round: 1, certified: false, definitions, chain };
+  const context = { round: 1, ownViewRounds: 1, certified: false, definitions, chain };
   assert.equal(proposer.judge(data, { own: value, headSlot }, context).kind, "accept");
   const [task] = proposer.tasks(data, definitions, chain);
   assert.ok(task !== undefined);

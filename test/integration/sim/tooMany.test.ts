@@ -53,7 +53,12 @@ const ROWS: readonly Row[] = [
     beside: { behaviour: "withhold-value", nodes: TOO_MANY },
     checkers: ["liveness"],
   },
-  { behaviour: "random-head", checkers: ["liveness"] },
+  {
+    // They take the cluster past the rounds in which the own view counts, and lead there, too.
+    behaviour: "random-head",
+    beside: { behaviour: "inflate-rounds", nodes: TOO_MANY },
+    checkers: ["liveness"],
+  },
   { behaviour: "garbage-partials", checkers: ["liveness"] },
   {
     // Each half of the cluster gets t shares of what was decided there.

@@ -21,6 +21,8 @@ const chain = testChain();
 const DUTY = { slot: 9, type: "attester" } as const;
 const UNKNOWN_HEAD = `0x${"ee".repeat(32)}` as Root;
 const ROUND_MS = 1_000;
+/** f = 1. */
+const NODES = 4;
 
 let clock: VirtualClock;
 let beacon: FakeBeacon;
@@ -43,6 +45,7 @@ beforeEach(async () => {
   parts = {
     chain,
     clock,
+    identity: { nodes: NODES },
     beacon,
     bls: createBls(),
     heads,
@@ -57,10 +60,10 @@ beforeEach(async () => {
 /** The verdict and how long it took; `happens` runs a quarter of the round in. */
 async function judge(
   data: UnsignedData,
-  { checker = new ValueChecker(parts), happens = (): void => undefined } = {},
+  { checker = new ValueChecker(parts), happens = (): void => undefined, round = 1 } = {},
 ) {
   const startsAt = clock.now();
-  const window = { round: 1, startsAt, endsAt: startsAt + ROUND_MS };
+  const window = { round, startsAt, endsAt: startsAt + ROUND_MS };
   const judged = checker.judge(data, window, false).then((verdict) => {
     return { ...verdict, tookMs: clock.now() - startsAt };
   });
@@ -78,6 +81,34 @@ describe("an attested head that our beacon node does not know (VALUE-4, ATT-5)",
       reason: "our beacon node does not know the attested head",
       tookMs: ROUND_MS / 2,
     });
+  });
+
+  test("is refused while faulty nodes may have led every round, and then taken", async () => {
+    const data = await proposalOf(UNKNOWN_HEAD);
+    for (const [nodes, rounds] of [
+      [4, 2],
+      [6, 2],
+      [7, 3],
+      [10, 4],
+      [13, 5],
+      [31, 5],
+    ] as const) {
+      parts = { ...parts, identity: { nodes } };
+      const inLast = await judge(data, { round: rounds });
+      const after = await judge(data, { round: rounds + 1 });
+      assert.deepEqual([inLast.accepted, after.accepted], [false, true], `${nodes} nodes`);
+    }
+  });
+
+  test("mutant: strict in round 1 only, a checker takes it from the second leader", async () => {
+    const { ValueChecker: Trusting } = await loadMutant<
+      typeof import("../../../src/core/valueChecker.ts")
+    >("src/core/valueChecker.ts", [
+      { find: "ownViewRounds(this.#parts.identity.nodes)", replace: "1" },
+    ]);
+    const data = await proposalOf(UNKNOWN_HEAD);
+    const verdict = await judge(data, { round: 2, checker: new Trusting(parts) });
+    assert.equal(verdict.accepted, true);
   });
 
   test("is accepted as soon as its block arrives", async () => {

@@ -17,7 +17,13 @@ import { EPOCH_OF, ladderChain } from "../../support/rawSpec.ts";
 const chain = ladderChain();
 const root = (byte: string): Root => `0x${byte.repeat(32)}` as Root;
 type Context = JudgeContext<AttesterDefinition>;
-const ROUND_1: Context = { round: 1, certified: false, definitions: [], chain };
+const ROUND_1: Context = {
+  round: 1,
+  ownViewRounds: 1,
+  certified: false,
+  definitions: [],
+  chain,
+};
 const ROUND_2: Context = { ...ROUND_1, round: 2 };
 const CERTIFIED: Context = { ...ROUND_2, certified: true };
 
@@ -178,7 +184,7 @@ test("ATT-4: without data of our own, no round above 1 is accepted unless certif
   assert.equal(attester.judge(proposed(own), silent, CERTIFIED).kind, "accept");
 });
 
-test("ATT-5: round 1 compares both checkpoints, later rounds only the source epoch", () => {
+test("ATT-5: early rounds compare both checkpoints, later ones only the source epoch", () => {
   const judged = (theirs: Partial<AttestationData>, context: Context): string =>
     attester.judge(proposed({ ...own, ...theirs }), view(own, headSlot), context).kind;
   const otherSource = { source: { epoch: 5, root: root("dd") } };
@@ -189,10 +195,11 @@ test("ATT-5: round 1 compares both checkpoints, later rounds only the source epo
   assert.equal(judged(otherTarget, ROUND_1), "ask-again");
   for (const theirs of [otherSource, olderSource, otherTarget]) {
     assert.equal(judged(theirs, ROUND_2), "accept");
+    assert.notEqual(judged(theirs, { ...ROUND_2, ownViewRounds: 2 }), "accept");
   }
 });
 
-test("ATT-5: round 1 wants a known head that is not later than the slot", () => {
+test("ATT-5: early rounds want a known head that is not later than the slot", () => {
   const judged = (head: OwnView["headSlot"], context = ROUND_1): string =>
     attester.judge(proposed(own), view(own, head), context).kind;
   assert.equal(judged(null), "ask-again");

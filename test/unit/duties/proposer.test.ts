@@ -88,6 +88,7 @@ test("BLOCK-3: asks that the reveal verifies under the group key for the slot's 
 
 const ROUND_1: JudgeContext<ProposerDefinition> = {
   round: 1,
+  ownViewRounds: 1,
   certified: false,
   definitions: DEFINITIONS,
   chain,
@@ -138,13 +139,14 @@ describe("BLOCK-4: payment", () => {
   });
 });
 
-test("BLOCK-5: round 1 wants a parent that our beacon node knows, of an earlier slot", () => {
+test("BLOCK-5: early rounds want a parent that our beacon node knows, of an earlier slot", () => {
   const headSlot = (slot: OwnView["headSlot"]): OwnView => ({ own: null, headSlot: slot });
   assert.equal(judged({}, headSlot(SLOT - 9)), "accept");
   assert.equal(judged({}, headSlot(SLOT)), "refuse");
   assert.equal(judged({}, headSlot(null)), "ask-again");
   assert.equal(judged({}, headSlot(undefined)), "accept");
   assert.equal(judged({}, headSlot(null), ROUND_2), "accept");
+  assert.equal(judged({}, headSlot(null), { ...ROUND_2, ownViewRounds: 2 }), "ask-again");
   const parentRoot = new Uint8Array(32).fill(8);
   assert.equal(proposer.attestedHead(dataOf(block({ parentRoot })), chain), `0x${"08".repeat(32)}`);
 });
