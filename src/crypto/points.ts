@@ -6,6 +6,8 @@ import { PublicKey, SecretKey, Signature } from "@chainsafe/blst";
 import { PUBLIC_KEY_BYTES, SIGNATURE_BYTES } from "../domain/keys.ts";
 
 export const SECRET_KEY_BYTES = 32;
+/** Of a compressed point's first byte (zcash serialization). */
+const INFINITY_BIT = 0x40;
 
 /** A secret key that signs; its scalar never leaves the curve library. */
 export type SigningKey = {
@@ -39,6 +41,25 @@ export function parseSignature(
 ): Signature | null {
   if (bytes.length !== SIGNATURE_BYTES) return null;
   return decode(() => Signature.fromBytes(bytes, true, infinity === "infinity refused"));
+}
+
+/**
+ * A point of G2's curve from 96 compressed bytes, which need not lie in G2: whoever adds points up
+ * checks the sum once ({@link isInG2}). Null for infinity and for anything else.
+ */
+export function parseCurvePoint(bytes: Uint8Array): Signature | null {
+  if (bytes.length !== SIGNATURE_BYTES || ((bytes[0] ?? 0) & INFINITY_BIT) !== 0) return null;
+  return decode(() => Signature.fromBytes(bytes));
+}
+
+/** Whether a point lies in G2 and not at infinity. */
+export function isInG2(point: Signature): boolean {
+  return (
+    decode(() => {
+      point.sigValidate(true);
+      return true;
+    }) ?? false
+  );
 }
 
 /** Runs a blst call; null when blst says that the input is no valid point or scalar. */

@@ -20,7 +20,7 @@ import { equalBytes } from "../util/bytes.ts";
 import { err, ok, type Result } from "../util/result.ts";
 import { addSignatures, multiplyG2 } from "./gls.ts";
 import { bucketSum, multiScalar } from "./multiScalar.ts";
-import { parsePublicKey, parseSignature } from "./points.ts";
+import { isInG2, parseCurvePoint, parsePublicKey } from "./points.ts";
 import {
   areShareIndices,
   evaluate,
@@ -87,8 +87,9 @@ export function recoverSecret(shares: readonly KeyShare[]): Uint8Array | null {
 
 /**
  * The group signature from partial signatures over one message: Σ λ_i·S_i with Lagrange weights at
- * zero. Each share is checked to lie in G2 and not at infinity, not to be a valid signature: verify
- * the result under the group key (BLS-5). Null when a share is malformed or indices repeat (BLS-4).
+ * zero. The sum is checked to lie in G2 and not at infinity, to which the last to speak can take
+ * it; not to be a valid signature: verify it under the group key (BLS-5). Null when it is none,
+ * when a share is no point of the curve, or indices repeat (BLS-4).
  *
  * The weights are small integers over one small divisor, so the sum costs a handful of additions;
  * only a divisor other than 1 needs a multiplication by a full-size scalar, by the GLS route.
@@ -100,11 +101,12 @@ export function combineSignatures(shares: readonly SignatureShare[]): SignatureB
   const terms: { point: Signature; scalar: bigint }[] = [];
   for (const [i, share] of shares.entries()) {
     const weight = weights[i] ?? 0n;
-    const point = parseSignature(weight < 0n ? negated(share.signature) : share.signature);
+    const point = parseCurvePoint(weight < 0n ? negated(share.signature) : share.signature);
     if (point === null) return null;
     terms.push({ point, scalar: weight < 0n ? -weight : weight });
   }
   const sum = multiScalar(terms, addSignatures);
+  if (!isInG2(sum)) return null;
   return (divisor === 1n ? sum : multiplyG2(sum, invertScalar(divisor))).toBytes();
 }
 

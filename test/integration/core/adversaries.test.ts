@@ -1,8 +1,10 @@
 /** The danger is present in every run: an operator lies, a history conflicts, a node restarts. */
 import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";
+import { bls12_381 } from "@noble/curves/bls12-381.js";
 import {
   messageIn,
+  partialsIn,
   proposeValueTo,
   type Rewrite,
   rewritePartials,
@@ -17,6 +19,8 @@ import { computeSigningRootOf, verifySubmitted } from "../../support/attestation
 import { blockRoot, FakeBeacon } from "../../support/fakeBeacon.ts";
 import { loadMutant, type Patch } from "../../support/mutant.ts";
 import { NodeCluster } from "../../support/nodeCluster.ts";
+
+const { Point: G2 } = bls12_381.G2;
 
 let cluster: NodeCluster;
 afterEach(() => cluster.stop());
@@ -164,11 +168,18 @@ describe("a lying leader", () => {
 
 /** Flips one bit in every partial signature that `node` sends. */
 function garbled(node: PeerIndex): Rewrite {
+  return signing(node, (own) => {
+    const signature = Uint8Array.from(own);
+    signature[95] = (signature[95] ?? 0) ^ 1;
+    return signature;
+  });
+}
+
+/** Sends what `change` makes of each partial signature of `node`. */
+function signing(node: PeerIndex, change: (own: Uint8Array) => Uint8Array): Rewrite {
   return rewritePartials(node, (set) => {
     const signatures = set.signatures.map((partial) => {
-      const signature = Uint8Array.from(partial.signature);
-      signature[95] = (signature[95] ?? 0) ^ 1;
-      return { ...partial, signature };
+      return { ...partial, signature: change(partial.signature) };
     });
     return [{ ...set, signatures }];
   });
@@ -196,6 +207,53 @@ describe("a lying signer (FLOW-5, FLOW-6)", () => {
     }
     const accusations = HONEST.flatMap((node) => cluster.hub.network(node).penalties);
     assert.ok(accusations.every(({ peer }) => peer === LEADER));
+  });
+
+  test("whose share takes the sum to infinity stops nobody (BLS-5)", async () => {
+    // Keys are the same in every run: what the others sign is heard in a rehearsal.
+    await start();
+    await cluster.start();
+    const heard = new Map<PeerIndex, Uint8Array>();
+    for (const node of [0, 1]) {
+      cluster.hub.tap(node, (sent) => {
+        const [partial] = partialsIn(sent, node)?.signatures ?? [];
+        if (partial !== undefined) heard.set(node, partial.signature);
+        return [sent.bytes];
+      });
+    }
+    await runTo(SLOT + 1);
+    cluster.stop();
+    const [first, second] = [0, 1].map((node) =>
+      G2.fromBytes(heard.get(node) ?? assert.fail(`node ${node} signed`)),
+    );
+    assert(first !== undefined && second !== undefined);
+    // Weights at zero of shares 1, 2 and 4: 8, -6 and 1, over 3.
+    const signature = second.multiply(6n).subtract(first.multiply(8n)).toBytes();
+
+    await start();
+    await cluster.start();
+    cluster.hub.tap(
+      2,
+      rewritePartials(2, () => []),
+    );
+    cluster.hub.tap(
+      3,
+      signing(3, () => signature),
+    );
+    await runTo(SLOT + 1);
+    for (const node of [0, 1]) {
+      assert.ok(cluster.hub.network(node).penalties.some(({ peer }) => peer === 3));
+    }
+    cluster.hub.tap(2, ({ bytes }) => [bytes]);
+    const next = FakeBeacon.slotOf(2, 0);
+    for (let slot = SLOT + 2; slot <= next + 1; slot++) await cluster.runSlot(slot);
+    for (const node of [0, 1, 2]) {
+      const { submitted } = cluster.member(node).beacon;
+      assert.ok(
+        submitted.some(({ data }) => data.slot === next),
+        `node ${node} goes on`,
+      );
+    }
   });
 
   test("with two liars of four nothing is signed, and nothing false either", async () => {

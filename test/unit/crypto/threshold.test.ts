@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import { bls12_381 } from "@noble/curves/bls12-381.js";
 import fc from "fast-check";
 import { sign, verify } from "../../../src/crypto/bls.ts";
@@ -22,6 +22,7 @@ type Threshold = typeof import("../../../src/crypto/threshold.ts");
 
 const MESSAGE = new Uint8Array(32).fill(0x5e);
 const { Fr } = bls12_381.fields;
+const { Point: G2 } = bls12_381.G2;
 
 /** A dealing with a shuffled subset of at least `threshold` of its shares. */
 const dealing = fc
@@ -167,6 +168,27 @@ test("BLS-1 a share at infinity or outside G2 yields nothing, with either sign",
       assert.equal(combineSignatures(bad), null);
     }
   }
+});
+
+describe("BLS-5 the last to speak can choose the sum", () => {
+  const [first, second, , last] = fixed().shares.map(signed);
+  assert(first !== undefined && second !== undefined && last !== undefined);
+  // Weights at zero of shares 1, 2, 4: (8, -6, 1) / 3.
+  const sum = G2.fromBytes(first.signature)
+    .multiply(8n)
+    .subtract(G2.fromBytes(second.signature).multiply(6n));
+  const cancelling = { ...last, signature: sum.negate().toBytes() };
+
+  test("and a sum at infinity is nothing", () => {
+    assert.equal(combineSignatures([first, second, cancelling]), null);
+  });
+
+  test("mutant: a sum that is not looked at throws where it is multiplied", async () => {
+    const mutant = await loadMutant<Threshold>("src/crypto/threshold.ts", [
+      { find: "if (!isInG2(sum)) return null;", replace: "" },
+    ]);
+    assert.throws(() => mutant.combineSignatures([first, second, cancelling]), /not on curve/);
+  });
 });
 
 test("shares that are no scalars yield nothing", () => {
