@@ -12,6 +12,7 @@ import { testChain } from "../../support/testChain.ts";
 const { createAgreement } = await import("../../../sim/checkers/agreement.ts");
 const { createBounds } = await import("../../../sim/checkers/bounds.ts");
 const { createForeign } = await import("../../../sim/checkers/foreign.ts");
+const { createLiveness } = await import("../../../sim/checkers/liveness.ts");
 const { createLeaks } = await import("../../../sim/checkers/leaks.ts");
 const { createSlashing } = await import("../../../sim/checkers/slashing.ts");
 const { createStanding } = await import("../../../sim/checkers/standing.ts");
@@ -56,6 +57,41 @@ describe("CHECK-1: the agreement checker", () => {
     checker.decided?.(0, decided("a"));
     checker.decided?.(3, decided("b"));
     assert.deepEqual(reports, []);
+  });
+});
+
+describe("CHECK-4: the liveness checker, after a reorganisation", () => {
+  const reorg = { kind: "reorg", at: 9, depth: 9, for: 1 } as const;
+  /** Validator 0 has a seat in slot 14, and `voters` vote for it in slot 9 of the same epoch. */
+  const reportsOf = (voters: readonly number[], faults: readonly object[], votes = 9): number => {
+    const { checker, reports } = watch(createLiveness, {
+      scenario: { ...CALM, nodes: 4, threshold: 3, faults } as unknown as CheckContext["scenario"],
+      byzantine: new Set(),
+      ledger: { includedAt: () => null } as unknown as CheckContext["ledger"],
+      ground: {
+        seatedIn: (slot: number) => (slot === 14 ? [0] : []),
+        proposerIn: () => null,
+      } as unknown as CheckContext["ground"],
+    });
+    for (const node of voters) {
+      const signatures = [
+        { validator: 0, messageRoot: rootNamed("a"), signature: new Uint8Array() },
+      ];
+      checker.released?.(node, { duty: attesterOf(votes), shareIndex: node + 1, signatures });
+    }
+    for (let slot = 10; slot < 20; slot++) checker.enterSlot?.(slot);
+    return reports.length;
+  };
+
+  it("wants no second vote of one epoch, once a former seat has taken too many shares", () => {
+    assert.equal(reportsOf([0, 1], [reorg]), 0);
+    assert.equal(reportsOf([0], [reorg]), 1, "three shares are left");
+    assert.equal(reportsOf([], [reorg]), 1);
+    assert.equal(reportsOf([0, 1], [reorg], 7), 1, "an epoch before");
+  });
+
+  it("wants every vote where nothing moves seats", () => {
+    assert.equal(reportsOf([0, 1], []), 1);
   });
 });
 
