@@ -54,8 +54,8 @@ export function createLiveness(context: CheckContext): Checker {
 }
 
 /**
- * A reorganisation that goes back beyond the epoch deals its seats anew. Whose share has voted in a
- * former seat does not vote a second time for the same target, and without t such shares nobody can.
+ * A reorganisation that goes back beyond the epoch deals its seats anew. A share that voted in a
+ * former seat does not vote again for the same target, and without t others the validator cannot.
  */
 class MovedSeats {
   readonly #context: CheckContext;
