@@ -234,6 +234,25 @@ export const STORE_CLAIMS = {
     }
   },
 
+  "STORE-5: a history of nothing but what others signed is pruned, and opens again": async (
+    code,
+  ) => {
+    for (const messageOf of [(epoch: number) => vote(epoch - 1, epoch), block]) {
+      const disk = new VirtualDisk();
+      const store = await code.openSlashingStore(disk.open(), CHAIN);
+      const last = SLASHING_RECORDS_KEPT + SLASHING_RECORDS_SLACK + 2;
+      for (let number = 1; number <= last; number++) {
+        const seen = { ...messageOf(number), signingRoot: root(number) };
+        await store.transact((transaction) => transaction.witness(pubKey(1), seen, "seen"));
+      }
+      // A node that cannot reach its peers sees hours of them, and then restarts.
+      await assert.doesNotReject(code.openSlashingStore(disk.open(), CHAIN));
+      const again = await code.openSlashingStore(disk.open(), CHAIN);
+      const verdict = await sign(again, messageOf(1), { signingRoot: root(99) });
+      assert.equal(outcomeOf(verdict), "below_watermark");
+    }
+  },
+
   "STORE-6: a message whose write failed still binds, and is signed only once it is written":
     async (code) => {
       for (const lands of [true, false]) {

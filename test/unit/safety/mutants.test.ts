@@ -198,6 +198,12 @@ const MUTANTS: readonly Mutant[] = [
     noticedBy: "STORE-5: a long history stays small, and what it forgot is still refused",
   },
   {
+    without: "the count of a first watermark over what was only seen",
+    entry: "openSlashingStore",
+    patches: [{ file: STORE, find: "if (!history.hasWatermark) this.#entries++;", replace: "" }],
+    noticedBy: "STORE-5: a history of nothing but what others signed is pruned, and opens again",
+  },
+  {
     without: "forgetting",
     entry: "openSlashingStore",
     patches: [{ file: STORE, find: "      this.#prune();\n", replace: "" }],
