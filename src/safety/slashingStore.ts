@@ -283,10 +283,9 @@ export class SlashingStore {
       this.#insert(pubKey, { ...message, origin: "imported", shareIndex: null, isRepeatable });
       added++;
     }
-    this.#raiseWatermarks(pubKey, {
-      attestation: before.attestation ?? lowestAttestation(messages),
-      block: before.block ?? lowestBlock(messages),
-    });
+    // SLASH-6: a file says nothing of what lies under its lowest message.
+    const lowest = { attestation: lowestAttestation(messages), block: lowestBlock(messages) };
+    this.#raiseWatermarks(pubKey, lowest);
     return added;
   }
 
