@@ -112,7 +112,8 @@ export class AuditProjector {
     if (first === undefined) return;
     const removed = (await auditFile.removed())?.sequence ?? 0;
     const synced = Math.max(first.sequence - 1, this.#floor, removed);
-    if (synced >= this.#written) return;
+    // At the last line that it was given, too: behind it may be half of one that failed.
+    if (synced > this.#written) return;
     await auditFile.rewind(synced);
     this.#written = synced;
   }

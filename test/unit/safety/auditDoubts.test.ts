@@ -1,6 +1,6 @@
 // AUDIT-7: a sync that failed is covered by no later one; AUDIT-8: what waits is bounded.
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { VirtualDisk } from "../../../sim/virtualStore.ts";
 import { listAuditFiles, openAuditFiles } from "../../../src/adapters/storage/auditFiles.ts";
@@ -110,6 +110,44 @@ describe("AUDIT-7: a sync of the audit file that failed", () => {
     const patch: Patch = { find, replace: "#isDoubtful = false;\n  #rounds = 0;" };
     const code = await loadMutant<Code>("src/node/auditProjector.ts", [patch]);
     await assert.rejects(claim(code), assert.AssertionError);
+  });
+
+  test("half an append that failed is taken away before it is tried again", async (t) => {
+    const directory = temporaryFolder(t);
+    const file = openAuditFiles({ directory });
+    t.after(() => file.close());
+    let isFull = false;
+    const append = async (lines: readonly AuditFileLine[]): Promise<void> => {
+      if (!isFull) return file.append(lines);
+      const text = lines.map((line) => `${line.text}\n`).join("");
+      appendFileSync(listAuditFiles(directory).at(-1) ?? "", text.slice(0, text.length / 2));
+      throw new FaultError("disk_failed", "no space left on device");
+    };
+    const fullDisk: AuditFile = {
+      append,
+      last: () => file.last(),
+      removed: () => file.removed(),
+      rewind: (sequence) => file.rewind(sequence),
+      sync: () => file.sync(),
+    };
+    const { audit, projector, add } = await open(new VirtualDisk(), fullDisk);
+    // The last round syncs, and the records forget what the file has.
+    for (let round = 0; round < AUDIT_SYNC_ROUNDS; round++) {
+      add(`round ${round}`);
+      await projector.project();
+    }
+    isFull = true;
+    for (let i = 0; i < 4; i++) add(`number ${i}`);
+    for (let i = 0; i < 2; i++) await assert.rejects(projector.project(), FaultError);
+    isFull = false;
+    await projector.project();
+    const anchors = { start: NO_ENTRIES, head: audit.head, isGrowing: false };
+    const verifier = new AuditVerifier(anchors, sha256Root);
+    for (const path of listAuditFiles(directory)) {
+      const lines = readFileSync(path, "utf8").trimEnd().split("\n");
+      for (const [index, line] of lines.entries()) verifier.read(line, `line ${index}`);
+    }
+    assert.deepEqual(verifier.finish().problems, []);
   });
 
   test("real files go back over a rotation, and on from there", async (t) => {
