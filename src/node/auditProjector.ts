@@ -4,13 +4,14 @@
  * copies once the file has them on disk (AUDIT-2).
  */
 import { FaultError } from "../domain/errors.ts";
-import { AUDIT_PROJECTION_MS, AUDIT_SYNC_ROUNDS } from "../domain/limits.ts";
+import { AUDIT_PROJECTION_MS, AUDIT_SYNC_ROUNDS, MAX_JSON_DEPTH } from "../domain/limits.ts";
 import type { AuditFile } from "../ports/auditFile.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Logger } from "../ports/logger.ts";
 import { type AuditChain, parseLine } from "../safety/auditChain.ts";
 import { RETENTION, retentionDetail } from "../safety/auditVerify.ts";
 import type { Precursors } from "../safety/precursors.ts";
+import { parseQuotedJson } from "../util/json.ts";
 
 type ProjectorParts = {
   readonly audit: AuditChain;
@@ -51,8 +52,8 @@ export class AuditProjector {
     if (cutBytes > 0) this.#noteTorn(cutBytes);
     if (text === null) return null;
     const line = parseLine(text);
-    const { sequence } = JSON.parse(line?.entry ?? "{}") as { readonly sequence?: number };
-    if (line === null || sequence === undefined) {
+    const sequence = sequenceOf(line?.entry ?? "");
+    if (line === null || sequence === null) {
       precursors.count("evidence_failure");
       logger.error("The audit file's last line cannot be read; see: coterie audit verify");
       return null;
@@ -112,7 +113,8 @@ export class AuditProjector {
     if (first === undefined) return;
     const removed = (await auditFile.removed())?.sequence ?? 0;
     const synced = Math.max(first.sequence - 1, this.#floor, removed);
-    if (synced >= this.#written) return;
+    // At the last line that it was given, too: behind it may be half of one that failed.
+    if (synced > this.#written) return;
     await auditFile.rewind(synced);
     this.#written = synced;
   }
@@ -166,4 +168,12 @@ export class AuditProjector {
       this.#isFailing = true;
     }
   }
+}
+
+/** Null where the text is no entry: a disk may have made it one that only begins and ends well. */
+function sequenceOf(entry: string): number | null {
+  const parsed = parseQuotedJson(entry, MAX_JSON_DEPTH);
+  const fields = (parsed.ok ? parsed.value : null) as { readonly sequence?: unknown } | null;
+  const sequence = fields?.sequence;
+  return Number.isSafeInteger(sequence) ? Number(sequence) : null;
 }

@@ -31,6 +31,8 @@ export class Freezes {
   readonly #store: KeyValueStore;
   /** By what is frozen, which is also its key on disk. */
   readonly #frozen: Map<string, Freeze>;
+  /** Those that the disk is about to forget. */
+  readonly #leaving = new Set<Freeze>();
   #standing: Freeze | null = null;
 
   constructor(store: KeyValueStore, frozen: Map<string, Freeze>) {
@@ -68,10 +70,9 @@ export class Freezes {
    */
   async freeze(freeze: Freeze): Promise<void> {
     const key = keyOf(freeze);
-    const first = this.#frozen.get(key) ?? {
-      ...freeze,
-      reason: freeze.reason.slice(0, MAX_FREEZE_REASON),
-    };
+    const known = this.#frozen.get(key);
+    const stays = known !== undefined && !this.#leaving.has(known);
+    const first = stays ? known : { ...freeze, reason: freeze.reason.slice(0, MAX_FREEZE_REASON) };
     this.#frozen.set(key, first);
     const value = new TextEncoder().encode(JSON.stringify({ reason: first.reason, by: first.by }));
     await this.#store.batch([{ type: "put", key, value }]);
@@ -80,9 +81,17 @@ export class Freezes {
   /** FREEZE-3: lifts this freeze and no other; it holds until the disk has forgotten it. */
   async unfreeze(target: FreezeTarget): Promise<boolean> {
     const key = keyOf(target);
-    if (!this.#frozen.has(key)) return false;
-    await this.#store.batch([{ type: "del", key }]);
-    return this.#frozen.delete(key);
+    const freeze = this.#frozen.get(key);
+    if (freeze === undefined) return false;
+    this.#leaving.add(freeze);
+    try {
+      await this.#store.batch([{ type: "del", key }]);
+    } finally {
+      this.#leaving.delete(freeze);
+    }
+    // FREEZE-1: one that came meanwhile has its own reason, is on the disk again, and stays.
+    if (this.#frozen.get(key) === freeze) this.#frozen.delete(key);
+    return true;
   }
 }
 

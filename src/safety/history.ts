@@ -58,6 +58,10 @@ export class ValidatorHistory implements HistoryView {
     return this.#blockWatermark;
   }
 
+  get hasWatermark(): boolean {
+    return this.#attestationWatermark !== null || this.#blockWatermark !== null;
+  }
+
   get attestations(): readonly AttestationRecord[] {
     return this.#attestations;
   }

@@ -78,8 +78,9 @@ export async function importInterchange(
 }
 
 /**
- * The store's whole content. The low watermark of a validator is written as one more message
- * without root, which makes every importer refuse what this node refuses (SLASH-10).
+ * The store's content from the watermarks on. The low watermark of a validator is written as one
+ * more message without root and as the lowest, which makes every importer refuse what this node
+ * refuses (SLASH-10).
  */
 export function exportInterchange(store: SlashingStore): Interchange {
   return {
@@ -95,25 +96,39 @@ export function exportInterchange(store: SlashingStore): Interchange {
   };
 }
 
-function exportBlocks({ blocks, blockWatermark }: HistorySnapshot): SignedBlockJson[] {
-  const isShown = blocks.some(({ slot }) => slot === blockWatermark?.slot);
-  const watermark = blockWatermark === null || isShown ? [] : [blockWatermark];
+function exportBlocks({ blocks, blockWatermark: low }: HistorySnapshot): SignedBlockJson[] {
+  const above = blocks.filter(({ slot }) => low === null || slot >= low.slot);
+  const isShown = above.some(({ slot }) => slot === low?.slot);
+  const watermark = low === null || isShown ? [] : [low];
   return [
     ...watermark.map(({ slot }) => ({ slot: slot.toString() })),
-    ...blocks.map((block) => ({ slot: block.slot.toString(), ...rootJson(block) })),
+    ...above.map((block) => ({ slot: block.slot.toString(), ...rootJson(block) })),
   ];
 }
 
-function exportAttestations(history: HistorySnapshot): SignedAttestationJson[] {
-  const { attestations, attestationWatermark: low } = history;
-  const isShown = attestations.some(
+function exportAttestations({
+  attestations,
+  attestationWatermark,
+}: HistorySnapshot): SignedAttestationJson[] {
+  const low = attestations.reduce(coveredBy, attestationWatermark);
+  const above = attestations.filter(({ target }) => low === null || target >= low.target);
+  const isShown = above.some(
     ({ source, target }) => source === low?.source && target === low.target,
   );
   const watermark = low === null || isShown ? [] : [low];
   return [
     ...watermark.map((epochs) => epochsJson(epochs)),
-    ...attestations.map((record) => ({ ...epochsJson(record), ...rootJson(record) })),
+    ...above.map((record) => ({ ...epochsJson(record), ...rootJson(record) })),
   ];
+}
+
+/** What lies under the watermark matters by its source alone, as in an import (SLASH-8). */
+function coveredBy(
+  low: AttestationWatermark | null,
+  { source, target }: AttestationWatermark,
+): AttestationWatermark | null {
+  if (low === null || target >= low.target) return low;
+  return { source: Math.max(low.source, source), target: low.target };
 }
 
 function epochsJson({ source, target }: AttestationWatermark): SignedAttestationJson {

@@ -283,10 +283,9 @@ export class SlashingStore {
       this.#insert(pubKey, { ...message, origin: "imported", shareIndex: null, isRepeatable });
       added++;
     }
-    this.#raiseWatermarks(pubKey, {
-      attestation: before.attestation ?? lowestAttestation(messages),
-      block: before.block ?? lowestBlock(messages),
-    });
+    // SLASH-6: a file says nothing of what lies under its lowest message.
+    const lowest = { attestation: lowestAttestation(messages), block: lowestBlock(messages) };
+    this.#raiseWatermarks(pubKey, lowest);
     return added;
   }
 
@@ -315,7 +314,7 @@ export class SlashingStore {
 
   #raiseWatermarks(pubKey: PubKey, { attestation, block }: Watermarks): void {
     const history = this.#historyOf(pubKey);
-    const isFirst = history.attestationWatermark === null && history.blockWatermark === null;
+    const isFirst = !history.hasWatermark;
     const rose = [
       attestation !== null && history.raiseAttestationWatermark(attestation),
       block !== null && history.raiseBlockWatermark(block),
@@ -342,7 +341,10 @@ export class SlashingStore {
     let pruned = 0;
     for (const pubKey of this.#overdue) {
       this.#progress = null;
-      for (const message of this.#historyOf(pubKey).prune(SLASHING_RECORDS_KEPT)) {
+      const history = this.#historyOf(pubKey);
+      // What was only seen sets no watermark (SLASH-13), so this may be the first.
+      if (!history.hasWatermark) this.#entries++;
+      for (const message of history.prune(SLASHING_RECORDS_KEPT)) {
         this.#unwritten.push({ type: "del", key: messageKey(pubKey, message) });
         this.#entries--;
         pruned++;

@@ -109,6 +109,23 @@ export const STORE_CLAIMS = {
     }
   },
 
+  "SLASH-12: the smallest history refuses everything up to it, in a used store as in a new one":
+    async (code) => {
+      const disk = new VirtualDisk();
+      const store = await code.openSlashingStore(disk.open(), CHAIN);
+      await sign(store, vote(1, 2));
+      await sign(store, block(64));
+      const file = interchange([vote(39, 40), block(1_280)]);
+      assert.equal((await code.importInterchange(store, file, KNOWN)).ok, true);
+      for (const opened of [store, await code.openSlashingStore(disk.open(), CHAIN)]) {
+        for (const message of [vote(29, 30), vote(38, 39), vote(38, 41), block(1_000)]) {
+          const verdict = await sign(opened, message, { signingRoot: root(7) });
+          assert.equal(verdict.isApproved, false, JSON.stringify(message));
+        }
+        assert.equal((await sign(opened, vote(39, 41))).isApproved, true);
+      }
+    },
+
   "SLASH-9: an imported message that contradicts our own is never signed": async (code) => {
     const disk = new VirtualDisk();
     const store = await code.openSlashingStore(disk.open(), CHAIN);
@@ -231,6 +248,25 @@ export const STORE_CLAIMS = {
       }
       // Surrounds much of the history, the forgotten part included.
       assert.equal((await sign(opened, vote(3, last + 1))).isApproved, false);
+    }
+  },
+
+  "STORE-5: a history of nothing but what others signed is pruned, and opens again": async (
+    code,
+  ) => {
+    for (const messageOf of [(epoch: number) => vote(epoch - 1, epoch), block]) {
+      const disk = new VirtualDisk();
+      const store = await code.openSlashingStore(disk.open(), CHAIN);
+      const last = SLASHING_RECORDS_KEPT + SLASHING_RECORDS_SLACK + 2;
+      for (let number = 1; number <= last; number++) {
+        const seen = { ...messageOf(number), signingRoot: root(number) };
+        await store.transact((transaction) => transaction.witness(pubKey(1), seen, "seen"));
+      }
+      // A node that cannot reach its peers sees hours of them, and then restarts.
+      await assert.doesNotReject(code.openSlashingStore(disk.open(), CHAIN));
+      const again = await code.openSlashingStore(disk.open(), CHAIN);
+      const verdict = await sign(again, messageOf(1), { signingRoot: root(99) });
+      assert.equal(outcomeOf(verdict), "below_watermark");
     }
   },
 

@@ -20,7 +20,7 @@ export function isSlashable(a: ModelMessage, b: ModelMessage): boolean {
 export class SlashingModel {
   readonly #heard: ModelMessage[] = [];
   readonly #repeatable: ModelMessage[] = [];
-  /** Where each kind's history begins: what was heard of it first, and never anything lower. */
+  /** Where each kind's history begins: its first message, or a later file, and never lower. */
   #start: { source?: number; target?: number; slot?: number } = {};
 
   admits(message: ModelMessage): boolean {
@@ -35,16 +35,17 @@ export class SlashingModel {
       if (message.signingRoot !== null && this.admits(message)) this.#repeatable.push(message);
       this.#heard.push(message);
     }
-    const votes = this.#heard.filter((message) => message.kind === "attestation");
-    const blocks = this.#heard.filter((message) => message.kind === "block");
-    this.#start = {
-      ...(votes.length > 0 && {
-        source: Math.min(...votes.map(({ source }) => source)),
-        target: Math.min(...votes.map(({ target }) => target)),
-      }),
-      ...(blocks.length > 0 && { slot: Math.min(...blocks.map(({ slot }) => slot)) }),
-      ...this.#start,
-    };
+    this.#start = { ...lowestOf(messages), ...this.#start };
+  }
+
+  /** Of a file nobody knows what lay under its lowest message. */
+  import(messages: readonly ModelMessage[]): void {
+    this.hear(messages);
+    const [lowest, start] = [lowestOf(messages), this.#start];
+    for (const key of ["source", "target", "slot"] as const) {
+      const [a, b] = [lowest[key], start[key]];
+      if (a !== undefined && b !== undefined) start[key] = Math.max(a, b);
+    }
   }
 
   #isAbove(message: ModelMessage): boolean {
@@ -53,6 +54,18 @@ export class SlashingModel {
       ? message.slot > slot
       : message.source >= source && message.target > target;
   }
+}
+
+function lowestOf(messages: readonly ModelMessage[]) {
+  const votes = messages.filter((message) => message.kind === "attestation");
+  const blocks = messages.filter((message) => message.kind === "block");
+  return {
+    ...(votes.length > 0 && {
+      source: Math.min(...votes.map(({ source }) => source)),
+      target: Math.min(...votes.map(({ target }) => target)),
+    }),
+    ...(blocks.length > 0 && { slot: Math.min(...blocks.map(({ slot }) => slot)) }),
+  };
 }
 
 function isEqual(a: ModelMessage, b: ModelMessage): boolean {

@@ -161,7 +161,7 @@ export class SlashingWalk {
     const votes = messages.filter(({ kind }) => kind === "attestation");
     try {
       await importText(this.store, interchange(number, messages));
-      this.#models.get(number)?.hear([...blocks, ...votes]);
+      this.#models.get(number)?.import([...blocks, ...votes]);
     } catch (error) {
       if (!(error instanceof FaultError)) throw error;
     }

@@ -43,10 +43,23 @@ export function listAuditFiles(directory: string): readonly string[] {
     .map((name) => join(directory, name));
 }
 
-/** Null while nothing was removed. Throws where the file is not readable. */
+/** Null while nothing was removed. Throws `FaultError` where the file is not readable. */
 export async function readRemoved(directory: string): Promise<RemovedLines | null> {
-  if (!readdirSync(directory).includes(REMOVED)) return null;
-  return JSON.parse(await readFile(join(directory, REMOVED), "utf8")) as RemovedLines;
+  const path = join(directory, REMOVED);
+  try {
+    if (!readdirSync(directory).includes(REMOVED)) return null;
+    return removedLinesOf(JSON.parse(await readFile(path, "utf8")));
+  } catch (error) {
+    const fix = "If it is damaged, keep a copy of the audit folder for whoever looks into it";
+    const detail = `${path}: ${String(error)}. ${fix}, and move this file away`;
+    throw new FaultError("disk_failed", detail, { cause: error });
+  }
+}
+
+function removedLinesOf(json: unknown): RemovedLines {
+  const { sequence, hash } = (json ?? {}) as Partial<RemovedLines>;
+  if (typeof sequence === "number" && typeof hash === "string") return { sequence, hash };
+  throw new RangeError("it does not name the last line that was removed");
 }
 
 /** The whole lines of a log's text up to an entry, without later ones and a half-written one. */
@@ -73,6 +86,14 @@ class AuditFiles implements AuditFile {
   }
 
   async last(): Promise<AuditFileEnd> {
+    try {
+      return await this.#readEnd();
+    } catch (error) {
+      throw this.#fault(error);
+    }
+  }
+
+  async #readEnd(): Promise<AuditFileEnd> {
     let cutBytes = 0;
     for (const path of listAuditFiles(this.#directory).toReversed()) {
       const text = await readFile(path, "utf8");

@@ -1,6 +1,7 @@
 // AUDIT-7: a sync that failed is covered by no later one; AUDIT-8: what waits is bounded.
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { VirtualDisk } from "../../../sim/virtualStore.ts";
 import { listAuditFiles, openAuditFiles } from "../../../src/adapters/storage/auditFiles.ts";
@@ -19,6 +20,7 @@ import { loadMutant, type Patch } from "../../support/mutant.ts";
 import { recordingLogger } from "../../support/quiet.ts";
 import { CHAIN, OPEN, request, root, task, vote } from "../../support/slashing.ts";
 import { temporaryFolder } from "../../support/temporary.ts";
+import { until } from "../../support/until.ts";
 import { VirtualClock } from "../../support/virtualClock.ts";
 
 type Code = Pick<typeof projecting, "AuditProjector">;
@@ -112,6 +114,44 @@ describe("AUDIT-7: a sync of the audit file that failed", () => {
     await assert.rejects(claim(code), assert.AssertionError);
   });
 
+  test("half an append that failed is taken away before it is tried again", async (t) => {
+    const directory = temporaryFolder(t);
+    const file = openAuditFiles({ directory });
+    t.after(() => file.close());
+    let isFull = false;
+    const append = async (lines: readonly AuditFileLine[]): Promise<void> => {
+      if (!isFull) return file.append(lines);
+      const text = lines.map((line) => `${line.text}\n`).join("");
+      appendFileSync(listAuditFiles(directory).at(-1) ?? "", text.slice(0, text.length / 2));
+      throw new FaultError("disk_failed", "no space left on device");
+    };
+    const fullDisk: AuditFile = {
+      append,
+      last: () => file.last(),
+      removed: () => file.removed(),
+      rewind: (sequence) => file.rewind(sequence),
+      sync: () => file.sync(),
+    };
+    const { audit, projector, add } = await open(new VirtualDisk(), fullDisk);
+    // The last round syncs, and the records forget what the file has.
+    for (let round = 0; round < AUDIT_SYNC_ROUNDS; round++) {
+      add(`round ${round}`);
+      await projector.project();
+    }
+    isFull = true;
+    for (let i = 0; i < 4; i++) add(`number ${i}`);
+    for (let i = 0; i < 2; i++) await assert.rejects(projector.project(), FaultError);
+    isFull = false;
+    await projector.project();
+    const anchors = { start: NO_ENTRIES, head: audit.head, isGrowing: false };
+    const verifier = new AuditVerifier(anchors, sha256Root);
+    for (const path of listAuditFiles(directory)) {
+      const lines = readFileSync(path, "utf8").trimEnd().split("\n");
+      for (const [index, line] of lines.entries()) verifier.read(line, `line ${index}`);
+    }
+    assert.deepEqual(verifier.finish().problems, []);
+  });
+
   test("real files go back over a rotation, and on from there", async (t) => {
     const directory = temporaryFolder(t);
     const file = openAuditFiles({ directory, maxFileBytes: 300 });
@@ -159,6 +199,49 @@ test("AUDIT-7: half a line at the file's end is repaired, and said", async (t) =
   const lines = readFileSync(path, "utf8").trimEnd().split("\n");
   assert.deepEqual(lines.slice(0, 2), text.trimEnd().split("\n"));
   assert.match(lines[2] ?? "", /"action":"repair".*\d+ bytes of a half-written line/);
+});
+
+describe("AUDIT-7: an audit folder that cannot be read", () => {
+  test("is a fault of the disk, which no node stops for", async (t) => {
+    const directory = temporaryFolder(t);
+    const file = openAuditFiles({ directory });
+    t.after(() => file.close());
+    const { projector, add, logger } = await open(new VirtualDisk(), file);
+    writeFileSync(join(directory, "removed.json"), "{");
+    add("one");
+    const stopping = new AbortController();
+    const running = projector.run(stopping.signal);
+    await until("the fault is told", () =>
+      logger.lines.some(({ message }) => /could not be written/.test(message)),
+    );
+    stopping.abort();
+    await running;
+    await assert.rejects(file.removed(), {
+      name: "FaultError",
+      message: /removed\.json.*move this file away/,
+    });
+    writeFileSync(join(directory, "removed.json"), "{}");
+    await assert.rejects(file.removed(), { name: "FaultError" });
+    rmSync(directory, { recursive: true });
+    await assert.rejects(file.removed(), { name: "FaultError" });
+    await assert.rejects(file.last(), { name: "FaultError" });
+  });
+
+  test("is said of a last line that a disk damaged, and the node starts", async (t) => {
+    const directory = temporaryFolder(t);
+    const disk = new VirtualDisk();
+    const first = openAuditFiles({ directory });
+    const { projector, add } = await open(disk, first);
+    add("one");
+    await projector.project();
+    await first.close();
+    const [path = ""] = listAuditFiles(directory);
+    writeFileSync(path, readFileSync(path, "utf8").replace(`"sequence":`, `"sequence:`));
+    const second = openAuditFiles({ directory });
+    t.after(() => second.close());
+    const { logger } = await open(disk, second);
+    assert.match(logger.lines.map(({ message }) => message).join(), /last line cannot be read/);
+  });
 });
 
 describe("AUDIT-8: while the disk takes no records", () => {

@@ -62,6 +62,21 @@ test("FREEZE-1: a scope stops its own part of the work, of one validator or of a
   assert.deepEqual([frozen(2, "sync"), frozen(3, "exit")], [true, true]);
 });
 
+test("FREEZE-1: a freeze that comes while another one is lifted holds, now and later", async () => {
+  const disk = new VirtualDisk();
+  const freezes = await openFreezes(disk.open());
+  await freezes.freeze(one(1, "drill"));
+  const { validator } = one(1);
+  const lifting = freezes.unfreeze({ scope: "all", validator });
+  const slashed = freezes.freeze(one(1, "the chain slashed it"));
+  assert.deepEqual((await Promise.all([lifting, slashed]))[0], true);
+  for (const each of [freezes, await openFreezes(disk.open())]) {
+    assert.match(each.refusalOf(pubKey(1), "sync")?.detail ?? "", /the chain slashed it/);
+  }
+  assert.equal(await freezes.unfreeze({ scope: "all", validator }), true);
+  assert.equal(freezes.refusalOf(pubKey(1), "sync"), null);
+});
+
 test("FREEZE-3: unfreezing lifts that freeze alone, and only once it is written", async () => {
   const disk = new VirtualDisk();
   const freezes = await openFreezes(disk.open());

@@ -79,6 +79,27 @@ test("SLASH-8: a key share's history binds the validator it belongs to", async (
   assert.equal(outcomeOf(verdict), "slashable_double_vote");
 });
 
+test("SLASH-10: what a disk that was set back had lost is refused elsewhere, too", async () => {
+  const store = await openSlashingStore(new VirtualDisk().open(), CHAIN);
+  await sign(store, vote(1, 2));
+  await sign(store, vote(1, 3));
+  await sign(store, block(64));
+  // WITNESS-4: what was signed between is lost, and the watermark stands for it.
+  await store.transact((transaction) => {
+    transaction.adopt(pubKey(1), { slashing: vote(39, 40), signingRoot: root(1) });
+    transaction.adopt(pubKey(1), { slashing: block(1_280), signingRoot: root(1) });
+  });
+  const other = await openSlashingStore(new VirtualDisk().open(), CHAIN);
+  const file = JSON.stringify(exportInterchange(store));
+  assert.equal((await importInterchange(other, file, LOCK)).ok, true);
+  for (const opened of [store, other]) {
+    for (const message of [vote(29, 30), vote(38, 41), vote(40, 40), block(1_000)]) {
+      const verdict = await sign(opened, message, { signingRoot: root(7) });
+      assert.equal(verdict.isApproved, false, JSON.stringify(message));
+    }
+  }
+});
+
 test("SLASH-10: an export shows the watermark of what was pruned", async () => {
   const store = await openSlashingStore(new VirtualDisk().open(), CHAIN);
   for (let epoch = 1; epoch <= 100; epoch++) await sign(store, vote(epoch - 1, epoch));

@@ -101,6 +101,13 @@ const MUTANTS: readonly Mutant[] = [
     noticedBy: "SLASH-8: an import tightens and is idempotent",
   },
   {
+    without: "the watermark of a later import",
+    entry: "openSlashingStore",
+    patches: [{ file: STORE, find: "    this.#raiseWatermarks(pubKey, lowest);\n", replace: "" }],
+    noticedBy:
+      "SLASH-12: the smallest history refuses everything up to it, in a used store as in a new one",
+  },
+  {
     without: "the doubt about imported contradictions",
     entry: "openSlashingStore",
     patches: [
@@ -196,6 +203,12 @@ const MUTANTS: readonly Mutant[] = [
       },
     ],
     noticedBy: "STORE-5: a long history stays small, and what it forgot is still refused",
+  },
+  {
+    without: "the count of a first watermark over what was only seen",
+    entry: "openSlashingStore",
+    patches: [{ file: STORE, find: "if (!history.hasWatermark) this.#entries++;", replace: "" }],
+    noticedBy: "STORE-5: a history of nothing but what others signed is pruned, and opens again",
   },
   {
     without: "forgetting",
