@@ -27,7 +27,7 @@ import { writeTranscript } from "./transcript.ts";
 
 const HELLO_MS: Millis = 2_000;
 const NUDGE_MS: Millis = 5_000;
-/** What a frame on its way may take when everybody has confirmed. */
+/** What a frame on its way may take when everything was said. */
 const FAREWELL_MS: Millis = 1_000;
 /** How long an accusation may take after the news that its author left. */
 const PROOF_MS: Millis = 2_000;
@@ -90,7 +90,10 @@ class Runner {
       if (storage.current() > 0) await this.#enter(storage.current());
     });
     try {
-      return await this.#over.promise;
+      const end = await this.#over.promise;
+      this.#isOver = true;
+      if (end.kind === "aborted") await this.#ports.clock.sleep(FAREWELL_MS, signal);
+      return end;
     } finally {
       this.#isOver = true;
       signal.removeEventListener("abort", onAbort);
