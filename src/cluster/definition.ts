@@ -86,6 +86,11 @@ export function versionOf(definition: ClusterDefinition): ClusterVersion {
   return version;
 }
 
+/** Whether withdrawal credentials are 0x02: only versions whose hashes cover it can say so. */
+export function isCompounding(definition: ClusterDefinition): boolean {
+  return versionOf(definition).validatorSettings && definition.compounding === true;
+}
+
 function versionFaults(
   definition: ClusterDefinition,
   version: ClusterVersion,

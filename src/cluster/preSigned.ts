@@ -9,7 +9,7 @@ import { type DepositData, type DepositMessage, depositSigningRoot } from "../et
 import { registrationSigningRoot, type ValidatorRegistration } from "../eth2/registration.ts";
 import { assert } from "../util/assert.ts";
 import { toHex } from "../util/bytes.ts";
-import type { ClusterDefinition } from "./definition.ts";
+import { type ClusterDefinition, isCompounding } from "./definition.ts";
 import { depositAmountsOf } from "./depositAmounts.ts";
 import { fieldBytes } from "./fields.ts";
 import { lockHash } from "./hashing.ts";
@@ -96,7 +96,7 @@ export function signedLock(
 /** The 32 bytes that a validator's withdrawals go to. */
 function withdrawalCredentialsOf(definition: ClusterDefinition, lockIndex: number): Uint8Array {
   const credentials = new Uint8Array(32);
-  credentials[0] = WITHDRAWAL_PREFIX[definition.compounding === true ? "compounding" : "plain"];
+  credentials[0] = WITHDRAWAL_PREFIX[isCompounding(definition) ? "compounding" : "plain"];
   credentials.set(fieldBytes(validatorOf(definition, lockIndex).withdrawal_address), 12);
   return credentials;
 }

@@ -3,7 +3,7 @@ import { interpolatePublicKey } from "../crypto/threshold.ts";
 import { PUBLIC_KEY_BYTES, type PubShare, pubShareOf } from "../domain/keys.ts";
 import { depositSigningRoot } from "../eth2/deposit.ts";
 import { registrationSigningRoot } from "../eth2/registration.ts";
-import { versionOf } from "./definition.ts";
+import { isCompounding, versionOf } from "./definition.ts";
 import { below, type ClusterFault } from "./fault.ts";
 import { fieldBytes, sameBytes } from "./fields.ts";
 import type { ClusterLock, DepositEntry, RegistrationEntry, ValidatorEntry } from "./lock.ts";
@@ -121,7 +121,7 @@ function ownershipFaults(position: Position, lock: ClusterLock): readonly Cluste
     // Both types end in the address (LOCK-10).
     const withdrawal = `0x${deposit.withdrawal_credentials.slice(-40)}`;
     const path = `${field}.withdrawal_credentials`;
-    const type = lock.cluster_definition.compounding === true ? "0x02" : "0x01";
+    const type = isCompounding(lock.cluster_definition) ? "0x02" : "0x01";
     if (!deposit.withdrawal_credentials.startsWith(`${type}${"0".repeat(22)}`)) {
       faults.push({ path, reason: `are not of type ${type}` });
     }

@@ -18,6 +18,7 @@ import { wrongSignatureReason } from "./blame.ts";
 import type { CeremonyConfig } from "./ceremonyConfig.ts";
 import { EffectList } from "./effects.ts";
 import { Ending, operatorsText } from "./ending.ts";
+import type { Judgement } from "./judge.ts";
 import type { CeremonyEffect, CeremonyEvent, CeremonyProgress, JournalEntry } from "./messages.ts";
 import { wrongSignersOf } from "./partials.ts";
 import { Reception } from "./reception.ts";
@@ -123,7 +124,9 @@ export class Ceremony {
         const { content } = frame.value;
         if (content.kind === "message") {
           const added = state.record.add(content.message);
-          assert(added.kind === "added", `a journaled message is ${added.kind}`);
+          // The own complaint, before a crash kept its dealer's conviction from the journal.
+          if (added.kind === "fault") this.#blame(added, content.message);
+          else assert(added.kind === "added", `a journaled message is ${added.kind}`);
         } else if (content.kind === "echo") {
           assert(state.echoes.add(content.echo).kind === "added", "a journaled echo is signed");
         }
@@ -197,10 +200,17 @@ export class Ceremony {
     if (this.phase === "verdict" && !state.canJudge) return false;
     if (this.phase === "keys" && !this.#prepareKeys()) return false;
     const { message, body } = state.speak(this.phase);
-    state.record.addOwn(message, body);
+    // A verdict may convict a dealer, and its author believes that like everybody else (DKG-8).
+    const verdict = this.phase === "verdict" ? state.record.add(message) : null;
+    if (verdict === null) state.record.addOwn(message, body);
     this.#effects.persistFrame({ kind: "message", message, sealedShares: null });
     this.#sendOwn(message);
+    if (verdict?.kind === "fault") this.#blame(verdict, message);
     return true;
+  }
+
+  #blame({ culprit, reason }: Judgement, message: CeremonyMessage): void {
+    this.#ending.blame(culprit, reason, { kind: "message", message });
   }
 
   /** DKG-9: the shares are on disk, and were read back, before anybody is told so. */

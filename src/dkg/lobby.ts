@@ -3,12 +3,13 @@
  * are, which attempt comes next. State and arithmetic only; `runner.ts` sends and receives.
  */
 import type { ClusterDefinition } from "../cluster/definition.ts";
-import type { RejectionReason } from "../domain/errors.ts";
+import { type RejectionReason, UsageError } from "../domain/errors.ts";
 import type { PeerIndex } from "../domain/keys.ts";
 import type { Millis } from "../domain/units.ts";
 import type { Path } from "../ports/network.ts";
 import { assert } from "../util/assert.ts";
 import { err, ok, type Result } from "../util/result.ts";
+import { operatorsText } from "./ending.ts";
 import {
   decodeHello,
   differingFields,
@@ -117,7 +118,7 @@ export class Lobby {
     guest.receivedAt = now;
     guest.hasBeenSeen = true;
     const { echo, sentAt, state, current } = hello.value;
-    if (state === "done") this.#done.set(from, current);
+    if (state === "done" && this.#mayHaveFinished(from, current)) this.#done.set(from, current);
     if (echo !== null) {
       const roundTripMs = now - echo.sentAt - echo.heldMs;
       // An echo of a hello before our clock was set says nothing.
@@ -159,9 +160,11 @@ export class Lobby {
     return this.peers().filter((peer) => this.#done.get(peer) === attempt);
   }
 
-  /** An attempt that a peer finished; 0 for none. */
-  finished(): number {
-    return Math.max(0, ...this.#done.values());
+  /** An attempt that a peer says it finished, one of `own` before any other; 0 for none. */
+  finished(own: ReadonlySet<number>): number {
+    const claims = [...this.#done.values()];
+    const known = claims.filter((claim) => own.has(claim));
+    return Math.max(0, ...(known.length > 0 ? known : claims));
   }
 
   /**
@@ -170,7 +173,7 @@ export class Lobby {
    * differ from them, and only a new attempt can do.
    */
   attempt(): number {
-    const hellos = [...this.#guests.values()].flatMap(({ hello }) => hello ?? []);
+    const hellos = this.#agreeing().flatMap(([, { hello }]) => hello ?? []);
     const ended = Math.max(this.standing.ended, ...hellos.map((hello) => hello.ended));
     const current = Math.max(this.standing.current, ...hellos.map((hello) => hello.current));
     const isForgotten =
@@ -181,13 +184,25 @@ export class Lobby {
 
   /** The last attempt that other operators remember, and who they are; 0 for none. */
   remembered(): { readonly attempt: number; readonly peers: readonly PeerIndex[] } {
-    const claims = [...this.#guests].map(([peer, { hello }]) => ({
+    const claims = this.#agreeing().map(([peer, { hello }]) => ({
       peer,
       attempt: Math.max(0, hello?.ended ?? 0, hello?.current ?? 0),
     }));
     const attempt = Math.max(0, ...claims.map((claim) => claim.attempt));
     const peers = claims.filter((claim) => claim.attempt === attempt).map(({ peer }) => peer);
     return { attempt, peers };
+  }
+
+  /** What one says of another definition's attempts is of no concern here. */
+  #agreeing(): readonly (readonly [PeerIndex, Guest])[] {
+    return [...this.#guests].filter(([, guest]) => this.#obstacleOf(guest) === null);
+  }
+
+  /** Nobody who finished an attempt speaks in a later one (OUT-3). */
+  #mayHaveFinished(peer: PeerIndex, attempt: number): boolean {
+    const { current, heard } = this.standing;
+    const isElsewhere = current > 0 && attempt !== current && heard.has(peer);
+    return this.#obstacleOf(this.#guest(peer)) === null && !isElsewhere;
   }
 
   #isIn(guest: Guest): boolean {
@@ -210,6 +225,16 @@ export class Lobby {
     assert(guest !== undefined, `peer ${peer} is another operator of the definition`);
     return guest;
   }
+}
+
+/** All who were in a finished attempt have shares of it: they are lost, or `peers` are wrong. */
+export function finishedElsewhere(attempt: number, peers: readonly PeerIndex[]): UsageError {
+  const who = operatorsText(peers);
+  return new UsageError(`${who} finished attempt ${attempt}, of which there is no key share here`, {
+    fix:
+      "if this node took part in it, restore the data directory from your backup; if it did not, " +
+      `what ${who} told is wrong: talk to each other`,
+  });
 }
 
 function emptyGuest(now: Millis): Guest {

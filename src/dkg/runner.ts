@@ -14,7 +14,7 @@ import type { CeremonyEnd, CeremonyPorts, CeremonyRun } from "./ceremonyRun.ts";
 import { operatorsText } from "./ending.ts";
 import { ceremonyFacts } from "./facts.ts";
 import { encodeJournalEntry, readJournalEntry, SEED_BYTES } from "./journal.ts";
-import { Lobby } from "./lobby.ts";
+import { finishedElsewhere, Lobby } from "./lobby.ts";
 import type {
   CeremonyAbort,
   CeremonyEffect,
@@ -23,13 +23,14 @@ import type {
   JournalEntry,
 } from "./messages.ts";
 import { outputFiles } from "./outputs.ts";
+import { attemptsWithShares } from "./storage.ts";
 import { writeTranscript } from "./transcript.ts";
 
 const HELLO_MS: Millis = 2_000;
 const NUDGE_MS: Millis = 5_000;
-/** What a frame on its way may take when everybody has confirmed. */
+/** What a frame on its way may take when everything was said. */
 const FAREWELL_MS: Millis = 1_000;
-/** How long an accusation may take after the news that its author left. */
+/** How long a proof may take after the news that its author left. */
 const PROOF_MS: Millis = 2_000;
 const GIVEN_UP = "the other operators went on to another attempt";
 const SILENT_END = { culprit: null, blame: null, missing: [], groupKeys: [], keepsShares: false };
@@ -90,7 +91,10 @@ class Runner {
       if (storage.current() > 0) await this.#enter(storage.current());
     });
     try {
-      return await this.#over.promise;
+      const end = await this.#over.promise;
+      this.#isOver = true;
+      if (end.kind === "aborted") await this.#ports.clock.sleep(FAREWELL_MS, signal);
+      return end;
     } finally {
       this.#isOver = true;
       signal.removeEventListener("abort", onAbort);
@@ -184,7 +188,7 @@ class Runner {
   async #consider(): Promise<void> {
     const { standing } = this.#lobby;
     if (this.#lock !== null) return this.#considerFarewell();
-    const finished = this.#lobby.finished();
+    const finished = this.#lobby.finished(attemptsWithShares(this.#ports.storage));
     if (finished > 0 && finished !== standing.current) return this.#reopen(finished);
     const attempt = finished > 0 ? finished : this.#lobby.attempt();
     const isLeft = standing.current > 0 && attempt > standing.current;
@@ -195,11 +199,11 @@ class Runner {
 
   /** LOBBY-4: a cluster that exists for one operator is completed, not made anew. */
   async #reopen(attempt: number): Promise<void> {
-    if (this.#lobby.standing.current > 0) await this.#giveUp(Number.POSITIVE_INFINITY);
-    if (!(await this.#ports.storage.reopen(attempt))) {
-      throw new UsageError(`another operator finished attempt ${attempt}, and this one cannot`, {
-        fix: "this node's share of it is lost: restore the data directory from your backup",
-      });
+    const { storage } = this.#ports;
+    const isHere = attemptsWithShares(storage).has(attempt);
+    if (isHere && storage.current() > 0) await this.#giveUp(Number.POSITIVE_INFINITY);
+    if (!isHere || !(await storage.reopen(attempt))) {
+      throw finishedElsewhere(attempt, this.#lobby.done(attempt));
     }
     await this.#enter(attempt);
   }

@@ -42,3 +42,9 @@ export interface CeremonyStorage {
   /** This run is over; everything that it wrote stays. */
   close(): Promise<void>;
 }
+
+/** Attempts whose key shares this disk holds, or may come to hold. */
+export function attemptsWithShares(storage: CeremonyStorage): ReadonlySet<number> {
+  const kept = storage.ended().filter(({ keepsShares }) => keepsShares);
+  return new Set([storage.current(), ...kept.map(({ attempt }) => attempt)]);
+}

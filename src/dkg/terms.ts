@@ -3,7 +3,7 @@
  * operators are known, the money has somewhere to go, and the threshold is safe.
  */
 import { addressFault } from "../cluster/addresses.ts";
-import { type ClusterDefinition, versionOf } from "../cluster/definition.ts";
+import { type ClusterDefinition, isCompounding, versionOf } from "../cluster/definition.ts";
 import { depositAmountsFault, depositAmountsOf } from "../cluster/depositAmounts.ts";
 import type { ClusterFault } from "../cluster/fault.ts";
 import { isSafeThreshold, quorum } from "../domain/quorum.ts";
@@ -46,7 +46,7 @@ function moneyFaults(definition: ClusterDefinition): readonly ClusterFault[] {
   }
   const listed = (definition.deposit_amounts ?? []).map(BigInt);
   const amounts = listed.length === 0 ? depositAmountsOf(definition) : listed;
-  const reason = depositAmountsFault(amounts, definition.compounding === true);
+  const reason = depositAmountsFault(amounts, isCompounding(definition));
   if (reason !== null) faults.push({ path: "deposit_amounts", reason });
   return faults;
 }

@@ -7,7 +7,7 @@
  * other damage is refused (JOURNAL-2).
  */
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import { FaultError, UsageError } from "../../domain/errors.ts";
 import { MAX_FRAME_BYTES } from "../../domain/limits.ts";
 import { concatBytes } from "../../util/bytes.ts";
@@ -54,6 +54,16 @@ export async function openCeremonyJournal(options: JournalOptions): Promise<Cere
       throw error;
     }
   } catch (error) {
+    throw diskFault(path, error);
+  }
+}
+
+/** Whether there is a journal in which something was written down. */
+export async function isJournalBegun(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).size > HEADER_BYTES;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return false;
     throw diskFault(path, error);
   }
 }
@@ -186,7 +196,9 @@ function bindingOf(context: Uint8Array, index: number): Uint8Array {
 
 function damaged(path: string): UsageError {
   return new UsageError(`${path} is damaged, or belongs to another identity key`, {
-    fix: "restore it from your backup, or move it away: the ceremony then takes a new attempt",
+    fix:
+      "restore it from your backup, or move it away: the ceremony then takes a new attempt, and " +
+      "key shares of this one stay where they are",
   });
 }
 

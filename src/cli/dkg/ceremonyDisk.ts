@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import {
   type CeremonyJournal,
+  isJournalBegun,
   openCeremonyJournal,
 } from "../../adapters/storage/ceremonyJournal.ts";
 import {
@@ -41,7 +42,17 @@ export type CeremonyDiskOptions = {
 };
 
 export const KEYS_DIR = "validator_keys";
+const JOURNAL = "journal";
 const MAX_ATTEMPTS_BYTES = 16 * 1024 * 1024;
+
+/** An attempt of which nobody knows here any more what was said. */
+const FORGOTTEN = {
+  phase: "keys",
+  culprit: null,
+  missing: [],
+  groupKeys: [],
+  keepsShares: true,
+} as const satisfies Omit<EndedAttempt, "attempt" | "reason">;
 
 const endedSchema = z.object({
   attempt: z.int().min(1),
@@ -65,6 +76,7 @@ export async function openCeremonyDisk(options: CeremonyDiskOptions): Promise<Ce
   const current = Math.max(0, ...(await attemptsUnderWay(dataDir)));
   const disk = new CeremonyDisk(options, { folder, rows, current });
   await disk.requireFree();
+  await disk.closeForgotten();
   return disk;
 }
 
@@ -74,12 +86,14 @@ export async function attemptsMade(dataDir: string): Promise<number> {
   return Math.max(0, ...rows.map(({ attempt }) => attempt));
 }
 
-/** Attempts that were begun and are not over. */
+/** Attempts that were begun and are not over: what was said in them is in their journals. */
 export async function attemptsUnderWay(dataDir: string): Promise<readonly number[]> {
   const folder = join(dataDir, "dkg");
-  if (!(await exists(folder))) return [];
-  const over = new Set((await readAttempts(join(folder, "attempts.json"))).map((r) => r.attempt));
-  return (await openAttempts(folder)).filter((attempt) => !over.has(attempt));
+  const open = await openAttempts(folder);
+  const areBegun = await Promise.all(
+    open.map((attempt) => isJournalBegun(join(folderOf(folder, attempt), JOURNAL))),
+  );
+  return open.filter((_, i) => areBegun[i]);
 }
 
 class CeremonyDisk implements CeremonyStorage {
@@ -144,7 +158,7 @@ class CeremonyDisk implements CeremonyStorage {
     await mkdir(this.#dir(), { recursive: true, mode: 0o700 });
     await syncFolder(this.#folder);
     this.#journal = await openCeremonyJournal({
-      path: join(this.#dir(), "journal"),
+      path: join(this.#dir(), JOURNAL),
       secretKey,
       context: concatBytes(bytesOf(definitionHash), uint32be(attempt)),
     });
@@ -195,17 +209,6 @@ class CeremonyDisk implements CeremonyStorage {
   }
 
   async end(ended: EndedAttempt, blame: Uint8Array | null): Promise<void> {
-    const row: EndedRow = {
-      attempt: ended.attempt,
-      ended_at: new Date().toISOString(),
-      definition_hash: this.#options.definitionHash,
-      phase: ended.phase,
-      reason: ended.reason,
-      culprit: ended.culprit,
-      missing: [...ended.missing],
-      group_keys: [...ended.groupKeys],
-      keeps_shares: ended.keepsShares,
-    };
     if (blame !== null) {
       const path = join(this.#options.dataDir, "blame.json");
       const data = writeBlame({
@@ -217,7 +220,7 @@ class CeremonyDisk implements CeremonyStorage {
       });
       await writeFileAtomic({ path, data, mode: MODE_PUBLIC_FINAL, overwrite: true });
     }
-    await this.#writeRows([...this.#rows, row]);
+    await this.#writeRows([...this.#rows, this.#rowOf(ended)]);
     if (!ended.keepsShares) await this.#eraseAttempt();
     await this.close();
     this.#current = 0;
@@ -225,7 +228,8 @@ class CeremonyDisk implements CeremonyStorage {
 
   async reopen(attempt: number): Promise<boolean> {
     const isKept = (row: EndedRow): boolean => row.attempt === attempt && row.keeps_shares;
-    if (!this.#rows.some(isKept)) return false;
+    const journal = join(folderOf(this.#folder, attempt), JOURNAL);
+    if (!this.#rows.some(isKept) || !(await isJournalBegun(journal))) return false;
     await this.#writeRows(this.#rows.filter((row) => !isKept(row)));
     this.#current = attempt;
     return true;
@@ -260,6 +264,17 @@ class CeremonyDisk implements CeremonyStorage {
     this.#journal = null;
   }
 
+  /** JOURNAL-5: an attempt that has key shares and no journal is over, and its shares stay. */
+  async closeForgotten(): Promise<void> {
+    for (const attempt of await openAttempts(this.#folder)) {
+      const folder = folderOf(this.#folder, attempt);
+      const keys = join(folder, KEYS_DIR);
+      if ((await isJournalBegun(join(folder, JOURNAL))) || !(await exists(keys))) continue;
+      const reason = `its journal is gone; its key shares are in ${keys}`;
+      await this.#writeRows([...this.#rows, this.#rowOf({ ...FORGOTTEN, attempt, reason })]);
+    }
+  }
+
   async #eraseAttempt(): Promise<void> {
     // Attempts that only others remember have nothing here.
     if (this.#current === 0) return;
@@ -267,6 +282,20 @@ class CeremonyDisk implements CeremonyStorage {
     this.#journal = null;
     await rm(this.#dir(), { recursive: true, force: true });
     await syncFolder(this.#folder);
+  }
+
+  #rowOf(ended: EndedAttempt): EndedRow {
+    return {
+      attempt: ended.attempt,
+      ended_at: new Date().toISOString(),
+      definition_hash: this.#options.definitionHash,
+      phase: ended.phase,
+      reason: ended.reason,
+      culprit: ended.culprit,
+      missing: [...ended.missing],
+      group_keys: [...ended.groupKeys],
+      keeps_shares: ended.keepsShares,
+    };
   }
 
   async #writeRows(rows: readonly EndedRow[]): Promise<void> {
@@ -281,7 +310,7 @@ class CeremonyDisk implements CeremonyStorage {
 
   #dir(): string {
     assert(this.#current > 0, "an attempt is under way");
-    return join(this.#folder, `attempt-${this.#current}`);
+    return folderOf(this.#folder, this.#current);
   }
 }
 
@@ -309,12 +338,18 @@ async function readShares(
     : null;
 }
 
+/** Attempts that have a folder and are not on record as over. */
 async function openAttempts(folder: string): Promise<readonly number[]> {
-  const names = await readdir(folder);
-  return names.flatMap((name) => {
-    const attempt = Number(/^attempt-(\d{1,6})$/.exec(name)?.[1] ?? 0);
-    return attempt > 0 ? [attempt] : [];
-  });
+  if (!(await exists(folder))) return [];
+  const over = new Set((await readAttempts(join(folder, "attempts.json"))).map((r) => r.attempt));
+  const attempts = (await readdir(folder)).map((name) =>
+    Number(/^attempt-(\d{1,6})$/.exec(name)?.[1] ?? 0),
+  );
+  return attempts.filter((attempt) => attempt > 0 && !over.has(attempt));
+}
+
+function folderOf(folder: string, attempt: number): string {
+  return join(folder, `attempt-${attempt}`);
 }
 
 async function readAttempts(path: string): Promise<readonly EndedRow[]> {

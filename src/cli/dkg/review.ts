@@ -1,6 +1,6 @@
 /** `coterie dkg review`: what an operator agrees to, in words, and the words to compare (DEF-4). */
 import { checksummedAddress } from "../../cluster/addresses.ts";
-import type { ClusterDefinition } from "../../cluster/definition.ts";
+import { type ClusterDefinition, isCompounding } from "../../cluster/definition.ts";
 import { depositAmountsOf, ethText } from "../../cluster/depositAmounts.ts";
 import { fieldBytes } from "../../cluster/fields.ts";
 import { fingerprintOf } from "../../cluster/fingerprint.ts";
@@ -46,7 +46,7 @@ function summaryOf(definition: ClusterDefinition, self: number | null) {
       withdrawalAddress: checksummedAddress(validator.withdrawal_address),
       feeRecipient: checksummedAddress(validator.fee_recipient_address),
     })),
-    withdrawalType: definition.compounding === true ? "0x02" : "0x01",
+    withdrawalType: isCompounding(definition) ? "0x02" : "0x01",
     depositAmountsEth: amounts.map(ethText),
     targetGasLimit: targetGasLimitOf(definition).toString(),
   };

@@ -68,6 +68,7 @@ test("OUT-2 outputs appear whole, the lock last, however often it is done", asyn
   const dataDir = temporaryFolder(t);
   const disk = await open(t, dataDir);
   await disk.open(1);
+  await disk.append(Uint8Array.of(1));
   await disk.storeShares(SHARES);
   await disk.publish(FILES);
   await disk.publish(FILES);
@@ -104,6 +105,7 @@ test("JOURNAL-4 what ends is on record, and is erased unless shares are to be ke
   await disk.end(ENDED, null);
   assert.ok(!existsSync(join(dataDir, "dkg/attempt-1")));
   await disk.open(2);
+  await disk.append(Uint8Array.of(2));
   await disk.storeShares(SHARES);
   await disk.end({ ...ENDED, attempt: 2, keepsShares: true }, Uint8Array.of(9));
   const restarted = await open(t, dataDir);
@@ -123,6 +125,44 @@ test("JOURNAL-4 what ends is on record, and is erased unless shares are to be ke
   assert.equal(await restarted.reopen(1), false);
   assert.equal(await restarted.reopen(2), true);
   assert.equal((await open(t, dataDir)).current(), 2);
+});
+
+test("JOURNAL-5 an attempt without its journal is over, and keeps its key shares", async (t) => {
+  const dataDir = temporaryFolder(t);
+  const attempt = join(dataDir, "dkg/attempt-1");
+  const disk = await open(t, dataDir);
+  await disk.open(1);
+  // A power cut before the first record: nothing was said, and the lobby says what comes next.
+  assert.equal((await open(t, dataDir)).current(), 0);
+  await disk.append(Uint8Array.of(1));
+  assert.equal((await open(t, dataDir)).current(), 1);
+  await disk.storeShares(SHARES);
+  await disk.close();
+  // Damaged, and moved away as the program advises: others may have the keys message by then.
+  renameSync(join(attempt, "journal"), join(dataDir, "moved"));
+  const restarted = await open(t, dataDir);
+  assert.equal(restarted.current(), 0);
+  assert.match(restarted.ended()[0]?.reason ?? "", /key shares are in .*attempt-1\/validator_keys/);
+  assert.equal(await attemptsMade(dataDir), 1, "its number is not used again");
+  await restarted.open(2);
+  await restarted.end({ ...ENDED, attempt: 2 }, null);
+  assert.equal(readdirSync(join(attempt, "validator_keys")).length, 4);
+  // Others may have finished it; it takes the journal to do so here.
+  assert.equal(await restarted.reopen(1), false);
+  renameSync(join(dataDir, "moved"), join(attempt, "journal"));
+  assert.equal(await restarted.reopen(1), true);
+});
+
+test("JOURNAL-5 a journal erased before its folder begins no ceremony anew", async (t) => {
+  const dataDir = temporaryFolder(t);
+  const disk = await open(t, dataDir);
+  await disk.open(1);
+  await disk.append(Uint8Array.of(1));
+  await disk.storeShares(SHARES);
+  await disk.publish(FILES);
+  await disk.close();
+  writeFileSync(join(dataDir, "dkg/attempt-1/journal"), "");
+  await assert.rejects(open(t, dataDir), /exists already: this node has a cluster/);
 });
 
 /** The files of a real ceremony, and which of them hold what. */

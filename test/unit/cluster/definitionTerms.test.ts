@@ -5,6 +5,7 @@ import type { ClusterDefinition } from "../../../src/cluster/definition.ts";
 import { depositAmountsFault, ethText, gweiOf } from "../../../src/cluster/depositAmounts.ts";
 import { fieldBytes } from "../../../src/cluster/fields.ts";
 import { fingerprintOf, isFingerprint } from "../../../src/cluster/fingerprint.ts";
+import { definitionHash } from "../../../src/cluster/hashing.ts";
 import { newDefinition } from "../../../src/cluster/newDefinition.ts";
 import { preSigningOf } from "../../../src/cluster/preSigned.ts";
 import { verifyDefinition } from "../../../src/cluster/verify.ts";
@@ -117,4 +118,15 @@ test("LOCK-10 deposits and registration follow the definition to the letter", ()
   assert.equal(registration.message.timestamp, 1_767_323_045n);
   const plain = preSigningOf(definitionOf(), 0, key).deposits[0]?.message.withdrawalCredentials;
   assert.equal(plain?.[0], 0x01);
+});
+
+test("LOCK-10 what a version's hashes do not cover decides nothing", () => {
+  const { compounding: _, target_gas_limit: __, ...common } = definitionOf();
+  const older = { ...common, version: "v1.9.0" };
+  const named = { ...older, definition_hash: definitionHash(older) };
+  // A copy with one field more: the same words, so nobody would notice.
+  const other: ClusterDefinition = { ...named, compounding: true };
+  assert.equal(definitionHash(other), named.definition_hash);
+  const key = new Uint8Array(48).fill(7);
+  assert.deepEqual(preSigningOf(other, 0, key), preSigningOf(named, 0, key));
 });

@@ -1,6 +1,7 @@
 /** What a crash leaves behind is enough, nothing is said before it is kept, and secrets stay in. */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import type { Misdeeds } from "../../../sim/ceremony/rogueOperator.ts";
 import { decodeJournalEntry, encodeJournalEntry } from "../../../src/dkg/journal.ts";
 import type { CeremonyEffect } from "../../../src/dkg/messages.ts";
 import { toHex } from "../../../src/util/bytes.ts";
@@ -15,6 +16,13 @@ import {
   finish,
   type Operator,
 } from "../../support/ceremonyNetwork.ts";
+import { resealed } from "../../support/rogueDealings.ts";
+
+/** A dealer whose shares for operator 1 are wrong. */
+const WRONG: Misdeeds = {
+  dealing: (honest, view) =>
+    resealed(honest, view, { receiver: 1, plaintext: new Uint8Array(64).fill(7) }),
+};
 
 describe("a crash (DKG-12)", () => {
   for (const phase of CEREMONY_PHASES) {
@@ -55,6 +63,24 @@ describe("a crash (DKG-12)", () => {
       network.run();
       network.settle();
       completed(network);
+    }
+  });
+
+  it("after a complaint convicts the dealer all the same (DKG-8)", () => {
+    for (const kept of [0, 1]) {
+      const rogues = new Map([[2, WRONG]]);
+      const network = new CeremonyNetwork({ nodes: 3, threshold: 2, rogues });
+      network.start();
+      network.run(() => network.operator(1).abort !== null);
+      assert.equal(network.operator(1).abort?.culprit, 2, "whoever complains believes it himself");
+      // Its last words are the complaint and the end of the attempt; nobody hears them.
+      const { journal } = network.operator(1);
+      assert.equal(journal.pop()?.kind, "aborted");
+      if (kept === 0) journal.pop();
+      network.queue.length = 0;
+      network.restart(1);
+      network.run();
+      for (const { abort } of network.honest()) assert.equal(abort?.culprit, 2, abort?.reason);
     }
   });
 

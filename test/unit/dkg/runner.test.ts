@@ -251,5 +251,8 @@ test("LOBBY-4 a cluster that one operator finished is completed, whatever began"
   assert.equal(table.of(0, "attempt").at(-1)?.attempt, 1);
   const [first, second, , last] = table.lockHashes();
   assert.ok(first === last && second === last && last !== null);
-  assert.match(String(table.failures.get(2)), /another operator finished attempt 1/);
+  assert.match(
+    String(table.failures.get(2)),
+    /operator 3 finished attempt 1, of which there is no key share/,
+  );
 });

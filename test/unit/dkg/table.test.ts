@@ -1,7 +1,8 @@
 /** Operators whose machines differ from the others': clocks, versions, and what they remember. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Seat } from "../../../src/dkg/lobby.ts";
+import { Lobby, type Seat } from "../../../src/dkg/lobby.ts";
+import type { UsageError } from "../../../src/domain/errors.ts";
 import { MAX_HELLO_BYTES } from "../../../src/domain/limits.ts";
 import { CeremonyTable, PHASE_TIMEOUT_MS, type TableOptions } from "../../support/ceremonyTable.ts";
 import { loadMutant } from "../../support/mutant.ts";
@@ -169,6 +170,75 @@ test("LOBBY-3 a new disk learns how many attempts there were: a new yes is enoug
   await table.runToEnd();
   assertOneCluster(table);
   assert.equal(table.of(3, "attempt").at(-1)?.attempt, 8);
+});
+
+/** From now on operator 3 says in the lobby what `change` makes of its words. */
+function letSay(table: CeremonyTable, change: (hello: string) => string): void {
+  table.hub.tap(3, ({ channel, bytes }) => {
+    if (channel !== "lobby") return [bytes];
+    return [Buffer.from(change(Buffer.from(bytes).toString()))];
+  });
+}
+const FINISHED_NINE = (hello: string): string =>
+  hello.replace(/"current":\d+/, '"current":9').replace(/"state":"\w+"/, '"state":"done"');
+const OTHER_DEFINITION = (hello: string): string =>
+  hello.replace(/"definitionHash":"0x../, '"definitionHash":"0xff');
+
+test("LOBBY-1 what one says of another definition's attempts ends none here", async (t) => {
+  for (const change of [
+    FINISHED_NINE,
+    (hello: string): string => hello.replace('"ended":0', '"ended":7'),
+  ]) {
+    const table = tableOf(t);
+    for (const node of ALL) table.start(node);
+    await untilIn(table, 1, "commit");
+    letSay(table, (hello) => OTHER_DEFINITION(change(hello)));
+    await table.run(30_000);
+    letSay(table, (hello) => hello);
+    await table.runToEnd();
+    assertOneCluster(table);
+    for (const node of ALL) assert.equal(table.of(node, "attempt").length, 1, "one attempt");
+  }
+});
+
+test("LOBBY-4 a made-up finish is named, and ends no attempt that its author is in", async (t) => {
+  const first = tableOf(t);
+  letSay(first, FINISHED_NINE);
+  for (const node of ALL) first.start(node);
+  await first.run(10_000);
+  for (const node of [0, 1, 2]) {
+    const failure = first.failures.get(node);
+    assert.match(String(failure), /operator 3 finished attempt 9, of which there is no key share/);
+    assert.match(String((failure as UsageError).fix), /what operator 3 told is wrong/);
+  }
+  const second = tableOf(t);
+  for (const node of ALL) second.start(node);
+  await untilIn(second, 1, "deposits");
+  letSay(second, FINISHED_NINE);
+  await second.run(30_000);
+  letSay(second, (hello) => hello);
+  await second.runToEnd();
+  assertOneCluster(second);
+});
+
+test("LOBBY-4 of two finishes the one counts of which there are key shares", () => {
+  const table = new CeremonyTable();
+  const seated = (self: number, current: number): Lobby => {
+    const { definition } = table;
+    const lobby = new Lobby({ definition, self, protocol: 1, version: "", now: 0 });
+    lobby.standing = { ended: 0, current, state: "done", heard: new Set() };
+    return lobby;
+  };
+  const lobby = seated(1, 0);
+  for (const [peer, attempt] of [
+    [0, 1],
+    [3, 9],
+  ] as const) {
+    assert.ok(lobby.receive(peer, seated(peer, attempt).helloFor(1, 0), 0).ok);
+  }
+  assert.equal(lobby.finished(new Set([1])), 1);
+  assert.equal(lobby.finished(new Set()), 9);
+  assert.deepEqual(lobby.done(9), [3]);
 });
 
 test("LOBBY-5 who gives up first makes nobody look elsewhere: all miss the same one", async (t) => {
