@@ -18,7 +18,7 @@ import { Listeners } from "../util/listeners.ts";
 import { SESSION_BYTES } from "../wire/heartbeats.ts";
 import type { Heartbeat, Profile, Scope, SessionToken, SignedHeartbeat } from "../wire/profile.ts";
 import { givesWay, Sessions } from "./sessions.ts";
-import type { Answer, StatusChannel } from "./statusChannel.ts";
+import type { Answer, StatusChannel, Way } from "./statusChannel.ts";
 
 /** What a heartbeat says beside the session itself. */
 export type OwnState = {
@@ -72,7 +72,7 @@ export class Heartbeats {
       help: "Whether a peer's heartbeat was heard within the last seconds",
       labels: ["peer"],
     });
-    parts.channel.on("heartbeat", (from, { signed }, answer) => this.#hear(from, signed, answer));
+    parts.channel.on("heartbeat", (from, { signed }, way) => this.#hear(from, signed, way));
     parts.network.onPath((_peer, path) => {
       // The new peer is greeted, and the others hear whom they can reach over this node.
       if (path !== "none") this.tell();
@@ -170,7 +170,7 @@ export class Heartbeats {
     };
   }
 
-  #hear(from: PeerIndex, signed: SignedHeartbeat, answer: Answer): RejectionCode | null {
+  #hear(from: PeerIndex, signed: SignedHeartbeat, { answer, isDirect }: Way): RejectionCode | null {
     const { identity, profile, scope, clock } = this.#parts;
     if (signed.author >= identity.nodes) return "wrong_author";
     const isOwn = signed.author === identity.self;
