@@ -179,7 +179,8 @@ export class Heartbeats {
     if (isOwn && signed.heartbeat.session === this.session) return "duplicate";
     if (!profile.isSignedHeartbeat(scope, signed, identity)) return "bad_signature";
     if (isOwn) return this.#hearOfTwin(signed);
-    const heard = this.#sessions.hear(signed, clock.monotonic());
+    const via = isDirect ? "direct" : "gossip";
+    const heard = this.#sessions.hear(signed, clock.monotonic(), via);
     // Direct and gossiped copies of one heartbeat arrive side by side.
     if (heard.kind === "stale") return null;
     this.#remember(signed, answer);
