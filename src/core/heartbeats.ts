@@ -229,7 +229,9 @@ export class Heartbeats {
       return null;
     }
     this.#twin = { heartbeat, heardAt: clock.monotonic() };
-    if (known?.session !== heartbeat.session) this.tell();
+    // The next beat tells it as well: whoever holds heartbeats of two former lives could have this
+    // node speak as often as it likes.
+    if (known === undefined) this.tell();
     if (heartbeat.twin === this.session) this.#face(heartbeat, author);
     return null;
   }
