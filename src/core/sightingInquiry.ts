@@ -142,8 +142,8 @@ export class SightingInquiry {
     const open = foreign.book.find(sighting);
     // What others asked comes by gossip, too.
     if (open === undefined || open.answers.has(from)) return "duplicate";
-    // FOREIGN-2: what an operator knows it knows for good, but a denial is of its time: one that was
-    // fetched before anybody had signed would convict the cluster itself.
+    // FOREIGN-2: what an operator knows it knows for good, but a denial is of its time: one that
+    // was fetched before anybody had signed would convict the cluster itself.
     const isCounted = isKnown || isDirect;
     if (!isCounted && certificate === null) return "duplicate";
     const isShown = certificate !== null && dutyId(certificate.duty) === dutyId(open.duty);
