@@ -48,15 +48,20 @@ export class ValueChecker {
     this.#parts = parts;
   }
 
+  /** VALUE-1: what every honest node refuses, in words; null when there is nothing. */
+  flawOf(data: UnsignedData): string | null {
+    const { chain, scheduler, kindOf } = this.#parts;
+    const checked = agreed(kindOf(data.duty)).check(data, scheduler.definitions(data.duty), chain);
+    return checked.ok ? null : `${checked.error.code}: ${checked.error.detail ?? "malformed"}`;
+  }
+
   async judge(data: UnsignedData, window: RoundWindow, certified: boolean): Promise<Verdict> {
     const { chain, scheduler, gate, kindOf, bls } = this.#parts;
-    const kind = kindOf(data.duty);
-    assert(kind.consensus === "agree", `a ${kind.type} duty has no value to judge`);
+    const kind = agreed(kindOf(data.duty));
     const definitions = scheduler.definitions(data.duty);
     // VALUE-1: what every honest node refuses is refused before anything is asked.
-    const checked = kind.check(data, definitions, chain);
-    if (!checked.ok)
-      return refused(`${checked.error.code}: ${checked.error.detail ?? "malformed"}`);
+    const flaw = this.flawOf(data);
+    if (flaw !== null) return refused(flaw);
     if (!(await bls.verifyBatch(kind.signatureChecks(data, definitions, chain)))) {
       return refused("bad_signature: a signature inside the value does not verify");
     }
@@ -134,6 +139,11 @@ type Question = {
 
 /** What is there already, and nothing is waited for. */
 const AT_ONCE = AbortSignal.abort(new Cancelled("no own data is waited for"));
+
+function agreed(kind: DutyKind): AgreedDuty {
+  assert(kind.consensus === "agree", `a ${kind.type} duty has no value to judge`);
+  return kind;
+}
 
 function refused(reason: string): Verdict {
   return { accepted: false, reason };
