@@ -2,7 +2,12 @@
  * Hands group signatures to the beacon node until it takes them or the duty's deadline passes.
  * Every operator's node does so: the chain takes the first and ignores the others (FLOW-7).
  */
-import type { AggregatedSet, AggregatedSignature, Verified } from "../domain/data.ts";
+import type {
+  AggregatedSet,
+  AggregatedSignature,
+  DutyDefinitions,
+  Verified,
+} from "../domain/data.ts";
 import type { Duty } from "../domain/duty.ts";
 import { FaultError } from "../domain/errors.ts";
 import type { LockIndex } from "../domain/keys.ts";
@@ -37,6 +42,13 @@ type BroadcasterParts = {
   readonly tracker: Tracker;
 };
 
+type Submission = {
+  readonly duty: Duty;
+  readonly signatures: readonly AggregatedSignature[];
+  readonly definitions: DutyDefinitions;
+  readonly signal: AbortSignal;
+};
+
 export class BeaconBroadcaster implements Broadcaster {
   readonly #parts: BroadcasterParts;
   readonly #broadcast = new Listeners<[Duty, readonly LockIndex[]]>();
@@ -58,11 +70,13 @@ export class BeaconBroadcaster implements Broadcaster {
   }
 
   async #submitUntilTaken({ duty, signatures }: Verified<AggregatedSet>): Promise<void> {
-    const { clock, deadlines, tracker } = this.#parts;
+    const { clock, deadlines, tracker, scheduler } = this.#parts;
+    // ATT-9: as they were when it was signed, whatever the beacon node says of the epoch meanwhile.
+    const definitions = scheduler.definitions(duty);
     const signal = deadlines.signalOf(duty);
     for (let delayMs = RETRY_DELAY_MIN_MS; ; delayMs = Math.min(2 * delayMs, RETRY_DELAY_MAX_MS)) {
       try {
-        await this.#submitOnce(duty, signatures, signal);
+        await this.#submitOnce({ duty, signatures, definitions, signal });
         return;
       } catch (error) {
         if (!(error instanceof FaultError && error.retryable)) throw error;
@@ -72,12 +86,8 @@ export class BeaconBroadcaster implements Broadcaster {
     }
   }
 
-  async #submitOnce(
-    duty: Duty,
-    signatures: readonly AggregatedSignature[],
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { chain, beacon, dutyStore, scheduler, kindOf, tracker } = this.#parts;
+  async #submitOnce({ duty, signatures, definitions, signal }: Submission): Promise<void> {
+    const { chain, beacon, dutyStore, kindOf, tracker } = this.#parts;
     const kind = kindOf(duty);
     if (kind.consensus === "none") {
       // Its signatures serve this node's other duties: there is nobody to hand them to.
@@ -85,7 +95,6 @@ export class BeaconBroadcaster implements Broadcaster {
       return;
     }
     const data = await dutyStore.awaitData(duty, signal);
-    const definitions = scheduler.definitions(duty);
     const failures = await kind.submit({
       data,
       signatures,

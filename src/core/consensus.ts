@@ -183,10 +183,19 @@ export class QbftConsensus implements Consensus {
         if (round > 1) tracker.noted(duty, `round ${round - 1} ended without a decision`);
       },
       onDecided: (data, proof) => {
+        this.#decisions.settle(duty);
+        // VALUE-6: nothing behind this point has to expect what it cannot read.
+        const flaw = this.#parts.checker.flawOf(data);
+        if (flaw !== null) {
+          tracker.noted(
+            duty,
+            `the cluster decided what this node refuses, compare releases: ${flaw}`,
+          );
+          return;
+        }
         this.#rounds.observe(proof.round, labels);
         this.#keep(kind, data);
         this.#proved.emit(data, proof);
-        this.#decisions.settle(duty);
         this.#decided.emit(data);
       },
     });

@@ -18,7 +18,7 @@ import { Listeners } from "../util/listeners.ts";
 import { SESSION_BYTES } from "../wire/heartbeats.ts";
 import type { Heartbeat, Profile, Scope, SessionToken, SignedHeartbeat } from "../wire/profile.ts";
 import { givesWay, Sessions } from "./sessions.ts";
-import type { Answer, StatusChannel } from "./statusChannel.ts";
+import type { Answer, StatusChannel, Way } from "./statusChannel.ts";
 
 /** What a heartbeat says beside the session itself. */
 export type OwnState = {
@@ -72,7 +72,7 @@ export class Heartbeats {
       help: "Whether a peer's heartbeat was heard within the last seconds",
       labels: ["peer"],
     });
-    parts.channel.on("heartbeat", (from, { signed }, answer) => this.#hear(from, signed, answer));
+    parts.channel.on("heartbeat", (from, { signed }, way) => this.#hear(from, signed, way));
     parts.network.onPath((_peer, path) => {
       // The new peer is greeted, and the others hear whom they can reach over this node.
       if (path !== "none") this.tell();
@@ -170,7 +170,7 @@ export class Heartbeats {
     };
   }
 
-  #hear(from: PeerIndex, signed: SignedHeartbeat, answer: Answer): RejectionCode | null {
+  #hear(from: PeerIndex, signed: SignedHeartbeat, { answer, isDirect }: Way): RejectionCode | null {
     const { identity, profile, scope, clock } = this.#parts;
     if (signed.author >= identity.nodes) return "wrong_author";
     const isOwn = signed.author === identity.self;
@@ -179,7 +179,8 @@ export class Heartbeats {
     if (isOwn && signed.heartbeat.session === this.session) return "duplicate";
     if (!profile.isSignedHeartbeat(scope, signed, identity)) return "bad_signature";
     if (isOwn) return this.#hearOfTwin(signed);
-    const heard = this.#sessions.hear(signed, clock.monotonic());
+    const via = isDirect ? "direct" : "gossip";
+    const heard = this.#sessions.hear(signed, clock.monotonic(), via);
     // Direct and gossiped copies of one heartbeat arrive side by side.
     if (heard.kind === "stale") return null;
     this.#remember(signed, answer);
@@ -228,7 +229,9 @@ export class Heartbeats {
       return null;
     }
     this.#twin = { heartbeat, heardAt: clock.monotonic() };
-    if (known?.session !== heartbeat.session) this.tell();
+    // The next beat tells it as well: whoever holds heartbeats of two former lives could have this
+    // node speak as often as it likes.
+    if (known === undefined) this.tell();
     if (heartbeat.twin === this.session) this.#face(heartbeat, author);
     return null;
   }

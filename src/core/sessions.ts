@@ -23,7 +23,13 @@ export type Heard =
    */
   | { readonly kind: "twin"; readonly other: SignedHeartbeat; readonly isCertain: boolean };
 
-type Life = { readonly signed: SignedHeartbeat; readonly since: Millis; readonly heardAt: Millis };
+type Life = {
+  readonly signed: SignedHeartbeat;
+  readonly since: Millis;
+  readonly heardAt: Millis;
+  /** Whether it ever spoke to this node itself: gossip may bring what a dead session once said. */
+  readonly isDirect: boolean;
+};
 type Known = {
   /** The session that is answered: the first one, until it falls silent. */
   live: Life | null;
@@ -36,16 +42,21 @@ export class Sessions {
   readonly #known = new Map<PeerIndex, Known>();
 
   /** `now` is monotonic. */
-  hear(signed: SignedHeartbeat, now: Millis): Heard {
+  hear(signed: SignedHeartbeat, now: Millis, via: "direct" | "gossip" = "direct"): Heard {
     const known = this.#of(signed.author);
     const { session, number, isClosing } = signed.heartbeat;
     if (number <= (known.lastNumbers.get(session) ?? 0)) return { kind: "stale" };
     known.lastNumbers.set(session, number);
     const before = [known.live, known.other].find((each) => sessionOf(each) === session);
-    const life = { signed, since: before?.since ?? now, heardAt: now };
-    const isFirst = !isAlive(known.live, now) || sessionOf(known.live) === session;
+    const isDirect = via === "direct" || before?.isDirect === true;
+    const life = { signed, since: before?.since ?? now, heardAt: now, isDirect };
+    const isOther = sessionOf(known.live) !== session;
+    const rival = isOther && isAlive(known.live, now) ? known.live : null;
+    // BEAT-2: a session that was never heard but by gossip may be long dead and replayed.
+    const isFirst = rival === null || (isDirect && !rival.isDirect && !isClosing);
     if (isFirst) {
       if (sessionOf(known.other) === session) known.other = null;
+      if (rival !== null) known.other = rival;
       known.live = isClosing ? null : life;
     } else {
       known.other = isClosing ? null : life;

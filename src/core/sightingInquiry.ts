@@ -56,8 +56,8 @@ export class SightingInquiry {
   constructor(parts: InquiryParts) {
     this.#parts = parts;
     const { channel, signal } = parts;
-    channel.on("query", (from, { sighting }, answer) => this.#lookUp(from, sighting, answer));
-    channel.on("answer", (from, frame) => this.#hear(from, frame));
+    channel.on("query", (from, { sighting }, { answer }) => this.#lookUp(from, sighting, answer));
+    channel.on("answer", (from, frame, { isDirect }) => this.#hear(from, frame, isDirect));
     signal.addEventListener("abort", () => this.#timer?.cancel(), { once: true });
   }
 
@@ -133,11 +133,19 @@ export class SightingInquiry {
     return { kind: "answer", sighting, isKnown, certificate };
   }
 
-  #hear(from: PeerIndex, { sighting, isKnown, certificate }: AnswerFrame): RejectionCode | null {
+  #hear(
+    from: PeerIndex,
+    { sighting, isKnown, certificate }: AnswerFrame,
+    isDirect: boolean,
+  ): RejectionCode | null {
     const { foreign, background, logger } = this.#parts;
     const open = foreign.book.find(sighting);
     // What others asked comes by gossip, too.
     if (open === undefined || open.answers.has(from)) return "duplicate";
+    // FOREIGN-2: what an operator knows it knows for good, but a denial is of its time: one that
+    // was fetched before anybody had signed would convict the cluster itself.
+    const isCounted = isKnown || isDirect;
+    if (!isCounted && certificate === null) return "duplicate";
     const isShown = certificate !== null && dutyId(certificate.duty) === dutyId(open.duty);
     if (certificate !== null && !(isShown && isProved(certificate, this.#parts))) {
       return "bad_certificate";
@@ -145,7 +153,8 @@ export class SightingInquiry {
     background.run(
       async () => {
         if (certificate !== null) await foreign.shown(open, certificate);
-        if (foreign.book.find(sighting) === open) await foreign.answered(open, from, isKnown);
+        const isOpen = foreign.book.find(sighting) === open;
+        if (isCounted && isOpen) await foreign.answered(open, from, isKnown);
       },
       ({ message }) => logger.warn("What a peer answered was lost.", { reason: message }),
     );

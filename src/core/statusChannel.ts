@@ -8,10 +8,18 @@ import type { Courier } from "./courier.ts";
 export type StatusKind = StatusFrame["kind"];
 /** Answers the sender, and nobody else who shares its identity. */
 export type Answer = (frame: StatusFrame) => void;
+export type Way = {
+  readonly answer: Answer;
+  /**
+   * Whether the sender itself just said it. A gossiped frame is its author's word of any time:
+   * whoever once heard it can bring it again (WIRE-13).
+   */
+  readonly isDirect: boolean;
+};
 type Handler<K extends StatusKind> = (
   from: PeerIndex,
   frame: StatusFrame & { readonly kind: K },
-  answer: Answer,
+  way: Way,
 ) => RejectionCode | null;
 
 export class StatusChannel {
@@ -28,7 +36,8 @@ export class StatusChannel {
       const frame = decoded.value;
       const handler = this.#handlers.get(frame.kind);
       const answer: Answer = (answered) => this.#answer(answered, reply);
-      return handler?.(from, frame as never, answer) ?? null;
+      const way: Way = { answer, isDirect: reply !== undefined };
+      return handler?.(from, frame as never, way) ?? null;
     });
   }
 

@@ -2,7 +2,7 @@
  * Judges a proposed value before this node PREPAREs it (DESIGN §6, four kinds of rule): is it well
  * formed, may at least one of our shares sign it, and does it agree with our own beacon node.
  */
-import type { UnsignedData } from "../domain/data.ts";
+import type { DutyDefinitions, UnsignedData } from "../domain/data.ts";
 import type { Duty } from "../domain/duty.ts";
 import { Cancelled, FaultError, messageOf } from "../domain/errors.ts";
 import { ownViewRounds } from "../domain/quorum.ts";
@@ -48,15 +48,20 @@ export class ValueChecker {
     this.#parts = parts;
   }
 
+  /** VALUE-1: what every honest node refuses, in words; null when there is nothing. */
+  flawOf(data: UnsignedData): string | null {
+    const { chain, scheduler, kindOf } = this.#parts;
+    const checked = agreed(kindOf(data.duty)).check(data, scheduler.definitions(data.duty), chain);
+    return checked.ok ? null : `${checked.error.code}: ${checked.error.detail ?? "malformed"}`;
+  }
+
   async judge(data: UnsignedData, window: RoundWindow, certified: boolean): Promise<Verdict> {
     const { chain, scheduler, gate, kindOf, bls } = this.#parts;
-    const kind = kindOf(data.duty);
-    assert(kind.consensus === "agree", `a ${kind.type} duty has no value to judge`);
+    const kind = agreed(kindOf(data.duty));
     const definitions = scheduler.definitions(data.duty);
     // VALUE-1: what every honest node refuses is refused before anything is asked.
-    const checked = kind.check(data, definitions, chain);
-    if (!checked.ok)
-      return refused(`${checked.error.code}: ${checked.error.detail ?? "malformed"}`);
+    const flaw = this.flawOf(data);
+    if (flaw !== null) return refused(flaw);
     if (!(await bls.verifyBatch(kind.signatureChecks(data, definitions, chain)))) {
       return refused("bad_signature: a signature inside the value does not verify");
     }
@@ -66,12 +71,15 @@ export class ValueChecker {
     if (first && refusals.every((reason) => reason !== null)) {
       return refused(`${messageOf(first.code)}: ${first.detail}`);
     }
-    return this.#judgeOwnView(data, { kind, window, certified });
+    return this.#judgeOwnView(data, { kind, definitions, window, certified });
   }
 
-  async #judgeOwnView(data: UnsignedData, { kind, window, certified }: Question): Promise<Verdict> {
-    const { chain, clock, deadlines, fetcher, scheduler, heads } = this.#parts;
-    const definitions = scheduler.definitions(data.duty);
+  /** By the definitions that the value was checked with: the beacon node may have others by now. */
+  async #judgeOwnView(
+    data: UnsignedData,
+    { kind, definitions, window, certified }: Question,
+  ): Promise<Verdict> {
+    const { chain, clock, deadlines, fetcher, heads } = this.#parts;
     const context = {
       round: window.round,
       ownViewRounds: ownViewRounds(this.#parts.identity.nodes),
@@ -124,12 +132,18 @@ export class ValueChecker {
 
 type Question = {
   readonly kind: AgreedDuty;
+  readonly definitions: DutyDefinitions;
   readonly window: RoundWindow;
   readonly certified: boolean;
 };
 
 /** What is there already, and nothing is waited for. */
 const AT_ONCE = AbortSignal.abort(new Cancelled("no own data is waited for"));
+
+function agreed(kind: DutyKind): AgreedDuty {
+  assert(kind.consensus === "agree", `a ${kind.type} duty has no value to judge`);
+  return kind;
+}
 
 function refused(reason: string): Verdict {
   return { accepted: false, reason };

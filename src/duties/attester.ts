@@ -16,6 +16,7 @@ import type { Chain } from "../eth2/chain.ts";
 import type { Fork } from "../eth2/forks.ts";
 import { attesterDomain, computeSigningRoot } from "../eth2/signing.ts";
 import type { AttestationData, SignedAttestation } from "../eth2/types.ts";
+import type { ItemFailure } from "../ports/beaconNode.ts";
 import { assert } from "../util/assert.ts";
 import { err, ok } from "../util/result.ts";
 import type { AgreedDuty, CompactForm, JudgeContext, Judgement, OwnView } from "./kind.ts";
@@ -136,16 +137,24 @@ export const attester: AgreedDuty<AttesterDefinition> = {
     });
   },
 
-  submit({ data, signatures, definitions, chain, beacon, signal }) {
+  async submit({ data, signatures, definitions, chain, beacon, signal }) {
     const agreed = decoded(data.value);
     const fork = forkOf(data.duty, chain);
     const byValidator = new Map(
       definitions.map((definition) => [definition.validator, definition]),
     );
-    const attestations = signatures.map(({ validator, signature }): SignedAttestation => {
+    const lost: ItemFailure[] = [];
+    const indexes: number[] = [];
+    const attestations: SignedAttestation[] = [];
+    for (const [index, { validator, signature }] of signatures.entries()) {
       const definition = byValidator.get(validator);
-      assert(definition !== undefined, "only validators with the duty have a signature to submit");
-      return {
+      if (definition === undefined) {
+        // ATT-9: its beacon node's answers may differ from one moment to the next.
+        lost.push({ index, message: "the validator has no seat in this slot any more" });
+        continue;
+      }
+      indexes.push(index);
+      attestations.push({
         fork: fork.name,
         data: signedBy(agreed, definition, fork),
         validatorIndex: definition.validatorIndex,
@@ -153,9 +162,11 @@ export const attester: AgreedDuty<AttesterDefinition> = {
         committeeLength: definition.committeeLength,
         validatorCommitteeIndex: definition.validatorCommitteeIndex,
         signature,
-      };
-    });
-    return beacon.submitAttestations(attestations, signal);
+      });
+    }
+    if (attestations.length === 0) return lost;
+    const failures = await beacon.submitAttestations(attestations, signal);
+    return [...lost, ...failures.map((each) => ({ ...each, index: indexes[each.index] ?? 0 }))];
   },
 };
 

@@ -135,7 +135,8 @@ class Node<Name extends AnyChannel> implements Network<Name> {
   readonly #links: ReadonlyMap<PeerIndex, PeerLink<Name>>;
   readonly #leaving = new Map<Name, (frame: Uint8Array) => boolean>();
   readonly #handlers = new Map<Name, (frame: Inbound<Name>) => void>();
-  readonly #budgets: ReadonlyMap<PeerIndex, FrameBudget>;
+  /** Of its own streams, and apart from them of what it gossips, which others may have said. */
+  readonly #budgets: ReadonlyMap<PeerIndex, Readonly<Record<Inbound["via"], FrameBudget>>>;
   readonly #pathListeners = new Listeners<[PeerIndex, Path]>();
   /** The stream that each peer sends a channel's frames on. */
   readonly #inbound = new Map<string, InboundLane>();
@@ -152,8 +153,9 @@ class Node<Name extends AnyChannel> implements Network<Name> {
     this.#relayIds = parts.relayIds;
     this.#dialler = new Dialler(parts.host, parts.circuits);
     const { clock } = parts.options;
+    const budget = (): FrameBudget => new FrameBudget(() => clock.monotonic());
     this.#budgets = new Map(
-      parts.options.peers.map(({ index }) => [index, new FrameBudget(() => clock.monotonic())]),
+      parts.options.peers.map(({ index }) => [index, { direct: budget(), gossip: budget() }]),
     );
     this.#links = new Map(
       parts.options.peers.map((peer) => [peer.index, this.#createLink(peer.index)]),
@@ -283,10 +285,10 @@ class Node<Name extends AnyChannel> implements Network<Name> {
     return link;
   }
 
-  #budget(peer: PeerIndex): FrameBudget {
-    const budget = this.#budgets.get(peer);
-    assert(budget !== undefined, `peer ${peer} is another operator of the cluster`);
-    return budget;
+  #budget(peer: PeerIndex, via: Inbound["via"]): FrameBudget {
+    const budgets = this.#budgets.get(peer);
+    assert(budgets !== undefined, `peer ${peer} is another operator of the cluster`);
+    return budgets[via];
   }
 
   #linkOf(peerId: PeerId): PeerLink<Name> | undefined {
@@ -320,7 +322,7 @@ class Node<Name extends AnyChannel> implements Network<Name> {
   #read({ channel, peer, stream, reply }: Reading<Name>): InboundLane {
     return new InboundLane({
       stream,
-      budget: this.#budget(peer),
+      budget: this.#budget(peer, "direct"),
       clock: this.#options.clock,
       onFrame: (bytes) => {
         this.#traffic.count(
@@ -375,7 +377,7 @@ class Node<Name extends AnyChannel> implements Network<Name> {
 
   #verdictOn(channel: Name, bytes: Uint8Array, from?: PeerIndex): TopicValidatorResult {
     if (from === undefined) return TopicValidatorResult.Ignore;
-    if (!this.#budget(from).trySpend()) {
+    if (!this.#budget(from, "gossip").trySpend()) {
       this.#traffic.drop(channel, "over_budget");
       return TopicValidatorResult.Ignore;
     }

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";
+import { FaultError } from "../../../src/domain/errors.ts";
 import { computeSigningRootOf, verifySubmitted } from "../../support/attestations.ts";
-import { FakeBeacon, FIRST_INDEX } from "../../support/fakeBeacon.ts";
+import { blockRoot, FakeBeacon, FIRST_INDEX } from "../../support/fakeBeacon.ts";
+import { loadMutant } from "../../support/mutant.ts";
 import { NodeCluster } from "../../support/nodeCluster.ts";
 
 let cluster: NodeCluster;
@@ -110,5 +112,49 @@ describe("one attester duty, from the scheduler to the beacon node", () => {
     }
     for (let slot = 0; slot <= SLOT; slot++) await cluster.runSlot(slot);
     assert.equal(carried.length, 3, `once from the leader to each of the others: ${carried}`);
+  });
+});
+
+describe("a beacon node in trouble that seats everybody anew", () => {
+  /** Node 0's does not take the attestation; a reorg later, its validator sits elsewhere. */
+  async function seatedAnew(options: ConstructorParameters<typeof NodeCluster>[0] = {}) {
+    cluster = new NodeCluster(options);
+    await cluster.start();
+    const { beacon, node } = cluster.member(0);
+    const failed: unknown[] = [];
+    void node?.failure.then((reason) => failed.push(reason));
+    const take = beacon.submitAttestations;
+    for (let slot = 0; slot < SLOT; slot++) await cluster.runSlot(slot);
+    beacon.submitAttestations = async () => {
+      throw new FaultError("beacon_unreachable", "it is busy");
+    };
+    await cluster.runSlot(SLOT);
+    const root = blockRoot(7);
+    beacon.attesterDuties = async () => ({ dependentRoot: root, duties: [] });
+    beacon.emitHead(SLOT, { previousDutyDependentRoot: root, currentDutyDependentRoot: root });
+    await cluster.clock.runUntil(cluster.clock.now() + 3_000);
+    beacon.submitAttestations = take;
+    await cluster.clock.runUntil(cluster.clock.now() + 3_000);
+    const submitted = beacon.submitted.filter(({ data }) => data.slot === SLOT).length;
+    return { failed, submitted };
+  }
+
+  test("ATT-9: gets what was signed with the seats of then", async () => {
+    assert.deepEqual(await seatedAnew(), { failed: [], submitted: 1 });
+  });
+
+  test("ATT-9: mutant: by the seats of now the attestation is lost", async () => {
+    const { createNode } = await loadMutant<typeof import("../../../src/node/node.ts")>(
+      "src/node/node.ts",
+      [
+        {
+          file: "src/core/broadcaster.ts",
+          find: "{ duty, signatures, definitions, signal });",
+          replace:
+            "{ duty, signatures, definitions: this.#parts.scheduler.definitions(duty), signal });",
+        },
+      ],
+    );
+    assert.deepEqual(await seatedAnew({ createNode }), { failed: [], submitted: 0 });
   });
 });

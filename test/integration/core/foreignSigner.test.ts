@@ -4,9 +4,12 @@
  */
 import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";
+import type { PeerIndex } from "../../../src/domain/keys.ts";
 import type { Slot } from "../../../src/domain/units.ts";
 import { attestationDataRoot } from "../../../src/eth2/attestationData.ts";
 import { attesterDomain, computeSigningRoot } from "../../../src/eth2/signing.ts";
+import { nativeProfile } from "../../../src/wire/nativeProfile.ts";
+import type { Scope } from "../../../src/wire/profile.ts";
 import { blockRoot, FakeBeacon } from "../../support/fakeBeacon.ts";
 import { loadMutant } from "../../support/mutant.ts";
 import { NodeCluster } from "../../support/nodeCluster.ts";
@@ -87,5 +90,70 @@ describe("a foreign signer with the whole key", () => {
     await showForeignVote([VICTIM]);
     await runSlots(SLOT, SLOT + 1);
     assert.deepEqual(frozenOn(0), []);
+  });
+});
+
+describe("a liar who shows what others said before they signed", () => {
+  const [AWAY, LIAR]: readonly [PeerIndex, PeerIndex] = [2, 3];
+
+  /**
+   * Before anybody has signed, the liar asks by gossip whether the slot's message is known. Node 2
+   * misses the slot, sees the cluster's vote in a pool, and reaches the liar alone for a while.
+   */
+  async function showDenials(options: ConstructorParameters<typeof NodeCluster>[0] = {}) {
+    await start(options);
+    const { hub, chain } = cluster;
+    hub.lose(({ from, to }) => from === AWAY || to === AWAY);
+    const { genesisValidatorsRoot } = chain;
+    const scope: Scope = { genesisValidatorsRoot, lockHash: cluster.cluster.lockHash };
+    const { identity } = cluster.member(LIAR).ports;
+    const data = await cluster.member(LIAR).beacon.attestationData(SLOT);
+    const messageRoot = attestationDataRoot(data);
+    const duty = { slot: SLOT, type: "attester" } as const;
+    const sighting = { duty, validator: VICTIM, messageRoot };
+    const payload = nativeProfile.encodeStatus({ kind: "query", sighting });
+    const denials = new Set<Uint8Array>();
+    for (const node of [0, 1]) {
+      hub.tap(node, ({ channel, via, bytes }) => {
+        if (channel === "status" && via === "gossip") denials.add(bytes);
+        return [bytes];
+      });
+    }
+    const frame = { channel: "status", payload } as const;
+    hub.network(LIAR).gossip("status", nativeProfile.sealGossip(scope, frame, identity));
+    await runSlots(SLOT, SLOT);
+    assert.equal(denials.size, 2, "the danger: both said, signed, that they do not know it");
+    hub.lose(() => false);
+    for (const node of [0, 1]) hub.cut(node, AWAY);
+    const domain = attesterDomain(chain, data.target.epoch);
+    const signature = cluster.signAs(VICTIM, computeSigningRoot(messageRoot, domain));
+    const { beacon } = cluster.member(AWAY);
+    beacon.pool.set(SLOT, [beacon.vote(data, [VICTIM], signature)]);
+    hub.tap(LIAR, ({ channel, bytes }) => (channel === "status" ? [] : [bytes]));
+    await runSlots(SLOT + 1, SLOT + 1);
+    for (const bytes of denials) {
+      hub.carry({ channel: "status", from: LIAR, to: AWAY, via: "gossip", bytes });
+    }
+    await runSlots(SLOT + 2, SLOT + 2);
+    for (const node of [0, 1]) hub.heal(node, AWAY);
+    await runSlots(SLOT + 3, SLOT + 4);
+  }
+
+  test("FOREIGN-2: convicts nobody, and what is unexplained is explained later", async () => {
+    await showDenials();
+    assert.deepEqual(frozenOn(AWAY), []);
+    assert.doesNotMatch(cluster.member(AWAY).node?.health().reasons.join() ?? "", /explained/);
+  });
+
+  test("FOREIGN-2: mutant: gossiped denials freeze the cluster's own validator", async () => {
+    const { createNode } = await loadMutant<NodeModule>("src/node/node.ts", [
+      {
+        file: "src/core/sightingInquiry.ts",
+        find: "const isCounted = isKnown || isDirect;",
+        replace: "const isCounted = true;",
+      },
+    ]);
+    await showDenials({ createNode });
+    assert.equal(frozenOn(AWAY).length, 1);
   });
 });

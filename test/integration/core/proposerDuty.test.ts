@@ -5,6 +5,7 @@ import { BLOB_BYTES, type BlockChange, FEE_RECIPIENT } from "../../../sim/virtua
 import type { PeerIndex } from "../../../src/domain/keys.ts";
 import type { SignedBlock } from "../../../src/eth2/blocks.ts";
 import { ssz } from "../../../src/eth2/ssz.ts";
+import { createNode } from "../../../src/node/node.ts";
 import { nativeProfile } from "../../../src/wire/nativeProfile.ts";
 import { revealOf, verifyPublished } from "../../support/blockSignatures.ts";
 import { FIRST_INDEX } from "../../support/fakeBeacon.ts";
@@ -229,5 +230,46 @@ describe("FLOW-10: a node that restarts after the block was decided", () => {
     const range = { gte: "decided/", lt: "decided0" };
     for await (const [key] of cluster.member(0).store.entries(range)) kept.push(key);
     assert.deepEqual(kept, ["decided/0000000000000022/proposer"]);
+  });
+});
+
+describe("a node of an older release, to which the cluster's block means nothing", () => {
+  /** Node 0 decodes no block; the others decide one. */
+  async function decideWithout(patches: readonly Patch[] = []) {
+    const unread = {
+      file: "src/eth2/blocks.ts",
+      find: "const proposal = decode(fork, value);",
+      replace: "const proposal = null as ReturnType<typeof decode>;",
+    };
+    const file = "src/node/node.ts";
+    const older = await loadMutant<CreateNode>(file, [unread, ...patches]);
+    cluster = new NodeCluster({
+      createNode: (options, ports, signal) =>
+        (ports.identity.self === 0 ? older : { createNode }).createNode(options, ports, signal),
+    });
+    cluster.proposeIn(SLOT);
+    changeBlocks({});
+    await cluster.start();
+    const failed: string[] = [];
+    void cluster.member(0).node?.failure.then((reason) => failed.push(String(reason)));
+    await runTo(SLOT + 1);
+    assertOneValidBlock(3);
+    return failed;
+  }
+
+  test("VALUE-6: does without it and goes on", async () => {
+    assert.deepEqual(await decideWithout(), []);
+    const said = cluster.member(0).log.map(({ fields }) => String(fields["reason"]));
+    assert.ok(said.some((reason) => /compare releases: malformed: .* no fulu block/.test(reason)));
+  });
+
+  test("VALUE-6: mutant: a decision that is not looked at stops the node", async () => {
+    const blind = {
+      file: "src/core/consensus.ts",
+      find: "if (flaw !== null) {",
+      replace: "if (flaw === undefined) {",
+    };
+    const [reason] = await decideWithout([blind]);
+    assert.match(reason ?? "", /a value is checked before it is/);
   });
 });

@@ -128,6 +128,57 @@ describe("a copied data directory with live signers on both copies", () => {
   });
 });
 
+describe("a liar who repeats what a dead session said", () => {
+  const [RESTARTED, LIAR]: readonly [PeerIndex, PeerIndex] = [0, 3];
+
+  /** All but the liar restart; to two of them it shows the third one's former life. */
+  async function replayFormerLife(options: ConstructorParameters<typeof NodeCluster>[0] = {}) {
+    cluster = new NodeCluster(options);
+    await cluster.start();
+    const { hub, clock } = cluster;
+    const recorded: Uint8Array[] = [];
+    hub.cut(RESTARTED, LIAR);
+    hub.lose(({ via }) => via === "gossip");
+    hub.tap(RESTARTED, ({ channel, via, to, bytes }) => {
+      if (channel === "status" && via === "gossip" && to === 1) recorded.push(bytes);
+      return [bytes];
+    });
+    await runEpoch(0);
+    assert.ok(recorded.length > 60, "the danger: whoever has no path hears it by gossip");
+    hub.tap(RESTARTED, ({ bytes }) => [bytes]);
+    hub.tap(LIAR, () => []);
+    hub.lose(() => false);
+    hub.heal(RESTARTED, LIAR);
+    for (const node of [0, 1, 2]) cluster.crash(node);
+    await clock.runUntil(clock.now() + 5_000);
+    await cluster.start([1, 2]);
+    for (let second = 0; second < 20; second++) {
+      const bytes = recorded.shift() ?? assert.fail("there are enough of them");
+      for (const to of [1, 2]) {
+        hub.carry({ channel: "status", from: LIAR, to, via: "gossip", bytes });
+      }
+      await clock.runUntil(clock.now() + 1_000);
+      if (second === 2) await cluster.start([RESTARTED]);
+    }
+    return cluster.member(RESTARTED).node?.health().reasons.join() ?? "";
+  }
+
+  test("WITNESS-2: keeps nobody's new life from being answered", async () => {
+    assert.doesNotMatch(await replayFormerLife(), /needed peers/);
+  });
+
+  test("WITNESS-2: mutant: the one who was first keeps its place, and nobody signs", async () => {
+    const { createNode } = await loadMutant<NodeModule>("src/node/node.ts", [
+      {
+        file: "src/core/sessions.ts",
+        find: "(isDirect && !rival.isDirect && !isClosing)",
+        replace: "false",
+      },
+    ]);
+    assert.match(await replayFormerLife({ createNode }), /0 of 2 needed peers/);
+  });
+});
+
 type Mutant = {
   readonly name: string;
   readonly patches: readonly Patch[];

@@ -47,6 +47,23 @@ test("BEAT-2: a replayed heartbeat of a former session makes nothing live", () =
   assert.equal(sessions.live(1, SESSION_SILENCE_MS), null);
 });
 
+test("BEAT-2: who speaks directly takes the place of a session that only gossip brings", () => {
+  const sessions = new Sessions();
+  sessions.hear(signed({ session: A, number: 1 }), 0, "gossip");
+  assert.equal(sessions.hear(signed({ session: B, number: 1 }), 100).kind, "twin");
+  assert.equal(sessions.live(1, 100)?.session, B);
+  assert.equal(sessions.hear(signed({ session: A, number: 2 }), 200, "gossip").kind, "twin");
+  assert.equal(sessions.live(1, 200)?.session, B, "whatever gossip brings then");
+});
+
+test("BEAT-2: a session that ever spoke directly keeps its place when its path breaks", () => {
+  const sessions = new Sessions();
+  sessions.hear(signed({ session: A, number: 1 }), 0);
+  sessions.hear(signed({ session: A, number: 2 }), 100, "gossip");
+  assert.equal(sessions.hear(signed({ session: B, number: 1 }), 200).kind, "twin");
+  assert.equal(sessions.live(1, 200)?.session, A);
+});
+
 test("TWIN-1: both sessions are shown to each other for as long as both live", () => {
   const sessions = new Sessions();
   sessions.hear(signed({ session: A, number: 1 }), 0);

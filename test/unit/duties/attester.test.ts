@@ -298,6 +298,26 @@ test("ATT-7: submits what was signed, with each validator's seat", async () => {
   assert.deepEqual(submitted, [expected]);
 });
 
+test("ATT-9: a signature without a seat fails alone, and keeps the others' places", async () => {
+  const signatures = [0, 1, 2].map((validator) => ({
+    validator,
+    messageRoot: root("ee"),
+    signature: new Uint8Array(96).fill(9),
+  }));
+  const failures = await attester.submit({
+    data: proposed(honest(6)),
+    signatures,
+    definitions: [definition(1, 3), definition(2, 3)],
+    chain,
+    beacon: beaconWith({ submitAttestations: async () => [{ index: 1, message: "late" }] }),
+    signal: new AbortController().signal,
+  });
+  assert.deepEqual(
+    failures.map(({ index }) => index),
+    [0, 2],
+  );
+});
+
 /** Each guard with the text it stands on and a value that only it refuses. */
 const MUTANTS: readonly {
   readonly guard: string;
