@@ -16,6 +16,7 @@ import type { Chain } from "../eth2/chain.ts";
 import type { Fork } from "../eth2/forks.ts";
 import { attesterDomain, computeSigningRoot } from "../eth2/signing.ts";
 import type { AttestationData, SignedAttestation } from "../eth2/types.ts";
+import type { ItemFailure } from "../ports/beaconNode.ts";
 import { assert } from "../util/assert.ts";
 import { err, ok } from "../util/result.ts";
 import type { AgreedDuty, CompactForm, JudgeContext, Judgement, OwnView } from "./kind.ts";
@@ -136,16 +137,22 @@ export const attester: AgreedDuty<AttesterDefinition> = {
     });
   },
 
-  submit({ data, signatures, definitions, chain, beacon, signal }) {
+  /** ATT-9: duties may have been resolved anew since, without a validator that signed. */
+  async submit({ data, signatures, definitions, chain, beacon, signal }) {
     const agreed = decoded(data.value);
     const fork = forkOf(data.duty, chain);
     const byValidator = new Map(
       definitions.map((definition) => [definition.validator, definition]),
     );
-    const attestations = signatures.map(({ validator, signature }): SignedAttestation => {
+    const seated: { readonly index: number; readonly attestation: SignedAttestation }[] = [];
+    const unseated: ItemFailure[] = [];
+    for (const [index, { validator, signature }] of signatures.entries()) {
       const definition = byValidator.get(validator);
-      assert(definition !== undefined, "only validators with the duty have a signature to submit");
-      return {
+      if (definition === undefined) {
+        unseated.push({ index, message: `validator ${validator} has lost its seat in the slot` });
+        continue;
+      }
+      const attestation = {
         fork: fork.name,
         data: signedBy(agreed, definition, fork),
         validatorIndex: definition.validatorIndex,
@@ -154,8 +161,14 @@ export const attester: AgreedDuty<AttesterDefinition> = {
         validatorCommitteeIndex: definition.validatorCommitteeIndex,
         signature,
       };
+      seated.push({ index, attestation });
+    }
+    const attestations = seated.map(({ attestation }) => attestation);
+    const refused = await beacon.submitAttestations(attestations, signal);
+    const named = refused.map(({ index, message }) => {
+      return { index: seated[index]?.index ?? index, message };
     });
-    return beacon.submitAttestations(attestations, signal);
+    return [...unseated, ...named];
   },
 };
 
