@@ -177,6 +177,20 @@ async function askTwice({ client, signal }: Bench): Promise<void> {
   }
 }
 
+test("BN-2: a number that is negative, broken or above 2^53 is the endpoint's fault", async (t) => {
+  const { client, servers, signal } = await benchOf(t, 1);
+  const [server] = servers;
+  const source = (epoch: unknown): Fault =>
+    reply(attestationData(SLOT, { source: { epoch, root: ROOT } }));
+  for (const epoch of ["-1", "-99999999999999999999999", 0.5, -1, 1e30]) {
+    server?.faults.set("/attestation_data", source(epoch));
+    const asked = client.attestationData(SLOT, signal);
+    await assert.rejects(asked, isFault("beacon_bad_response"), String(epoch));
+  }
+  server?.faults.set("/attestation_data", source("1"));
+  assert.equal((await client.attestationData(SLOT, signal)).source.epoch, 1);
+});
+
 test("BN-3: a silent endpoint is overtaken, and asked last the next time", async (t) => {
   const bench = await benchOf(t, 2);
   const [silent, good] = bench.servers;
