@@ -264,7 +264,8 @@ test("VC-8: head and block events wait for the decision, in order; others do not
   await until("the streams are open", () => api.beacon.listeners === 2);
   api.beacon.emitRaw('event: finalized_checkpoint\ndata: {"epoch":"1","slot":"5"}\n\n');
   // The fake sends every topic on both streams; the head's has no slot, or no JSON.
-  api.beacon.emitRaw("event: head\ndata: none\n\n");
+  const odd = '{"slot":{"toString":1,"valueOf":1}}';
+  for (const data of [odd, "none"]) api.beacon.emitRaw(`event: head\ndata: ${data}\n\n`);
   await until("they came", () => stream.text().includes("data: none"));
   stream.close();
 });
