@@ -2,7 +2,7 @@
  * Judges a proposed value before this node PREPAREs it (DESIGN §6, four kinds of rule): is it well
  * formed, may at least one of our shares sign it, and does it agree with our own beacon node.
  */
-import type { UnsignedData } from "../domain/data.ts";
+import type { DutyDefinitions, UnsignedData } from "../domain/data.ts";
 import type { Duty } from "../domain/duty.ts";
 import { Cancelled, FaultError, messageOf } from "../domain/errors.ts";
 import { ownViewRounds } from "../domain/quorum.ts";
@@ -66,12 +66,15 @@ export class ValueChecker {
     if (first && refusals.every((reason) => reason !== null)) {
       return refused(`${messageOf(first.code)}: ${first.detail}`);
     }
-    return this.#judgeOwnView(data, { kind, window, certified });
+    return this.#judgeOwnView(data, { kind, definitions, window, certified });
   }
 
-  async #judgeOwnView(data: UnsignedData, { kind, window, certified }: Question): Promise<Verdict> {
-    const { chain, clock, deadlines, fetcher, scheduler, heads } = this.#parts;
-    const definitions = scheduler.definitions(data.duty);
+  /** By the definitions that the value was checked with, whatever became of them since. */
+  async #judgeOwnView(
+    data: UnsignedData,
+    { kind, definitions, window, certified }: Question,
+  ): Promise<Verdict> {
+    const { chain, clock, deadlines, fetcher, heads } = this.#parts;
     const context = {
       round: window.round,
       ownViewRounds: ownViewRounds(this.#parts.identity.nodes),
@@ -124,6 +127,7 @@ export class ValueChecker {
 
 type Question = {
   readonly kind: AgreedDuty;
+  readonly definitions: DutyDefinitions;
   readonly window: RoundWindow;
   readonly certified: boolean;
 };
