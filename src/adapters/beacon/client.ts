@@ -118,7 +118,7 @@ class FallbackBeaconClient implements BeaconClient {
       clock,
       logger,
     });
-    this.upstreams = new EndpointUpstreams(this.#guard, this.#health);
+    this.upstreams = new EndpointUpstreams(this.#guard, this.#health, clock);
     this.#seconds = metrics.histogram({
       name: "beacon_request_seconds",
       help: "Time of answered beacon node requests",

@@ -5,10 +5,19 @@ import { type ClientRequest, get, type IncomingMessage, request } from "node:htt
 import { request as tlsRequest } from "node:https";
 import { connect } from "node:net";
 import { test } from "node:test";
+import { createBeaconClient } from "../../../src/adapters/beacon/client.ts";
+import { systemClock } from "../../../src/adapters/system/clock.ts";
 import { UsageError } from "../../../src/domain/errors.ts";
 import { MAX_VC_BODY_BYTES } from "../../../src/domain/limits.ts";
 import { makeCertificate } from "../../support/certificate.ts";
-import { busy, FakeBeaconServer, reply } from "../../support/fakeBeaconServer.ts";
+import {
+  busy,
+  FakeBeaconServer,
+  GENESIS_FORK_VERSION,
+  hang,
+  reply,
+} from "../../support/fakeBeaconServer.ts";
+import { countingMetrics, recordingLogger } from "../../support/quiet.ts";
 import { temporaryFolder } from "../../support/temporary.ts";
 import { until } from "../../support/until.ts";
 import {
@@ -168,6 +177,28 @@ test("API-6: a beacon node that is away or busy is passed over for the next", as
   assert.equal((await send(`${url}/eth/v1/beacon/headers/head`)).status, 404, "an answer stands");
   second.faults.set("/headers", busy);
   assert.equal((await send(`${url}/eth/v1/beacon/headers/head`)).status, 503);
+});
+
+test("BN-3: a beacon node that hangs on a client's question is overtaken by the next", async (t) => {
+  const first = await FakeBeaconServer.start();
+  const second = await FakeBeaconServer.start();
+  t.after(() => Promise.all([first.stop(), second.stop()]));
+  const client = createBeaconClient({
+    endpoints: [first.url, second.url],
+    genesisForkVersion: GENESIS_FORK_VERSION,
+    clock: systemClock,
+    logger: recordingLogger(),
+    metrics: countingMetrics(),
+  });
+  t.after(() => client.close());
+  const { url } = await startTestApi(t, { upstreams: client.upstreams });
+  first.faults.set("/duties/", hang);
+  const signal = AbortSignal.timeout(3_000);
+  const answer = await fetch(`${url}/eth/v1/validator/duties/proposer/3`, { signal });
+  assert.equal(answer.status, 200, "within a quarter of a slot");
+  assert.equal(first.requests("/duties/").length, 1);
+  assert.equal((await fetch(`${url}/eth/v1/validator/duties/proposer/4`, { signal })).status, 200);
+  assert.equal(first.requests("/duties/").length, 1, "it is asked last now");
 });
 
 test("API-7: a client starts while every beacon node is away, also after a restart", async (t) => {
