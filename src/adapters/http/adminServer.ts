@@ -93,7 +93,7 @@ function isAuthorized(header: string, token: string): boolean {
   return timingSafeEqual(digest(header), digest(`Bearer ${token}`));
 }
 
-/** Null where the caller hung up before all of it was there: nobody waits for an answer. */
+/** ADMIN-2: null where the caller hung up before all of it was there. */
 async function readBody(request: IncomingMessage): Promise<string | null> {
   const parts: Buffer[] = [];
   let bytes = 0;

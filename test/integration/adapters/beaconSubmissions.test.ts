@@ -102,7 +102,7 @@ test("BN-4: a batch refused as a whole is a fault that is not retried", async (t
   }
 });
 
-test("BN-4: one endpoint's refusal of everything is not the last word while another is away", async (t) => {
+test("BN-4: a batch that one endpoint refuses is not lost while another is away", async (t) => {
   for (const order of [
     [reply({ status: 400, text: "<html>" }), busy],
     [busy, reply({ status: 400, text: "<html>" })],

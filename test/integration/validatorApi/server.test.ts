@@ -179,7 +179,7 @@ test("API-6: a beacon node that is away or busy is passed over for the next", as
   assert.equal((await send(`${url}/eth/v1/beacon/headers/head`)).status, 503);
 });
 
-test("BN-3: a beacon node that hangs on a client's question is overtaken by the next", async (t) => {
+test("BN-3: a beacon node that hangs on a client's question is overtaken", async (t) => {
   const first = await FakeBeaconServer.start();
   const second = await FakeBeaconServer.start();
   t.after(() => Promise.all([first.stop(), second.stop()]));

@@ -8,6 +8,7 @@ import { ValueChecker, type ValueCheckerParts } from "../../../src/core/valueChe
 import { createBls } from "../../../src/crypto/bls.ts";
 import type { DutyDefinitions, UnsignedData } from "../../../src/domain/data.ts";
 import type { Root } from "../../../src/domain/keys.ts";
+import type { AgreedDuty } from "../../../src/duties/kind.ts";
 import { DUTY_KINDS } from "../../../src/duties/table.ts";
 import { encodeAttestationData } from "../../../src/eth2/attestationData.ts";
 import type { Bls } from "../../../src/ports/bls.ts";
@@ -159,14 +160,14 @@ test("VALUE-1: a value is judged by the definitions that it was checked with", a
   const before = [{ validator: 3 }] as unknown as DutyDefinitions;
   let current = before;
   const judgedBy: DutyDefinitions[] = [];
-  const kindOf = (): (typeof DUTY_KINDS)["attester"] => ({
-    ...DUTY_KINDS.attester,
+  const kind: AgreedDuty = {
+    ...(DUTY_KINDS.attester as AgreedDuty),
     tasks: () => [],
     judge: (_data, _view, { definitions }) => {
       judgedBy.push(definitions);
       return { kind: "accept" };
     },
-  });
+  };
   const bls: Bls = {
     ...createBls(),
     verifyBatch: async () => {
@@ -175,7 +176,7 @@ test("VALUE-1: a value is judged by the definitions that it was checked with", a
     },
   };
   const scheduler = { definitions: () => current } as unknown as Scheduler;
-  const checker = new ValueChecker({ ...parts, kindOf, bls, scheduler });
+  const checker = new ValueChecker({ ...parts, kindOf: () => kind, bls, scheduler });
   assert.equal((await judge(own, { checker })).accepted, true);
   assert.deepEqual(judgedBy, [before]);
 });

@@ -7,7 +7,11 @@ const ROOT = `0x${"cc".repeat(32)}`;
 const signature = `0x${"07".repeat(96)}`;
 
 /** As JSON, whose numbers may have a sign. */
-function item(changes: { readonly slot?: string; readonly source?: string; readonly target?: string }) {
+function item(changes: {
+  readonly slot?: string;
+  readonly source?: string;
+  readonly target?: string;
+}) {
   const { slot = "9", source = "0", target = "1" } = changes;
   const data = {
     slot,
@@ -26,7 +30,8 @@ const isTaken = ({ FORKS: { electra } }: Forks, json: unknown): boolean =>
 test("ATT-1: a negative number in a submitted attestation is malformed", () => {
   assert.ok(isTaken({ FORKS }, item({})));
   const changes = [{ target: "-1" }, { source: "-1" }, { slot: "-9" }];
-  for (const change of changes) assert.ok(!isTaken({ FORKS }, item(change)), JSON.stringify(change));
+  for (const change of changes)
+    assert.ok(!isTaken({ FORKS }, item(change)), JSON.stringify(change));
 });
 
 test("mutant: without the guard ATT-1 an epoch before genesis passes", async () => {
