@@ -6,7 +6,7 @@ import type { Millis } from "../../domain/units.ts";
 import type { BeaconUpstream } from "../../ports/beaconUpstream.ts";
 import type { Call, Headers } from "./routes.ts";
 
-/** A status below 500 that is no success: the node answered, and said no. */
+/** A lasting status below 500 that is no success: the node answered, and said no. */
 export type Rejected = {
   readonly status: number;
   readonly message: string;
@@ -24,6 +24,8 @@ type Response = {
 
 const JSON_TYPE = "application/json";
 const SSZ_TYPE = "application/octet-stream";
+/** By these a node, or a proxy before it, asks to be asked again. */
+const PASSING: ReadonlySet<number> = new Set([408, 425, 429]);
 /** Longest text of a node's own error message that enters ours. */
 const MAX_MESSAGE_LENGTH = 200;
 
@@ -119,7 +121,7 @@ export class Endpoint {
     const isSsz = String(headers["content-type"]).startsWith(SSZ_TYPE);
     const json = isSsz ? undefined : parseJson(bytes.toString("utf8"));
     if (status === 503) throw this.#fault("beacon_syncing", messageOf(json));
-    if (status >= 400 && status < 500) {
+    if (status >= 400 && status < 500 && !PASSING.has(status)) {
       return { ok: false, rejected: { status, message: messageOf(json), json } };
     }
     if (status < 200 || status >= 300) {

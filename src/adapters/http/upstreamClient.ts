@@ -34,7 +34,7 @@ const BODY_TIMEOUT_MS: Millis = 30_000;
 const STREAM_TIMEOUT_MS: Millis = 60_000;
 const CONNECTIONS_PER_UPSTREAM = 128;
 /** Statuses by which a node, or a proxy before it, says that it cannot answer now. */
-const UNAVAILABLE = new Set([502, 503, 504]);
+const UNAVAILABLE = new Set([429, 502, 503, 504]);
 
 export class UpstreamClient {
   readonly #upstreams: BeaconUpstreams;
