@@ -87,6 +87,8 @@ const HEDGE_AFTER_MS: Millis = 500;
 const HEDGE_LARGE_AFTER_MS: Millis = 4_000;
 /** Building a block waits for builders' bids, for about a second with usual settings. */
 const HEDGE_BLOCK_AFTER_MS: Millis = 1_200;
+/** Slots by which a head may be older than another endpoint's: more than any slow import. */
+const MAX_SLOTS_BEHIND = 8;
 /** HTTP: the endpoint does not read SSZ. */
 const UNSUPPORTED_MEDIA_TYPE = 415;
 
@@ -144,13 +146,17 @@ class FallbackBeaconClient implements BeaconClient {
   async syncStatus(signal: AbortSignal): Promise<SyncStatus> {
     const asked = (await this.#endpoints(signal)).map(async (endpoint) => {
       const status = accepted(await this.#ask(endpoint, syncStatusCall(), signal), endpoint);
-      this.#health.setSyncing(endpoint, !isUsable(status));
-      return status;
+      return { endpoint, status };
     });
     const settled = await Promise.allSettled(asked);
-    const statuses = settled.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
-    const best = statuses.find(isUsable) ?? statuses[0];
-    return best ?? Promise.race(asked);
+    const told = settled.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+    const usable = told.filter(({ status }) => isUsable(status));
+    const newest = Math.max(...usable.map(({ status }) => status.headSlot));
+    for (const { endpoint, status } of told) {
+      this.#health.setSyncing(endpoint, problemOf(status, newest));
+    }
+    const best = usable[0] ?? told[0] ?? (await Promise.race(asked));
+    return best.status;
   }
 
   validators(pubKeys: readonly PubKey[], signal: AbortSignal): Promise<readonly ValidatorState[]> {
@@ -343,6 +349,13 @@ class FallbackBeaconClient implements BeaconClient {
       throw error;
     }
   }
+}
+
+/** Why the beacon node does not follow the chain, of which another one has the head `newest`. */
+function problemOf(status: SyncStatus, newest: Slot): string | null {
+  if (!isUsable(status)) return "it is syncing or its execution layer is offline";
+  const behind = newest - status.headSlot;
+  return behind > MAX_SLOTS_BEHIND ? `its head is ${behind} slots behind another's` : null;
 }
 
 function isUsable({ isSyncing, isElOffline }: SyncStatus): boolean {

@@ -236,6 +236,30 @@ test("BN-3: a syncing endpoint comes last until it has caught up", async (t) => 
   );
 });
 
+test("BN-3: an endpoint that stands still and says nothing of it is asked last", async (t) => {
+  const { client, servers, signal, logger } = await benchOf(t, 3);
+  const [stuck, good, away] = servers;
+  assert.ok(stuck && good && away);
+  away.faults.set("/syncing", busy);
+  const headAt = (slot: number): Fault => {
+    const { data } = syncing(false).json as { data: Record<string, unknown> };
+    return reply({ json: { data: { ...data, head_slot: String(slot) } } });
+  };
+  stuck.faults.set("/syncing", headAt(31));
+  await client.syncStatus(signal);
+  await client.attestationData(SLOT, signal);
+  assert.deepEqual(
+    [stuck, good].map((s) => s.requests("attestation_data").length),
+    [0, 1],
+  );
+  assert.equal(client.endpoints()[0]?.problem, "its head is 9 slots behind another's");
+  stuck.faults.set("/syncing", headAt(32));
+  await client.syncStatus(signal);
+  await client.attestationData(SLOT, signal);
+  assert.equal(stuck.requests("attestation_data").length, 1);
+  assert.equal(logger.lines.at(-1)?.message, "A beacon node is usable again.");
+});
+
 test("a syncing status counts when there is no better; none at all is a fault", async (t) => {
   const { client, servers, signal } = await benchOf(t, 2);
   for (const { faults } of servers) faults.set("/syncing", reply(syncing(false, true)));
