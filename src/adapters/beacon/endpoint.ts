@@ -171,7 +171,13 @@ export class Endpoint {
 export function parseEndpointUrl(text: string, position: number): URL {
   const url = URL.canParse(text) ? new URL(text) : null;
   const isHttp = url?.protocol === "http:" || url?.protocol === "https:";
-  if (url !== null && isHttp && url.search === "" && url.hash === "") return url;
+  if (url !== null && isHttp && url.search === "" && url.hash === "") {
+    if (decoded(url.username) !== null && decoded(url.password) !== null) return url;
+    throw new UsageError(
+      `--beacon-node-endpoints: the credentials of entry ${position + 1} are not percent-encoded`,
+      { fix: "write % as %25, and / : @ as %2F %3A %40" },
+    );
+  }
   throw new UsageError(
     `--beacon-node-endpoints: entry ${position + 1} is not an http(s) URL without query, ` +
       "e.g. http://127.0.0.1:5052",
@@ -180,8 +186,18 @@ export function parseEndpointUrl(text: string, position: number): URL {
 
 function authorization(url: URL): Readonly<Record<string, string>> {
   if (url.username === "" && url.password === "") return {};
-  const credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+  const credentials = `${decoded(url.username)}:${decoded(url.password)}`;
   return { authorization: `Basic ${Buffer.from(credentials).toString("base64")}` };
+}
+
+/** Null for what is not percent-encoded. */
+function decoded(text: string): string | null {
+  try {
+    return decodeURIComponent(text);
+  } catch (error) {
+    if (error instanceof URIError) return null;
+    throw error;
+  }
 }
 
 /** Null when the body is larger than the limit; the rest of it is not read. */
