@@ -163,6 +163,7 @@ export const attester: AgreedDuty<AttesterDefinition> = {
       };
       seated.push({ index, attestation });
     }
+    if (seated.length === 0) return unseated;
     const attestations = seated.map(({ attestation }) => attestation);
     const refused = await beacon.submitAttestations(attestations, signal);
     const named = refused.map(({ index, message }) => {

@@ -218,6 +218,11 @@ test("API-7: a client starts while every beacon node is away, also after a resta
     before.map(({ body }) => body),
     paths.map((data) => ({ data })),
   );
+  // Neither a proxy's page nor what would fill the disk is kept.
+  for (const text of ["<html>", "{}", JSON.stringify({ data: "x".repeat(300_000) })]) {
+    api.beacon.faults.set(SPEC, reply({ text }));
+    assert.equal((await fetch(`${api.url}${SPEC}`)).status, 200);
+  }
   const upstreams = upstreamsOf("http://127.0.0.1:1");
   const restarted = await startTestApi(t, { upstreams, store: api.store });
   for (const [i, path] of paths.entries()) {
