@@ -106,6 +106,9 @@ class FallbackBeaconClient implements BeaconClient {
   readonly #health: EndpointHealth;
   readonly #seconds: Histogram;
   readonly #faults: Counter;
+  /** BN-9: the last one, and who may have forgotten it. */
+  #preparation: Call<void> | null = null;
+  readonly #forgetful = new Set<Endpoint>();
 
   constructor({ endpoints, genesisForkVersion, clock, logger, metrics }: BeaconClientOptions) {
     if (endpoints.length === 0) {
@@ -228,6 +231,7 @@ class FallbackBeaconClient implements BeaconClient {
   ): Promise<void> {
     if (preparations.length === 0) return;
     const call = prepareProposersCall(preparations);
+    this.#preparation = call;
     await this.#submit(preparations.length, signal, (endpoint) =>
       this.#ask(endpoint, call, signal),
     );
@@ -340,14 +344,29 @@ class FallbackBeaconClient implements BeaconClient {
       const answer = await endpoint.ask(call, signal);
       this.#seconds.observe((this.#clock.monotonic() - startedAt) / 1000, labels);
       this.#health.recover(endpoint);
+      this.#prepareAgain(endpoint);
       return answer;
     } catch (error) {
       if (error instanceof FaultError) {
+        if (error.code === "beacon_unreachable") this.#forgetful.add(endpoint);
         this.#health.demote(endpoint, error.message);
         this.#faults.add(1, { ...labels, reason: error.code });
       }
       throw error;
     }
+  }
+
+  /** BN-9: a beacon node that did not answer may have been started anew, and knows nothing then. */
+  #prepareAgain(endpoint: Endpoint): void {
+    const call = this.#preparation;
+    if (call === null || !this.#forgetful.delete(endpoint)) return;
+    this.#ask(endpoint, call, AbortSignal.timeout(call.timeoutMs)).catch((error: unknown) => {
+      if (!(error instanceof FaultError)) throw error;
+      this.#logger.debug("A beacon node was not told again whom blocks pay.", {
+        endpoint: endpoint.label,
+        reason: error.message,
+      });
+    });
   }
 }
 
