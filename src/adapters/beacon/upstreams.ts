@@ -56,7 +56,8 @@ export class EndpointUpstreams implements BeaconUpstreams {
       hedgeAfterMs,
       clock: this.#clock,
       signal,
-      onOvertaken: (endpoint) => this.#health.demote(endpoint, "slower than another"),
+      // A client may ask for much: to take long over it is no reason to be asked last for duties.
+      onOvertaken: () => undefined,
     });
   }
 }
