@@ -46,6 +46,7 @@ function serveBare(upstream: string): void {
 }
 
 async function serveOurs(upstream: string): Promise<void> {
+  const beacon = { label: "beacon", origin: upstream, basePath: "", headers: {} };
   const { port } = await startValidatorApi({
     host: "127.0.0.1",
     port: 0,
@@ -65,8 +66,8 @@ async function serveOurs(upstream: string): Promise<void> {
     self: 0,
     version: "coterie/bench",
     upstreams: {
-      attempt: (attempt) =>
-        attempt({ label: "beacon", origin: upstream, basePath: "", headers: {} }),
+      attempt: (attempt) => attempt(beacon),
+      race: (ask, { signal }) => ask(beacon, signal),
     },
     api: () => null,
     store: {

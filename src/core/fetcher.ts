@@ -7,6 +7,7 @@ import type { Duty, DutyId } from "../domain/duty.ts";
 import { dutyId } from "../domain/duty.ts";
 import { Cancelled, FaultError } from "../domain/errors.ts";
 import type { Root } from "../domain/keys.ts";
+import { MAX_VALUE_BYTES } from "../domain/limits.ts";
 import type { Millis } from "../domain/units.ts";
 import type { AwaitSignature, DutyKind } from "../duties/kind.ts";
 import type { Chain } from "../eth2/chain.ts";
@@ -107,6 +108,11 @@ export class BeaconFetcher implements Fetcher {
     const { definitions } = entry;
     const options = { duty, definitions, chain, beacon, awaitSignature, signal };
     const value = await kindOf(duty).fetch(options);
+    // No frame could carry it.
+    if (value.length > MAX_VALUE_BYTES) {
+      const detail = `${value.length} bytes for ${dutyId(duty)}, at most ${MAX_VALUE_BYTES} fit`;
+      throw new FaultError("beacon_bad_response", detail);
+    }
     entry.data = { duty, value, root: valueRoot(value) };
     for (const wake of [...(this.#waiting.get(dutyId(duty)) ?? [])]) wake();
     return entry.data;

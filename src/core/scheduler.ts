@@ -38,6 +38,8 @@ type SchedulerParts = {
   readonly resumed: readonly Duty[];
   readonly heads: HeadFeed;
   readonly signal: AbortSignal;
+  /** Hears which slot it is where the clock says that it was ahead. */
+  readonly onSetBack?: (slot: Slot) => void;
 };
 
 export class DutyScheduler implements Scheduler {
@@ -84,12 +86,13 @@ export class DutyScheduler implements Scheduler {
    * and every slot until then without duties. Only the monotonic clock notices.
    */
   async #watchClock(): Promise<never> {
-    const { chain, clock, signal, logger } = this.#parts;
+    const { chain, clock, signal, logger, onSetBack = () => undefined } = this.#parts;
     for (;;) {
       await clock.sleep(chain.spec.slotDurationMs, signal);
       const slot = Math.max(0, chain.slotAt(clock.now()));
       if (slot >= this.#slot) continue;
       logger.warn("The clock was set back: duties go on from the slot that it says.", { slot });
+      onSetBack(slot);
       this.#enterSlot(slot);
     }
   }

@@ -14,17 +14,27 @@ const KEY = "consensus/voted-slot";
 
 export class VoteGuard {
   readonly #store: KeyValueStore;
-  /** Last slot of a former life: nothing is sent for it or before it. */
-  readonly quarantinedUntil: Slot;
-  readonly #bootSlot: Slot;
+  /** The highest slot of a former life that was recorded. */
+  readonly #former: Slot;
+  #bootSlot: Slot;
   #recorded: Slot;
   #writing: Promise<void> = Promise.resolve();
 
   private constructor(store: KeyValueStore, recorded: Slot, bootSlot: Slot) {
     this.#store = store;
+    this.#former = recorded;
     this.#recorded = recorded;
     this.#bootSlot = bootSlot;
-    this.quarantinedUntil = Math.max(recorded, bootSlot);
+  }
+
+  /** Last slot of a former life: nothing is sent for it or before it. */
+  get quarantinedUntil(): Slot {
+    return Math.max(this.#former, this.#bootSlot);
+  }
+
+  /** VOTE-3: the clock was ahead at the start, so that the node began in `slot` at the latest. */
+  clockSetBack(slot: Slot): void {
+    this.#bootSlot = Math.min(this.#bootSlot, slot);
   }
 
   /** @param bootSlot slot of the clock at the start; negative before genesis. */

@@ -137,24 +137,22 @@ export const attester: AgreedDuty<AttesterDefinition> = {
     });
   },
 
+  /** ATT-9: a validator that signed may have no seat any more. */
   async submit({ data, signatures, definitions, chain, beacon, signal }) {
     const agreed = decoded(data.value);
     const fork = forkOf(data.duty, chain);
     const byValidator = new Map(
       definitions.map((definition) => [definition.validator, definition]),
     );
-    const lost: ItemFailure[] = [];
-    const indexes: number[] = [];
-    const attestations: SignedAttestation[] = [];
+    const seated: { readonly index: number; readonly attestation: SignedAttestation }[] = [];
+    const unseated: ItemFailure[] = [];
     for (const [index, { validator, signature }] of signatures.entries()) {
       const definition = byValidator.get(validator);
       if (definition === undefined) {
-        // ATT-9: its beacon node's answers may differ from one moment to the next.
-        lost.push({ index, message: "the validator has no seat in this slot any more" });
+        unseated.push({ index, message: `validator ${validator} has lost its seat in the slot` });
         continue;
       }
-      indexes.push(index);
-      attestations.push({
+      const attestation = {
         fork: fork.name,
         data: signedBy(agreed, definition, fork),
         validatorIndex: definition.validatorIndex,
@@ -162,11 +160,16 @@ export const attester: AgreedDuty<AttesterDefinition> = {
         committeeLength: definition.committeeLength,
         validatorCommitteeIndex: definition.validatorCommitteeIndex,
         signature,
-      });
+      };
+      seated.push({ index, attestation });
     }
-    if (attestations.length === 0) return lost;
-    const failures = await beacon.submitAttestations(attestations, signal);
-    return [...lost, ...failures.map((each) => ({ ...each, index: indexes[each.index] ?? 0 }))];
+    if (seated.length === 0) return unseated;
+    const attestations = seated.map(({ attestation }) => attestation);
+    const refused = await beacon.submitAttestations(attestations, signal);
+    const named = refused.map(({ index, message }) => {
+      return { index: seated[index]?.index ?? index, message };
+    });
+    return [...unseated, ...named];
   },
 };
 

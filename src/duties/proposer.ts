@@ -141,7 +141,7 @@ export const proposer: AgreedDuty<ProposerDefinition> = {
     try {
       await beacon.publishBlock(proposal.sign(aggregated.signature), signal);
     } catch (error) {
-      if (!(error instanceof FaultError && error.code === "beacon_rejected")) throw error;
+      if (!(error instanceof FaultError)) throw error;
       if ((await beacon.blockSlot(proposal.root, signal)) === null) throw error;
     }
     return [];

@@ -35,11 +35,12 @@ export function decodeAttestationData(bytes: Uint8Array): AttestationData | null
   return attestationDataOf(exactAttestationData.deserialize(bytes));
 }
 
-/** The project's shape; null when a number is 2^53 or larger. */
+/** The project's shape; null when a number is 2^53 or larger, or negative, as JSON may have it. */
 export function attestationDataOf(value: ExactAttestationData): AttestationData | null {
   const { slot, index, beaconBlockRoot, source, target } = value;
   const largest = BigInt(Number.MAX_SAFE_INTEGER);
-  if ([slot, index, source.epoch, target.epoch].some((number) => number > largest)) return null;
+  const numbers = [slot, index, source.epoch, target.epoch];
+  if (numbers.some((number) => number < 0n || number > largest)) return null;
   return {
     slot: Number(slot),
     index: Number(index),

@@ -8,21 +8,34 @@ import {
   type Slot,
 } from "../domain/units.ts";
 import { assert } from "../util/assert.ts";
-import type { ChainSpec, ScheduledFork } from "./chainSpec.ts";
+import { ok, type Result } from "../util/result.ts";
+import { type ChainSpec, laterSchedule, type ScheduledFork } from "./chainSpec.ts";
 
 export class Chain {
-  readonly spec: ChainSpec;
   readonly genesisTimeMs: Millis;
   readonly genesisValidatorsRoot: Root;
+  #spec: ChainSpec;
 
   constructor(
     spec: ChainSpec,
     /** As the Beacon API answers it; the time is Unix seconds. */
     genesis: { readonly genesisTime: number; readonly genesisValidatorsRoot: Root },
   ) {
-    this.spec = spec;
+    this.#spec = spec;
     this.genesisTimeMs = 1000 * genesis.genesisTime;
     this.genesisValidatorsRoot = genesis.genesisValidatorsRoot;
+  }
+
+  get spec(): ChainSpec {
+    return this.#spec;
+  }
+
+  /** ETH-8: takes over which forks `told` schedules after `epoch`; their names, or why not. */
+  learn(told: ChainSpec, epoch: Epoch): Result<readonly string[], string> {
+    const later = laterSchedule(this.#spec, told, epoch);
+    if (!later.ok) return later;
+    this.#spec = later.value.spec;
+    return ok(later.value.names);
   }
 
   /** The slot that `now` lies in; negative before genesis. */

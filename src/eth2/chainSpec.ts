@@ -2,7 +2,8 @@
 import { z } from "zod";
 import { FaultError } from "../domain/errors.ts";
 import { BASIS_POINTS, type BasisPoints, type Epoch, type Millis } from "../domain/units.ts";
-import { fromHex } from "../util/bytes.ts";
+import { equalBytes, fromHex, toHex } from "../util/bytes.ts";
+import { err, ok, type Result } from "../util/result.ts";
 import { FORK_NAMES } from "./forkNames.ts";
 import { type DueTime, FORKS, type Fork } from "./forks.ts";
 
@@ -70,6 +71,42 @@ export function parseChainSpec(raw: RawSpec): ChainSpec {
     forks: [first, ...later],
     unknownForkEpoch: unknownForkEpoch(raw),
   };
+}
+
+/**
+ * ETH-8: `known` with what `told` schedules after `epoch` beside it, and the names of that. What
+ * was scheduled stays; the error names what cannot be taken over while the node runs.
+ */
+export function laterSchedule(
+  known: ChainSpec,
+  told: ChainSpec,
+  epoch: Epoch,
+): Result<{ readonly spec: ChainSpec; readonly names: readonly string[] }, string> {
+  const names: string[] = [];
+  const merged: ScheduledFork[] = [...known.forks];
+  for (const [index, fork] of told.forks.entries()) {
+    const before = known.forks[index];
+    // An older beacon node does not know yet what was heard of before.
+    if (fork.epoch === Infinity || isSameFork(fork, before)) continue;
+    const { name } = fork.fork;
+    if ((before?.epoch ?? Infinity) !== Infinity || fork.epoch <= epoch) {
+      return err(`${name} begins in epoch ${fork.epoch} with version ${toHex(fork.version)}`);
+    }
+    merged[index] = fork;
+    names.push(`${name} in epoch ${fork.epoch}`);
+  }
+  const { unknownForkEpoch } = told;
+  if (unknownForkEpoch < known.unknownForkEpoch) {
+    if (unknownForkEpoch <= epoch) return err(`epoch ${unknownForkEpoch} began an unknown fork`);
+    names.push(`an unknown fork in epoch ${unknownForkEpoch}: update Coterie before it`);
+  }
+  const [first = known.forks[0], ...later] = merged;
+  const earliest = Math.min(known.unknownForkEpoch, unknownForkEpoch);
+  return ok({ spec: { ...known, forks: [first, ...later], unknownForkEpoch: earliest }, names });
+}
+
+function isSameFork(told: ScheduledFork, known: ScheduledFork | undefined): boolean {
+  return known?.epoch === told.epoch && equalBytes(known.version, told.version);
 }
 
 function schedule(raw: RawSpec, fork: Fork): ScheduledFork {

@@ -37,6 +37,7 @@ import type { VoteGuard } from "../core/voteGuard.ts";
 import type { Duty } from "../domain/duty.ts";
 import type { RejectionCode } from "../domain/errors.ts";
 import { peerIndexOf, type ShareIndex } from "../domain/keys.ts";
+import type { Slot } from "../domain/units.ts";
 import type { DutyKind } from "../duties/kind.ts";
 import type { Chain } from "../eth2/chain.ts";
 import type { Ports } from "../ports/ports.ts";
@@ -108,7 +109,8 @@ export function buildComponents(parts: BuildParts): Built {
   const evidence = new Evidence(store, logger, background);
   const { validators } = cluster;
   const resumed = [...parts.archive.duties, ...parts.votes.interruptedDuties()];
-  const scheduler = new DutyScheduler({ ...parts, validators, resumed });
+  const onSetBack = (slot: Slot): void => parts.votes.clockSetBack(slot);
+  const scheduler = new DutyScheduler({ ...parts, validators, resumed, onSetBack });
   const verifier = new SignatureVerifier(bls, pubShareOf(cluster), cluster.nodes);
   const gater = new DutyGater({ ...parts, scheduler });
   const aggregatedSignatures = new MemoryAggregatedSignatureStore(deadlines);

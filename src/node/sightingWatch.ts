@@ -27,7 +27,7 @@ export type SightingWatchParts = {
   readonly heads: HeadFeed;
   readonly scheduler: Pick<Scheduler, "definitions">;
   readonly foreign: ForeignSigners;
-  readonly chain: Pick<Chain, "dueAt">;
+  readonly chain: Pick<Chain, "dueAt" | "slotAt">;
   readonly clock: Pick<Clock, "now" | "sleep">;
   readonly logger: Logger;
   readonly background: Background;
@@ -88,8 +88,10 @@ export class SightingWatch {
     }
   }
 
-  async #untilQuiet(slot: Slot): Promise<void> {
+  /** A head that is said to be of a later slot is no reason to look away until then. */
+  async #untilQuiet(head: Slot): Promise<void> {
     const { chain, clock, signal } = this.#parts;
+    const slot = Math.min(head, chain.slotAt(clock.now()));
     const waitMs = chain.dueAt(slot, QUIET) - clock.now();
     if (waitMs > 0) await clock.sleep(waitMs, signal);
   }

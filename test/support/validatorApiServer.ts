@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { get, type IncomingMessage } from "node:http";
 import type { TestContext } from "node:test";
 import { VirtualStore } from "../../sim/virtualStore.ts";
+import { raceInOrder } from "../../src/adapters/beacon/race.ts";
 import {
   startValidatorApi,
   type ValidatorApiOptions,
@@ -87,12 +88,23 @@ export async function startTestApi(t: TestContext, changes: Changes = {}): Promi
 
 /** Beacon nodes in this order, the next one at a fault. */
 export function upstreamsOf(...urls: readonly string[]): BeaconUpstreams {
+  const candidates = urls.map((origin) => {
+    return { label: new URL(origin).host, origin, basePath: "", headers: {} };
+  });
   return {
+    race: (ask, options) =>
+      raceInOrder({
+        ...options,
+        ask,
+        candidates,
+        clock: systemClock,
+        onOvertaken: () => undefined,
+      }),
     async attempt(attempt) {
       let first: unknown;
-      for (const origin of urls) {
+      for (const candidate of candidates) {
         try {
-          return await attempt({ label: new URL(origin).host, origin, basePath: "", headers: {} });
+          return await attempt(candidate);
         } catch (error) {
           if (!(error instanceof FaultError)) throw error;
           first ??= error;

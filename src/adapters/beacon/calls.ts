@@ -34,7 +34,9 @@ export function genesisCall(): Call<ChainIdentity> {
 }
 
 export function specCall(): Call<Readonly<Record<string, unknown>>> {
-  return map(callOf("spec", ROUTES.spec, undefined), ({ data }) => data);
+  // What stands in it is validated where it is used (ETH-4).
+  const call = callOf("spec", ROUTES.spec, undefined);
+  return { ...call, decode: (json) => call.decode(json).data };
 }
 
 export function syncStatusCall(): Call<SyncStatus> {
@@ -122,7 +124,22 @@ export function parseRoot(text: string): Root {
 }
 
 export function map<A, B>(call: JsonCall<A>, convert: (value: A) => B): JsonCall<B> {
-  return { ...call, decode: (json) => convert(call.decode(json)) };
+  return { ...call, decode: (json) => withNaturals(convert(call.decode(json))) };
+}
+
+/**
+ * Throws a plain error for a number that is negative, broken or above 2^53: the codecs let such
+ * numbers pass, and no slot, epoch, index or length is one (BN-2).
+ */
+export function withNaturals<T>(value: T): T {
+  if (typeof value === "number") {
+    if (!Number.isSafeInteger(value) || value < 0) fail(`${value} is no natural number`);
+  } else if (value instanceof Map) {
+    for (const entry of value) withNaturals(entry);
+  } else if (typeof value === "object" && value !== null && !(value instanceof Uint8Array)) {
+    for (const member of Object.values(value)) withNaturals(member);
+  }
+  return value;
 }
 
 export function epochOf(slot: Slot): Epoch {

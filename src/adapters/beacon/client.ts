@@ -87,6 +87,8 @@ const HEDGE_AFTER_MS: Millis = 500;
 const HEDGE_LARGE_AFTER_MS: Millis = 4_000;
 /** Building a block waits for builders' bids, for about a second with usual settings. */
 const HEDGE_BLOCK_AFTER_MS: Millis = 1_200;
+/** Slots by which a head may be older than another endpoint's: more than any slow import. */
+const MAX_SLOTS_BEHIND = 8;
 /** HTTP: the endpoint does not read SSZ. */
 const UNSUPPORTED_MEDIA_TYPE = 415;
 
@@ -104,6 +106,9 @@ class FallbackBeaconClient implements BeaconClient {
   readonly #health: EndpointHealth;
   readonly #seconds: Histogram;
   readonly #faults: Counter;
+  /** BN-9: the last one, and who may have forgotten it. */
+  #preparation: Call<void> | null = null;
+  readonly #forgetful = new Set<Endpoint>();
 
   constructor({ endpoints, genesisForkVersion, clock, logger, metrics }: BeaconClientOptions) {
     if (endpoints.length === 0) {
@@ -118,7 +123,7 @@ class FallbackBeaconClient implements BeaconClient {
       clock,
       logger,
     });
-    this.upstreams = new EndpointUpstreams(this.#guard, this.#health);
+    this.upstreams = new EndpointUpstreams(this.#guard, this.#health, clock);
     this.#seconds = metrics.histogram({
       name: "beacon_request_seconds",
       help: "Time of answered beacon node requests",
@@ -144,13 +149,17 @@ class FallbackBeaconClient implements BeaconClient {
   async syncStatus(signal: AbortSignal): Promise<SyncStatus> {
     const asked = (await this.#endpoints(signal)).map(async (endpoint) => {
       const status = accepted(await this.#ask(endpoint, syncStatusCall(), signal), endpoint);
-      this.#health.setSyncing(endpoint, !isUsable(status));
-      return status;
+      return { endpoint, status };
     });
     const settled = await Promise.allSettled(asked);
-    const statuses = settled.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
-    const best = statuses.find(isUsable) ?? statuses[0];
-    return best ?? Promise.race(asked);
+    const told = settled.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+    const usable = told.filter(({ status }) => isUsable(status));
+    const newest = Math.max(...usable.map(({ status }) => status.headSlot));
+    for (const { endpoint, status } of told) {
+      this.#health.setSyncing(endpoint, problemOf(status, newest));
+    }
+    const best = usable[0] ?? told[0] ?? (await Promise.race(asked));
+    return best.status;
   }
 
   validators(pubKeys: readonly PubKey[], signal: AbortSignal): Promise<readonly ValidatorState[]> {
@@ -222,6 +231,7 @@ class FallbackBeaconClient implements BeaconClient {
   ): Promise<void> {
     if (preparations.length === 0) return;
     const call = prepareProposersCall(preparations);
+    this.#preparation = call;
     await this.#submit(preparations.length, signal, (endpoint) =>
       this.#ask(endpoint, call, signal),
     );
@@ -334,15 +344,37 @@ class FallbackBeaconClient implements BeaconClient {
       const answer = await endpoint.ask(call, signal);
       this.#seconds.observe((this.#clock.monotonic() - startedAt) / 1000, labels);
       this.#health.recover(endpoint);
+      this.#prepareAgain(endpoint);
       return answer;
     } catch (error) {
       if (error instanceof FaultError) {
+        if (error.code === "beacon_unreachable") this.#forgetful.add(endpoint);
         this.#health.demote(endpoint, error.message);
         this.#faults.add(1, { ...labels, reason: error.code });
       }
       throw error;
     }
   }
+
+  /** BN-9: a beacon node that did not answer may have been started anew, and knows nothing then. */
+  #prepareAgain(endpoint: Endpoint): void {
+    const call = this.#preparation;
+    if (call === null || !this.#forgetful.delete(endpoint)) return;
+    this.#ask(endpoint, call, AbortSignal.timeout(call.timeoutMs)).catch((error: unknown) => {
+      if (!(error instanceof FaultError)) throw error;
+      this.#logger.debug("A beacon node was not told again whom blocks pay.", {
+        endpoint: endpoint.label,
+        reason: error.message,
+      });
+    });
+  }
+}
+
+/** Why the beacon node does not follow the chain, of which another one has the head `newest`. */
+function problemOf(status: SyncStatus, newest: Slot): string | null {
+  if (!isUsable(status)) return "it is syncing or its execution layer is offline";
+  const behind = newest - status.headSlot;
+  return behind > MAX_SLOTS_BEHIND ? `its head is ${behind} slots behind another's` : null;
 }
 
 function isUsable({ isSyncing, isElOffline }: SyncStatus): boolean {

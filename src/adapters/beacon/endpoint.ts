@@ -6,7 +6,7 @@ import type { Millis } from "../../domain/units.ts";
 import type { BeaconUpstream } from "../../ports/beaconUpstream.ts";
 import type { Call, Headers } from "./routes.ts";
 
-/** A status below 500 that is no success: the node answered, and said no. */
+/** A lasting status below 500 that is no success: the node answered, and said no. */
 export type Rejected = {
   readonly status: number;
   readonly message: string;
@@ -24,6 +24,8 @@ type Response = {
 
 const JSON_TYPE = "application/json";
 const SSZ_TYPE = "application/octet-stream";
+/** By these a node, or a proxy before it, asks to be asked again. */
+const PASSING: ReadonlySet<number> = new Set([408, 425, 429]);
 /** Longest text of a node's own error message that enters ours. */
 const MAX_MESSAGE_LENGTH = 200;
 
@@ -119,7 +121,7 @@ export class Endpoint {
     const isSsz = String(headers["content-type"]).startsWith(SSZ_TYPE);
     const json = isSsz ? undefined : parseJson(bytes.toString("utf8"));
     if (status === 503) throw this.#fault("beacon_syncing", messageOf(json));
-    if (status >= 400 && status < 500) {
+    if (status >= 400 && status < 500 && !PASSING.has(status)) {
       return { ok: false, rejected: { status, message: messageOf(json), json } };
     }
     if (status < 200 || status >= 300) {
@@ -169,7 +171,13 @@ export class Endpoint {
 export function parseEndpointUrl(text: string, position: number): URL {
   const url = URL.canParse(text) ? new URL(text) : null;
   const isHttp = url?.protocol === "http:" || url?.protocol === "https:";
-  if (url !== null && isHttp && url.search === "" && url.hash === "") return url;
+  if (url !== null && isHttp && url.search === "" && url.hash === "") {
+    if (decoded(url.username) !== null && decoded(url.password) !== null) return url;
+    throw new UsageError(
+      `--beacon-node-endpoints: the credentials of entry ${position + 1} are not percent-encoded`,
+      { fix: "write % as %25, and / : @ as %2F %3A %40" },
+    );
+  }
   throw new UsageError(
     `--beacon-node-endpoints: entry ${position + 1} is not an http(s) URL without query, ` +
       "e.g. http://127.0.0.1:5052",
@@ -178,8 +186,18 @@ export function parseEndpointUrl(text: string, position: number): URL {
 
 function authorization(url: URL): Readonly<Record<string, string>> {
   if (url.username === "" && url.password === "") return {};
-  const credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+  const credentials = `${decoded(url.username)}:${decoded(url.password)}`;
   return { authorization: `Basic ${Buffer.from(credentials).toString("base64")}` };
+}
+
+/** Null for what is not percent-encoded. */
+function decoded(text: string): string | null {
+  try {
+    return decodeURIComponent(text);
+  } catch (error) {
+    if (error instanceof URIError) return null;
+    throw error;
+  }
 }
 
 /** Null when the body is larger than the limit; the rest of it is not read. */

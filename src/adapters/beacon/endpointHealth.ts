@@ -11,7 +11,7 @@ import type { Endpoint } from "./endpoint.ts";
 
 /** Long enough not to pay for a dead endpoint in every slot, short enough to notice a repair. */
 const DEMOTION_MS: Millis = 30_000;
-const SYNCING = "it is syncing or its execution layer is offline";
+const UNKNOWN = "it cannot be used";
 
 export class EndpointHealth {
   readonly #clock: Clock;
@@ -49,7 +49,7 @@ export class EndpointHealth {
 
   /** Null while the endpoint can be used. */
   problemOf(endpoint: Endpoint): string | null {
-    return this.#isHealthy(endpoint) ? null : (this.#problems.get(endpoint) ?? SYNCING);
+    return this.#isHealthy(endpoint) ? null : (this.#problems.get(endpoint) ?? UNKNOWN);
   }
 
   /** The endpoint failed, or another was faster. */
@@ -67,12 +67,14 @@ export class EndpointHealth {
     this.#tell(endpoint, wasHealthy, "");
   }
 
-  setSyncing(endpoint: Endpoint, isSyncing: boolean): void {
+  /** `problem` says why the endpoint does not follow the chain; null where it does. */
+  setSyncing(endpoint: Endpoint, problem: string | null): void {
     const wasHealthy = this.#isHealthy(endpoint);
-    if (isSyncing) this.#problems.set(endpoint, SYNCING);
-    if (isSyncing) this.#syncing.add(endpoint);
-    else this.#syncing.delete(endpoint);
-    this.#tell(endpoint, wasHealthy, SYNCING);
+    if (problem !== null) {
+      this.#problems.set(endpoint, problem);
+      this.#syncing.add(endpoint);
+    } else this.#syncing.delete(endpoint);
+    this.#tell(endpoint, wasHealthy, problem ?? "");
   }
 
   #isHealthy(endpoint: Endpoint): boolean {

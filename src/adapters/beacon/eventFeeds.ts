@@ -11,7 +11,7 @@ import type { BlockEvent } from "../../ports/chainSightings.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Logger } from "../../ports/logger.ts";
 import { BoundedCache } from "../../util/boundedCache.ts";
-import { parseRoot } from "./calls.ts";
+import { parseRoot, withNaturals } from "./calls.ts";
 import type { ChainGuard } from "./chainGuard.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { eventsPath, HEAD_AND_BLOCK } from "./routes.ts";
@@ -162,7 +162,7 @@ async function* eventsOf<E>(source: Source<E>, signal: AbortSignal): AsyncGenera
 
 function readEvent<E>(source: Source<E>, data: string): E {
   try {
-    return source.feed.read(JSON.parse(data));
+    return withNaturals(source.feed.read(JSON.parse(data)));
   } catch (error) {
     // The codecs report what does not fit by throwing plain errors.
     throw badEvent(source, error);

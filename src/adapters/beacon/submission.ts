@@ -29,7 +29,8 @@ export function failuresIn(
 
 /**
  * Resolves as soon as each item was taken by some endpoint, else once all have answered, with the
- * items that none took. Throws the first fault when no endpoint answered at all.
+ * items that none took. Throws a fault when no endpoint answered at all: one that passes, if there
+ * is any, since an endpoint that refused everything may be the one in the wrong.
  */
 export function mergeSubmissions(
   submissions: readonly Promise<readonly ItemFailure[]>[],
@@ -37,13 +38,13 @@ export function mergeSubmissions(
   return new Promise((resolve, reject) => {
     // What has not been taken yet, with the reason of the endpoint that last refused it.
     let untaken: ReadonlyMap<number, string> | null = null;
-    let firstFault: unknown;
+    let fault: FaultError | null = null;
     let open = submissions.length;
     const settle = (): void => {
       open--;
       if (untaken?.size === 0) resolve([]);
       if (open > 0) return;
-      if (untaken === null) reject(firstFault);
+      if (untaken === null) reject(fault);
       else resolve([...untaken].map(([index, message]) => ({ index, message })));
     };
     for (const submission of submissions) {
@@ -55,8 +56,8 @@ export function mergeSubmissions(
           settle();
         },
         (error) => {
-          firstFault ??= error;
           if (!(error instanceof FaultError)) reject(error);
+          else if (fault === null || (error.retryable && !fault.retryable)) fault = error;
           settle();
         },
       );

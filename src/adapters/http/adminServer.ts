@@ -75,6 +75,7 @@ async function answer(
   }
   try {
     const body = await readBody(request);
+    if (body === null) return;
     const result = await route.handle(body);
     if (result instanceof AdminDownload) await sendBytes(response, result);
     else send(response, 200, result);
@@ -92,15 +93,21 @@ function isAuthorized(header: string, token: string): boolean {
   return timingSafeEqual(digest(header), digest(`Bearer ${token}`));
 }
 
-async function readBody(request: IncomingMessage): Promise<string> {
+/** ADMIN-2: null where the caller hung up before all of it was there. */
+async function readBody(request: IncomingMessage): Promise<string | null> {
   const parts: Buffer[] = [];
   let bytes = 0;
-  for await (const part of request as AsyncIterable<Buffer>) {
-    bytes += part.length;
-    if (bytes > MAX_INTERCHANGE_BYTES) {
-      throw new UsageError(`the request has more than ${MAX_INTERCHANGE_BYTES} bytes`);
+  try {
+    for await (const part of request as AsyncIterable<Buffer>) {
+      bytes += part.length;
+      if (bytes > MAX_INTERCHANGE_BYTES) {
+        throw new UsageError(`the request has more than ${MAX_INTERCHANGE_BYTES} bytes`);
+      }
+      parts.push(part);
     }
-    parts.push(part);
+  } catch (error) {
+    if (error instanceof Error && "code" in error) return null;
+    throw error;
   }
   return Buffer.concat(parts).toString("utf8");
 }

@@ -164,8 +164,9 @@ async function relay({ name, body }: Topic, follower: Follower): Promise<boolean
 
 /** VC-8. An event that names no slot is nobody's signal to attest. */
 async function untilAttestable(data: string, { api, signal }: Follower): Promise<void> {
-  const slot = Number(slotIn(parseEvent(data)));
-  if (Number.isSafeInteger(slot)) await api()?.untilAttestable(slot, signal);
+  const slot = slotIn(parseEvent(data));
+  if (typeof slot !== "string" || !/^\d{1,15}$/.test(slot)) return;
+  await api()?.untilAttestable(Number(slot), signal);
 }
 
 function parseEvent(data: string): unknown {

@@ -2,7 +2,9 @@
  * Validators and duties with their keys renamed (API-1): the client asks by public share, and the
  * beacon node answers by group key. Everything else of an answer stays as the beacon node wrote it.
  */
+import { MAX_JSON_DEPTH } from "../../domain/limits.ts";
 import type { Denial } from "../../ports/validatorApi.ts";
+import { parseQuotedJson } from "../../util/json.ts";
 import {
   chooseFormat,
   denialReply,
@@ -109,12 +111,9 @@ async function askRenamed(
 
 /** Numbers are quoted in the Beacon API, so that nothing is rounded on the way through here. */
 export function parseAnswer(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(bytes).toString("utf8"));
-  } catch (error) {
-    if (error instanceof SyntaxError) throw new HttpProblem(503, "the beacon node sent no JSON");
-    throw error;
-  }
+  const parsed = parseQuotedJson(Buffer.from(bytes).toString("utf8"), MAX_JSON_DEPTH);
+  if (parsed.ok) return parsed.value;
+  throw new HttpProblem(503, `the beacon node sent no JSON: ${parsed.error}`);
 }
 
 /** Changes each member `pubkey` of an answer, however deep it lies. */

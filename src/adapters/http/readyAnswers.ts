@@ -3,10 +3,12 @@
  * away: what each beacon node of the chain says alike, and says for good or for long (API-7).
  */
 import { FaultError } from "../../domain/errors.ts";
+import { MAX_JSON_DEPTH } from "../../domain/limits.ts";
 import type { Millis } from "../../domain/units.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { KeyValueStore } from "../../ports/keyValueStore.ts";
 import { equalBytes } from "../../util/bytes.ts";
+import { parseQuotedJson } from "../../util/json.ts";
 import { problemReply, type Reply } from "./exchange.ts";
 import { MEDIA_TYPES } from "./negotiation.ts";
 import type { UpstreamClient } from "./upstreamClient.ts";
@@ -21,6 +23,8 @@ export const READY_PATHS: readonly string[] = [
 /** A client waits some seconds for its first answers; what is kept is ready at once. */
 const ASK_TIMEOUT_MS: Millis = 2_000;
 const RETRY_MS: Millis = 3_000;
+/** The specification, which is the longest of them, has some 10 kB. */
+const MAX_KEPT_BYTES = 256 * 1024;
 const keyOf = (path: string): string => `vcapi${path}`;
 
 type ReadyAnswersParts = {
@@ -70,10 +74,18 @@ export class ReadyAnswers {
   async #keep(path: string, bytes: Uint8Array): Promise<Uint8Array> {
     const known = this.#kept.get(path);
     if (known !== undefined && equalBytes(known, bytes)) return known;
+    if (!isFit(bytes)) return bytes;
     this.#kept.set(path, bytes);
     await this.#parts.store.batch([{ type: "put", key: keyOf(path), value: bytes }]);
     return bytes;
   }
+}
+
+/** What goes to the disk of the slashing records is small, and an answer of the Beacon API. */
+function isFit(bytes: Uint8Array): boolean {
+  if (bytes.length > MAX_KEPT_BYTES) return false;
+  const parsed = parseQuotedJson(Buffer.from(bytes).toString("utf8"), MAX_JSON_DEPTH);
+  return parsed.ok && Object(parsed.value).data !== undefined;
 }
 
 const JSON_HEADERS = { "content-type": MEDIA_TYPES.json };

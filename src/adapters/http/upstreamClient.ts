@@ -23,6 +23,10 @@ export type UpstreamAnswer = {
   readonly bytes: Uint8Array;
 };
 
+type OpenOptions = { readonly signal: AbortSignal; readonly bodyTimeout?: Millis | undefined };
+
+/** Clients wait for duties for a quarter of a slot, after which a second beacon node is no use. */
+const HEDGE_AFTER_MS: Millis = 1_000;
 /** A beacon node that is silent for longer is given up for the next one. */
 const HEADERS_TIMEOUT_MS: Millis = 10_000;
 const BODY_TIMEOUT_MS: Millis = 30_000;
@@ -30,7 +34,7 @@ const BODY_TIMEOUT_MS: Millis = 30_000;
 const STREAM_TIMEOUT_MS: Millis = 60_000;
 const CONNECTIONS_PER_UPSTREAM = 128;
 /** Statuses by which a node, or a proxy before it, says that it cannot answer now. */
-const UNAVAILABLE = new Set([502, 503, 504]);
+const UNAVAILABLE = new Set([429, 502, 503, 504]);
 
 export class UpstreamClient {
   readonly #upstreams: BeaconUpstreams;
@@ -47,7 +51,10 @@ export class UpstreamClient {
     return this.#agent.destroy();
   }
 
-  /** The whole answer, whatever its status; throws `FaultError` when there is none in time. */
+  /**
+   * The whole answer, whatever its status, of the best beacon node or of the next one where that
+   * is silent (BN-3); throws `FaultError` when there is none in time.
+   */
   async ask(
     request: UpstreamRequest,
     signal: AbortSignal,
@@ -56,10 +63,11 @@ export class UpstreamClient {
     const timeout = AbortSignal.timeout(timeoutMs);
     const limited = AbortSignal.any([signal, timeout]);
     try {
-      const { statusCode, headers, body } = await this.#open(request, limited);
-      const bytes = await guarded(limited, () => readLimited(body));
-      const type = headers["content-type"];
-      return { status: statusCode, contentType: typeof type === "string" ? type : "", bytes };
+      const hedgeAfterMs = Math.min(HEDGE_AFTER_MS, timeoutMs / 4);
+      return await this.#upstreams.race(
+        (upstream, signal) => this.#exchange(upstream, request, signal),
+        { hedgeAfterMs, signal: limited },
+      );
     } catch (error) {
       if (signal.aborted || error !== timeout.reason) throw error;
       throw new FaultError("beacon_unreachable", "no answer in time", { cause: error });
@@ -87,20 +95,40 @@ export class UpstreamClient {
     return this.#open(request, signal, STREAM_TIMEOUT_MS);
   }
 
+  async #exchange(
+    upstream: BeaconUpstream,
+    request: UpstreamRequest,
+    signal: AbortSignal,
+  ): Promise<UpstreamAnswer> {
+    const { statusCode, headers, body } = await this.#openAt(upstream, request, { signal });
+    const bytes = await guarded(signal, () => readLimited(body));
+    const type = headers["content-type"];
+    return { status: statusCode, contentType: typeof type === "string" ? type : "", bytes };
+  }
+
   #open(
     request: UpstreamRequest,
     signal: AbortSignal,
-    bodyTimeout: Millis = BODY_TIMEOUT_MS,
+    bodyTimeout?: Millis,
   ): Promise<Dispatcher.ResponseData> {
-    return this.#upstreams.attempt(async (upstream) => {
-      const answer = await guarded(signal, () =>
-        this.#agent.request({ ...upstreamOptions(upstream, request), bodyTimeout, signal }),
-      );
-      if (!UNAVAILABLE.has(answer.statusCode)) return answer;
-      discard(answer.body);
-      const { label } = upstream;
-      throw new FaultError("beacon_syncing", `${label}: HTTP ${answer.statusCode}`);
-    }, signal);
+    return this.#upstreams.attempt(
+      (upstream) => this.#openAt(upstream, request, { signal, bodyTimeout }),
+      signal,
+    );
+  }
+
+  async #openAt(
+    upstream: BeaconUpstream,
+    request: UpstreamRequest,
+    { signal, bodyTimeout = BODY_TIMEOUT_MS }: OpenOptions,
+  ): Promise<Dispatcher.ResponseData> {
+    const answer = await guarded(signal, () =>
+      this.#agent.request({ ...upstreamOptions(upstream, request), bodyTimeout, signal }),
+    );
+    if (!UNAVAILABLE.has(answer.statusCode)) return answer;
+    discard(answer.body);
+    const { label } = upstream;
+    throw new FaultError("beacon_syncing", `${label}: HTTP ${answer.statusCode}`);
   }
 }
 

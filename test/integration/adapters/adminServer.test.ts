@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { request } from "node:http";
 import { test } from "node:test";
 import {
   AdminDownload,
@@ -52,6 +53,36 @@ test("ADMIN-1: nobody without the token is answered, whatever else is right", as
   assert.deepEqual(await wrong.json(), { message: "what was asked is wrong", fix: "ask better" });
   assert.equal((await call("/admin/v1/fault", right)).status, 503);
   assert.deepEqual(bugs, []);
+});
+
+test("ADMIN-2: a caller that hangs up in the middle of its request is nobody's bug", async (t) => {
+  const bugs: unknown[] = [];
+  const handled: string[] = [];
+  const server = await startAdminServer({
+    host: "127.0.0.1",
+    port: 0,
+    token: TOKEN,
+    routes: [
+      { method: "POST", path: "/import", handle: async (body) => handled.push(body) },
+      { method: "GET", path: "/alive", handle: async () => handled.length },
+    ],
+    onBug: (error) => bugs.push(error),
+  });
+  t.after(() => server.close());
+  const url = `http://127.0.0.1:${server.port}`;
+  const headers = { authorization: `Bearer ${TOKEN}` };
+  const call = request(`${url}/import`, {
+    method: "POST",
+    headers: { ...headers, "content-length": "100" },
+  });
+  call.on("error", () => undefined);
+  await new Promise<void>((resolve) => call.write("half of it", () => resolve()));
+  // Answered after the server has begun to read the other one.
+  const alive = await fetch(`${url}/alive`, { headers });
+  assert.equal(await alive.json(), 0);
+  await new Promise<void>((resolve) => call.once("close", resolve).destroy());
+  assert.equal((await fetch(`${url}/alive`, { headers })).status, 200);
+  assert.deepEqual({ bugs, handled }, { bugs: [], handled: [] });
 });
 
 test("BACKUP-3: a download that breaks off is no whole one, whoever broke it off", async (t) => {

@@ -15,6 +15,7 @@ import {
   replySsz,
   SLOTS_PER_EPOCH,
 } from "../../support/fakeBeaconServer.ts";
+import { until } from "../../support/until.ts";
 
 const SLOT = 100;
 const RANDAO = { randaoReveal: new Uint8Array(96).fill(0xaa) };
@@ -184,4 +185,28 @@ test("BLOCK-4: every endpoint is told whom each validator's blocks pay", async (
     const [request] = server.requests("/prepare_beacon_proposer");
     assert.deepEqual(request?.body, [{ validator_index: "7", fee_recipient: feeRecipient }]);
   }
+});
+
+test("BN-9: a beacon node that was away is told again whom blocks pay", async (t) => {
+  const { client, servers, signal } = await benchOf(t, 2);
+  const [away, other] = servers;
+  assert.ok(away && other);
+  const told = () => servers.map((one) => one.requests("/prepare_beacon_proposer").length);
+  const feeRecipient = `0x${"fe".repeat(20)}` as const;
+  await client.prepareProposers([{ validatorIndex: 7, feeRecipient }], signal);
+  await until("both were told", () => told().join() === "1,1");
+  away.faults.set("/syncing", busy);
+  await client.syncStatus(signal);
+  away.faults.set("/syncing", (_request, response) => {
+    response.destroy();
+    return true;
+  });
+  await client.syncStatus(signal);
+  assert.deepEqual(told(), [1, 1]);
+  away.faults.clear();
+  await client.syncStatus(signal);
+  await until("it was told again", () => told().join() === "2,1");
+  assert.deepEqual(away.requests("/prepare")[1]?.body, away.requests("/prepare")[0]?.body);
+  await client.syncStatus(signal);
+  assert.deepEqual(told(), [2, 1], "once");
 });

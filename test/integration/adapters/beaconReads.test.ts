@@ -177,6 +177,20 @@ async function askTwice({ client, signal }: Bench): Promise<void> {
   }
 }
 
+test("BN-2: a number that is negative, broken or above 2^53 is the endpoint's fault", async (t) => {
+  const { client, servers, signal } = await benchOf(t, 1);
+  const [server] = servers;
+  const source = (epoch: unknown): Fault =>
+    reply(attestationData(SLOT, { source: { epoch, root: ROOT } }));
+  for (const epoch of ["-1", "-99999999999999999999999", 0.5, -1, 1e30]) {
+    server?.faults.set("/attestation_data", source(epoch));
+    const asked = client.attestationData(SLOT, signal);
+    await assert.rejects(asked, isFault("beacon_bad_response"), String(epoch));
+  }
+  server?.faults.set("/attestation_data", source("1"));
+  assert.equal((await client.attestationData(SLOT, signal)).source.epoch, 1);
+});
+
 test("BN-3: a silent endpoint is overtaken, and asked last the next time", async (t) => {
   const bench = await benchOf(t, 2);
   const [silent, good] = bench.servers;
@@ -220,6 +234,30 @@ test("BN-3: a syncing endpoint comes last until it has caught up", async (t) => 
       "A beacon node is usable again.",
     ],
   );
+});
+
+test("BN-3: an endpoint that stands still and says nothing of it is asked last", async (t) => {
+  const { client, servers, signal, logger } = await benchOf(t, 3);
+  const [stuck, good, away] = servers;
+  assert.ok(stuck && good && away);
+  away.faults.set("/syncing", busy);
+  const headAt = (slot: number): Fault => {
+    const { data } = syncing(false).json as { data: Record<string, unknown> };
+    return reply({ json: { data: { ...data, head_slot: String(slot) } } });
+  };
+  stuck.faults.set("/syncing", headAt(31));
+  await client.syncStatus(signal);
+  await client.attestationData(SLOT, signal);
+  assert.deepEqual(
+    [stuck, good].map((s) => s.requests("attestation_data").length),
+    [0, 1],
+  );
+  assert.equal(client.endpoints()[0]?.problem, "its head is 9 slots behind another's");
+  stuck.faults.set("/syncing", headAt(32));
+  await client.syncStatus(signal);
+  await client.attestationData(SLOT, signal);
+  assert.equal(stuck.requests("attestation_data").length, 1);
+  assert.equal(logger.lines.at(-1)?.message, "A beacon node is usable again.");
 });
 
 test("a syncing status counts when there is no better; none at all is a fault", async (t) => {
@@ -268,7 +306,8 @@ test("BN-8: credentials reach the beacon node and no log, metric label or error"
 });
 
 test("BN-8: an endpoint that is no URL is named by its place, never by its text", () => {
-  for (const text of ["s3cr3t", "ftp://s3cr3t@host", "http://host/?key=s3cr3t", ""]) {
+  const encoded = "http://a:s3cr3t%@host";
+  for (const text of ["s3cr3t", "ftp://s3cr3t@host", "http://host/?key=s3cr3t", "", encoded]) {
     const create = (): unknown =>
       createBeaconClient({
         endpoints: ["http://127.0.0.1:1", text],
@@ -279,7 +318,8 @@ test("BN-8: an endpoint that is no URL is named by its place, never by its text"
       });
     assert.throws(create, (error) => {
       assert.ok(error instanceof UsageError);
-      assert.match(error.message, /entry 2 is not an http/);
+      const what = text === encoded ? /of entry 2 are not percent-/ : /entry 2 is not an http/;
+      assert.match(error.message, what);
       assert.doesNotMatch(error.message, /s3cr3t/);
       return true;
     });

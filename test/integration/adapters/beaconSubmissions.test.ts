@@ -102,6 +102,31 @@ test("BN-4: a batch refused as a whole is a fault that is not retried", async (t
   }
 });
 
+test("BN-4: an endpoint that has had too many requests is asked again", async (t) => {
+  const { client, servers, signal } = await benchOf(t, 1);
+  for (const status of [408, 425, 429]) {
+    servers[0]?.faults.set("/pool/", reply({ status, json: { code: status, message: "later" } }));
+    await assert.rejects(
+      client.submitAttestations(BATCH, signal),
+      (error) => error instanceof FaultError && error.retryable,
+    );
+  }
+});
+
+test("BN-4: a batch that one endpoint refuses is not lost while another is away", async (t) => {
+  for (const order of [
+    [reply({ status: 400, text: "<html>" }), busy],
+    [busy, reply({ status: 400, text: "<html>" })],
+  ]) {
+    const { client, servers, signal } = await benchOf(t, 2);
+    for (const [i, fault] of order.entries()) servers[i]?.faults.set("/pool/", fault);
+    await assert.rejects(
+      client.submitAttestations(BATCH, signal),
+      (error) => error instanceof FaultError && error.retryable,
+    );
+  }
+});
+
 test("BN-4: fails with a retryable fault when no endpoint answers", async (t) => {
   const { client, servers, signal } = await benchOf(t, 2);
   for (const { faults } of servers) faults.set("/pool/", busy);

@@ -5,6 +5,7 @@ import type { Slot } from "../../../src/domain/units.ts";
 import { FakeBeacon } from "../../support/fakeBeacon.ts";
 import { loadMutant, type Patch } from "../../support/mutant.ts";
 import { NodeCluster } from "../../support/nodeCluster.ts";
+import type { VirtualClock } from "../../support/virtualClock.ts";
 
 type NodeModule = typeof import("../../../src/node/node.ts");
 
@@ -100,4 +101,39 @@ describe("mutants of the restart", () => {
       assert.equal(submittedFor(SLOT), 0);
     });
   }
+});
+
+/** Whether the cluster, in need of node 0, attests although that one's clock was an hour ahead. */
+async function attestsWithClockAhead(patches: readonly Patch[] = []): Promise<boolean> {
+  const module = await loadMutant<NodeModule>("src/node/node.ts", patches);
+  let clock: ReturnType<VirtualClock["beside"]> | undefined;
+  cluster = new NodeCluster({
+    validators: 2,
+    createNode: module.createNode,
+    adapt: (ports, self) => {
+      if (self !== 0) return ports;
+      clock = (ports.clock as VirtualClock).beside(3_600_000);
+      return { ...ports, clock };
+    },
+  });
+  await cluster.start();
+  cluster.crash(3);
+  for (let slot = 0; slot < 3; slot++) await cluster.runSlot(slot);
+  clock?.setOffset(0);
+  // Beyond the two epochs that a new data directory waits.
+  const last = FakeBeacon.slotOf(3, 0);
+  for (let slot = 3; slot <= last; slot++) await cluster.runSlot(slot);
+  return submittedFor(last) > 0;
+}
+
+describe("a node whose clock is ahead at its start", () => {
+  test("VOTE-3: votes again once the clock is set back", async () => {
+    assert.ok(await attestsWithClockAhead());
+  });
+
+  test("mutant: without the guard VOTE-3 it stays silent until that slot", async () => {
+    const file = "src/node/components.ts";
+    const find = "parts.votes.clockSetBack(slot)";
+    assert.ok(!(await attestsWithClockAhead([{ file, find, replace: "void slot" }])));
+  });
 });

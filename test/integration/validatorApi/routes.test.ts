@@ -123,6 +123,17 @@ test("API-1: duties name the client's keys; those of strangers stay", async (t) 
   }
 });
 
+test("API-10: an answer of a beacon node that is nested too deep is its fault", async (t) => {
+  const { url, beacon } = await startTestApi(t);
+  const deep = `{"data":${"[".repeat(100_000)}${"]".repeat(100_000)}}`;
+  for (const path of [`${VALIDATORS}?id=1`, "/eth/v1/validator/duties/proposer/3"]) {
+    beacon.faults.set(path, reply({ text: deep }));
+    const answer = await send(`${url}${path}`);
+    assert.equal(answer.status, 503);
+    assert.match(JSON.stringify(answer.body), /nested deeper than 32/);
+  }
+});
+
 test("API-5: another operator's share is refused with its owner's name", async (t) => {
   const api = await startTestApi(t);
   serveValidators(api);

@@ -5,10 +5,19 @@ import { type ClientRequest, get, type IncomingMessage, request } from "node:htt
 import { request as tlsRequest } from "node:https";
 import { connect } from "node:net";
 import { test } from "node:test";
+import { createBeaconClient } from "../../../src/adapters/beacon/client.ts";
+import { systemClock } from "../../../src/adapters/system/clock.ts";
 import { UsageError } from "../../../src/domain/errors.ts";
 import { MAX_VC_BODY_BYTES } from "../../../src/domain/limits.ts";
 import { makeCertificate } from "../../support/certificate.ts";
-import { busy, FakeBeaconServer, reply } from "../../support/fakeBeaconServer.ts";
+import {
+  busy,
+  FakeBeaconServer,
+  GENESIS_FORK_VERSION,
+  hang,
+  reply,
+} from "../../support/fakeBeaconServer.ts";
+import { countingMetrics, recordingLogger } from "../../support/quiet.ts";
 import { temporaryFolder } from "../../support/temporary.ts";
 import { until } from "../../support/until.ts";
 import {
@@ -170,6 +179,27 @@ test("API-6: a beacon node that is away or busy is passed over for the next", as
   assert.equal((await send(`${url}/eth/v1/beacon/headers/head`)).status, 503);
 });
 
+test("BN-3: a beacon node that hangs on a client's question is overtaken", async (t) => {
+  const first = await FakeBeaconServer.start();
+  const second = await FakeBeaconServer.start();
+  t.after(() => Promise.all([first.stop(), second.stop()]));
+  const client = createBeaconClient({
+    endpoints: [first.url, second.url],
+    genesisForkVersion: GENESIS_FORK_VERSION,
+    clock: systemClock,
+    logger: recordingLogger(),
+    metrics: countingMetrics(),
+  });
+  t.after(() => client.close());
+  const { url } = await startTestApi(t, { upstreams: client.upstreams });
+  first.faults.set("/duties/", hang);
+  const signal = AbortSignal.timeout(3_000);
+  const answer = await fetch(`${url}/eth/v1/validator/duties/proposer/3`, { signal });
+  assert.equal(answer.status, 200, "within a quarter of a slot");
+  assert.equal(first.requests("/duties/").length, 1);
+  assert.equal(client.endpoints()[0]?.problem, null, "a large question may take long");
+});
+
 test("API-7: a client starts while every beacon node is away, also after a restart", async (t) => {
   const api = await startTestApi(t);
   const paths = [
@@ -187,6 +217,11 @@ test("API-7: a client starts while every beacon node is away, also after a resta
     before.map(({ body }) => body),
     paths.map((data) => ({ data })),
   );
+  // Neither a proxy's page nor what would fill the disk is kept.
+  for (const text of ["<html>", "{}", JSON.stringify({ data: "x".repeat(300_000) })]) {
+    api.beacon.faults.set(SPEC, reply({ text }));
+    assert.equal((await fetch(`${api.url}${SPEC}`)).status, 200);
+  }
   const upstreams = upstreamsOf("http://127.0.0.1:1");
   const restarted = await startTestApi(t, { upstreams, store: api.store });
   for (const [i, path] of paths.entries()) {
@@ -264,7 +299,8 @@ test("VC-8: head and block events wait for the decision, in order; others do not
   await until("the streams are open", () => api.beacon.listeners === 2);
   api.beacon.emitRaw('event: finalized_checkpoint\ndata: {"epoch":"1","slot":"5"}\n\n');
   // The fake sends every topic on both streams; the head's has no slot, or no JSON.
-  api.beacon.emitRaw("event: head\ndata: none\n\n");
+  const odd = '{"slot":{"toString":1,"valueOf":1}}';
+  for (const data of [odd, "none"]) api.beacon.emitRaw(`event: head\ndata: ${data}\n\n`);
   await until("they came", () => stream.text().includes("data: none"));
   stream.close();
 });

@@ -8,6 +8,7 @@ import { DutyScheduler } from "../../../src/core/scheduler.ts";
 import type { Duty } from "../../../src/domain/duty.ts";
 import { Cancelled } from "../../../src/domain/errors.ts";
 import type { PubKey, Root } from "../../../src/domain/keys.ts";
+import type { Slot } from "../../../src/domain/units.ts";
 import { DUTY_KINDS } from "../../../src/duties/table.ts";
 import { FakeBeacon } from "../../support/fakeBeacon.ts";
 import { recordingLogger } from "../../support/quiet.ts";
@@ -22,6 +23,7 @@ let clock: VirtualClock;
 let beacon: FakeBeacon;
 let stopping: AbortController;
 let fired: { duty: Duty; at: number }[];
+let setBack: Slot[];
 let scheduler: DutyScheduler;
 
 function setUp(options: { readonly startsAt?: number; readonly resumed?: readonly Duty[] } = {}) {
@@ -30,6 +32,7 @@ function setUp(options: { readonly startsAt?: number; readonly resumed?: readonl
   beacon = new FakeBeacon(PUB_KEYS);
   stopping = new AbortController();
   fired = [];
+  setBack = [];
   const heads = new HeadFeed(beacon);
   heads.start(stopping.signal);
   scheduler = new DutyScheduler({
@@ -50,6 +53,7 @@ function setUp(options: { readonly startsAt?: number; readonly resumed?: readonl
     resumed,
     heads,
     signal: stopping.signal,
+    onSetBack: (slot) => setBack.push(slot),
   });
   scheduler.onDuty((duty) => fired.push({ duty, at: clock.now() - chain.slotStart(duty.slot) }));
 }
@@ -87,6 +91,7 @@ describe("the scheduler (FLOW-2, FLOW-3)", () => {
     await clock.runUntil(chain.slotStart(24));
     // Slots 9 and 10 again come true; each fires once.
     assert.deepEqual(slots(), [0, 1, 9, 10, 18, 19]);
+    assert.deepEqual(setBack, [6]);
   });
 
   test("does not fire for the head of another slot", async () => {

@@ -6,10 +6,12 @@ import { HeadFeed } from "../../../src/core/headFeed.ts";
 import type { Fetcher, Scheduler } from "../../../src/core/interfaces.ts";
 import { ValueChecker, type ValueCheckerParts } from "../../../src/core/valueChecker.ts";
 import { createBls } from "../../../src/crypto/bls.ts";
-import type { UnsignedData } from "../../../src/domain/data.ts";
+import type { DutyDefinitions, UnsignedData } from "../../../src/domain/data.ts";
 import type { Root } from "../../../src/domain/keys.ts";
+import type { AgreedDuty } from "../../../src/duties/kind.ts";
 import { DUTY_KINDS } from "../../../src/duties/table.ts";
 import { encodeAttestationData } from "../../../src/eth2/attestationData.ts";
+import type { Bls } from "../../../src/ports/bls.ts";
 import type { SafetyGate } from "../../../src/safety/gate.ts";
 import { nativeProfile } from "../../../src/wire/nativeProfile.ts";
 import { blockRoot, FakeBeacon } from "../../support/fakeBeacon.ts";
@@ -151,4 +153,30 @@ describe("an attested head that our beacon node does not know (VALUE-4, ATT-5)",
     const verdict = await judge(await proposalOf(UNKNOWN_HEAD), { checker: new Forgetful(parts) });
     assert.equal(verdict.accepted, true);
   });
+});
+
+test("VALUE-1: a value is judged by the definitions that it was checked with", async () => {
+  // A reorg has the duties resolved anew while the signatures inside the value are verified.
+  const before = [{ validator: 3 }] as unknown as DutyDefinitions;
+  let current = before;
+  const judgedBy: DutyDefinitions[] = [];
+  const kind: AgreedDuty = {
+    ...(DUTY_KINDS.attester as AgreedDuty),
+    tasks: () => [],
+    judge: (_data, _view, { definitions }) => {
+      judgedBy.push(definitions);
+      return { kind: "accept" };
+    },
+  };
+  const bls: Bls = {
+    ...createBls(),
+    verifyBatch: async () => {
+      current = [];
+      return true;
+    },
+  };
+  const scheduler = { definitions: () => current } as unknown as Scheduler;
+  const checker = new ValueChecker({ ...parts, kindOf: () => kind, bls, scheduler });
+  assert.equal((await judge(own, { checker })).accepted, true);
+  assert.deepEqual(judgedBy, [before]);
 });

@@ -27,6 +27,20 @@ describe("the vote guard (VOTE-1, VOTE-2)", () => {
     assert.equal(secondLife.maySend(21), true);
   });
 
+  test("VOTE-3: a clock that was ahead at the start silences nobody for longer", async () => {
+    const store = new VirtualStore();
+    await (await VoteGuard.open(store, 10)).record(20);
+    // A hardware clock in local time: two hours ahead until the time service corrects it.
+    const guard = await VoteGuard.open(store, 625);
+    assert.equal(guard.maySend(26), false);
+    guard.clockSetBack(25);
+    assert.deepEqual([guard.maySend(25), guard.maySend(26)], [false, true]);
+    guard.clockSetBack(12);
+    assert.deepEqual([guard.maySend(20), guard.maySend(21)], [false, true]);
+    guard.clockSetBack(30);
+    assert.equal(guard.maySend(21), true);
+  });
+
   test("says that a slot is recorded only once it is on disk", async () => {
     const store = new VirtualStore();
     const guard = await VoteGuard.open(store, 0);

@@ -298,24 +298,31 @@ test("ATT-7: submits what was signed, with each validator's seat", async () => {
   assert.deepEqual(submitted, [expected]);
 });
 
-test("ATT-9: a signature without a seat fails alone, and keeps the others' places", async () => {
-  const signatures = [0, 1, 2].map((validator) => ({
-    validator,
-    messageRoot: root("ee"),
-    signature: new Uint8Array(96).fill(9),
-  }));
+test("ATT-9: a validator that lost its seat since it signed holds up nobody", async () => {
+  const data = honest(EPOCH_OF.deneb);
+  const submitted: SignedAttestation[] = [];
+  const signature = new Uint8Array(96).fill(9);
   const failures = await attester.submit({
-    data: proposed(honest(6)),
-    signatures,
-    definitions: [definition(1, 3), definition(2, 3)],
+    data: proposed(data),
+    signatures: [0, 1, 2].map((validator) => ({ validator, messageRoot: root("ee"), signature })),
+    definitions: [definition(0, 2), definition(2, 3)],
     chain,
-    beacon: beaconWith({ submitAttestations: async () => [{ index: 1, message: "late" }] }),
+    beacon: beaconWith({
+      submitAttestations: async (attestations) => {
+        submitted.push(...attestations);
+        return [{ index: 1, message: "late" }];
+      },
+    }),
     signal: new AbortController().signal,
   });
   assert.deepEqual(
-    failures.map(({ index }) => index),
-    [0, 2],
+    submitted.map(({ validatorIndex }) => validatorIndex),
+    [1000, 1002],
   );
+  assert.deepEqual(failures, [
+    { index: 1, message: "validator 1 has lost its seat in the slot" },
+    { index: 2, message: "late" },
+  ]);
 });
 
 /** Each guard with the text it stands on and a value that only it refuses. */

@@ -268,6 +268,15 @@ describe("BLOCK-7: publishing", () => {
       isFault("beacon_rejected"),
     );
   });
+
+  test("a submission that broke off is not repeated where the block has arrived", async () => {
+    const publishBlock = async (): Promise<void> => {
+      throw new FaultError("beacon_unreachable", "in this test");
+    };
+    assert.deepEqual(await submit({ publishBlock, blockSlot: async () => SLOT }), []);
+    const lost = submit({ publishBlock, blockSlot: async () => null });
+    await assert.rejects(lost, isFault("beacon_unreachable"));
+  });
 });
 
 test("BLOCK-8: due at its slot's start, dropped at the end of the next", () => {
