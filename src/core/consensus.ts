@@ -261,7 +261,10 @@ export class QbftConsensus implements Consensus {
     if (!decoded.ok) return decoded.error.code;
     const frame = decoded.value;
     // RANDAO-3: no honest node wants a vote on what every node computes.
-    if (this.#parts.kindOf(frame.duty).consensus === "none") return "malformed";
+    const kind = this.#parts.kindOf(frame.duty);
+    if (kind.consensus === "none") return "malformed";
+    // VALUE-7: votes name roots by the dozen, and what is asked for is kept until the deadline.
+    if (valueBytesOf(frame) > kind.maxValueBytes) return "malformed";
     const misplaced = this.#parts.gater.check(frame.duty);
     if (misplaced !== null) return misplaced;
     const instance = this.#instanceOf(frame.duty);
@@ -333,4 +336,9 @@ export class QbftConsensus implements Consensus {
     this.#instances.delete(dutyId(duty));
     this.#checked.delete(dutyId(duty));
   }
+}
+
+function valueBytesOf(frame: ConsensusFrame): number {
+  const carriesValue = frame.kind === "message" || frame.kind === "value";
+  return carriesValue ? (frame.value?.length ?? 0) : 0;
 }

@@ -5,6 +5,7 @@
 import type { ProposerDefinition } from "../domain/data.ts";
 import type { Duty } from "../domain/duty.ts";
 import { FaultError } from "../domain/errors.ts";
+import { MAX_VALUE_BYTES } from "../domain/limits.ts";
 import { blockHeaderRoot, decodeBlockHeader } from "../eth2/blockHeader.ts";
 import { decodeProposal, encodeProposal, type Proposal } from "../eth2/blocks.ts";
 import type { Chain } from "../eth2/chain.ts";
@@ -47,6 +48,7 @@ export const proposer: AgreedDuty<ProposerDefinition> = {
   compact,
   safety: { scope: "propose", messagesPerValidator: 1 },
   isDurable: true,
+  maxValueBytes: MAX_VALUE_BYTES,
   // Megabytes to every peer at 100 Mbit/s take about this long.
   pullPatienceBps: 400,
   // A block takes a beacon node a second and more, which no verdict can wait for.
