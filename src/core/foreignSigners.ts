@@ -355,8 +355,9 @@ async function sinceOf({ store, cluster, chain, clock }: ForeignParts): Promise<
   const key = `${SINCE_PREFIX}${cluster.lockHash.slice(2)}`;
   const kept = await store.get(key);
   const slot = kept === undefined ? Number.NaN : Number(new TextDecoder().decode(kept));
-  if (Number.isSafeInteger(slot)) return slot;
   const now = chain.slotAt(clock.now());
+  // A clock that was ahead at the first start would keep this node from looking until then.
+  if (Number.isSafeInteger(slot) && slot <= now) return slot;
   await store.batch([{ type: "put", key, value: new TextEncoder().encode(String(now)) }]);
   return now;
 }

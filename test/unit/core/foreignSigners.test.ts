@@ -36,11 +36,11 @@ function rootsOf(data: Uint8Array): { readonly messageRoot: Root; readonly signi
 }
 
 /** One node's view: four operators, three shares, two validators. */
-async function openBench(disk = new VirtualDisk()) {
+async function openBench(disk = new VirtualDisk(), slot = 1) {
   const store = disk.open();
   const slashing = await openSlashingStore(store, CHAIN);
   const logger = recordingLogger();
-  const clock = new VirtualClock(chain.slotStart(1));
+  const clock = new VirtualClock(chain.slotStart(slot));
   const kindOf = ({ type }: Pick<Duty, "type">) => DUTY_KINDS[type];
   const common = { store, chain, clock, kindOf, logger };
   const archive = await CertificateArchive.open({ ...common, profile: nativeProfile, nodes: 4 });
@@ -133,6 +133,14 @@ describe("a message of our validator that was seen", () => {
     assert(
       bench.logger.lines.some(({ level, message }) => level === "error" && /frozen/.test(message)),
     );
+  });
+
+  test("FOREIGN-1: is seen although the clock was years ahead at the first start", async () => {
+    const ahead = await openBench(new VirtualDisk(), SLOT + 1_000_000);
+    const { foreign } = await openBench(ahead.disk);
+    assert.equal(foreign.since, 1);
+    const later = await openBench(ahead.disk, SLOT);
+    assert.equal(later.foreign.since, 1, "the first start that can have been one");
   });
 
   test("FOREIGN-3: holds its validator once it was asked for long enough", async () => {
