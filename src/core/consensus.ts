@@ -3,12 +3,12 @@
  * (size and shape, duty and time, then signatures) before a machine sees them.
  */
 import type { UnsignedData } from "../domain/data.ts";
-import type { Duty, DutyId } from "../domain/duty.ts";
+import type { Duty, DutyId, DutyType } from "../domain/duty.ts";
 import { dutyId } from "../domain/duty.ts";
 import type { RejectionCode } from "../domain/errors.ts";
 import type { PeerIndex } from "../domain/keys.ts";
 import { DECISION_PULL_BPS, MAX_GOSSIP_PAYLOAD_BYTES, MAX_INSTANCES } from "../domain/limits.ts";
-import type { BasisPoints, Millis, Round } from "../domain/units.ts";
+import type { BasisPoints, Millis, Round, Slot } from "../domain/units.ts";
 import { BASIS_POINTS } from "../domain/units.ts";
 import type { AgreedDuty, DutyKind } from "../duties/kind.ts";
 import type { Chain } from "../eth2/chain.ts";
@@ -61,6 +61,8 @@ export class QbftConsensus implements Consensus {
   readonly #instances = new Map<DutyId, ConsensusInstance>();
   readonly #checked = new Map<DutyId, CheckedSignatures>();
   readonly #decisions: DecisionPulls;
+  /** Last slot of each type that is over here: what was voted in it is forgotten. */
+  readonly #over = new Map<DutyType, Slot>();
   readonly #rounds: Histogram;
   readonly #refusals: Counter;
 
@@ -103,7 +105,7 @@ export class QbftConsensus implements Consensus {
     const decided = this.#parts.archive.find(duty);
     if (decided === null) {
       // The disk syncs while the value is fetched: the first vote finds the slot recorded.
-      if (this.#parts.votes.maySend(duty.slot)) this.#whenRecorded(duty, () => undefined);
+      if (this.#maySend(duty)) this.#whenRecorded(duty, () => undefined);
       else this.#askWhatWasDecided(duty);
       return;
     }
@@ -141,7 +143,7 @@ export class QbftConsensus implements Consensus {
   }
 
   #createInstance(duty: Duty): ConsensusInstance {
-    const { profile, clock, chain, identity, votes, courier, background, tracker } = this.#parts;
+    const { profile, clock, chain, identity, courier, background, tracker } = this.#parts;
     const labels = { duty: duty.type };
     const kind = this.#parts.kindOf(duty);
     assert(kind.consensus === "agree", `nobody votes on a ${duty.type} duty`);
@@ -152,7 +154,7 @@ export class QbftConsensus implements Consensus {
       duty,
       nodes: identity.nodes,
       self: identity.self,
-      maySend: votes.maySend(duty.slot),
+      maySend: this.#maySend(duty),
       leaderOf: (round) => profile.leaderOf(duty, round, identity.nodes),
       roundEndsAt: endsAt,
       pullPatienceMs: this.#partOfSlot(kind.pullPatienceBps),
@@ -289,8 +291,8 @@ export class QbftConsensus implements Consensus {
     from: PeerIndex,
   ): RejectionCode | null {
     // In its own life a node knows what it said; after a restart peers may tell it (VOTE-2).
-    const { identity, votes } = this.#parts;
-    if (message.source === identity.self && votes.maySend(duty.slot)) return "duplicate";
+    const isOwn = message.source === this.#parts.identity.self;
+    if (isOwn && this.#maySend(duty)) return "duplicate";
     const statements = [message, ...message.justification];
     if (!statements.every((statement) => this.#isSigned(duty, statement))) return "bad_signature";
     const data = value === null ? null : this.#dataOf(duty, value);
@@ -330,7 +332,13 @@ export class QbftConsensus implements Consensus {
     for (let peer = 0; peer < nodes; peer++) if (peer !== self) this.#askPeer(peer, duty);
   }
 
+  /** VOTE-1, and VOTE-3: a clock that is set back brings no duty to life again. */
+  #maySend({ slot, type }: Duty): boolean {
+    return this.#parts.votes.maySend(slot) && slot > (this.#over.get(type) ?? -1);
+  }
+
   #drop(duty: Duty): void {
+    this.#over.set(duty.type, Math.max(duty.slot, this.#over.get(duty.type) ?? -1));
     this.#decisions.settle(duty);
     this.#instances.get(dutyId(duty))?.stop();
     this.#instances.delete(dutyId(duty));
