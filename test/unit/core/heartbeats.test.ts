@@ -71,7 +71,7 @@ async function shownInTurn(
   return { said: said.length, warned: logger.lines.filter(({ level }) => level === "warn").length };
 }
 
-test("TWIN-1: whoever replays two former lives does not have a node speak all the time", async () => {
+test("TWIN-1: whoever replays two former lives has a node speak once", async () => {
   // At the start, when it first hears of another session, and at the end.
   assert.equal((await shownInTurn(50, 0)).said, 3);
 });
