@@ -36,7 +36,7 @@ function rootsOf(data: Uint8Array): { readonly messageRoot: Root; readonly signi
 }
 
 /** One node's view: four operators, three shares, two validators. */
-async function openBench(disk = new VirtualDisk(), slot = 1) {
+async function openBench(disk = new VirtualDisk(), slot = 1, cluster = CLUSTER) {
   const store = disk.open();
   const slashing = await openSlashingStore(store, CHAIN);
   const logger = recordingLogger();
@@ -49,7 +49,7 @@ async function openBench(disk = new VirtualDisk(), slot = 1) {
   const bls: Pick<Bls, "verify"> = { verify: async ({ signature }) => signature[0] === 1 };
   const foreign = await ForeignSigners.open({
     ...common,
-    cluster: CLUSTER,
+    cluster,
     bls: bls as Bls,
     slashing,
     archive,
@@ -216,6 +216,19 @@ describe("a message of our validator that was seen", () => {
     await again.foreign.book.save();
     const later = await openBench(bench.disk);
     assert.equal(later.foreign.book.size, 0);
+  });
+
+  test("FOREIGN-1: under another lock, which may lack its validator, it is nothing", async () => {
+    await bench.see(vote(5), { validator: 1 });
+    bench.foreign.hold(bench.only());
+    await bench.foreign.book.save();
+    const smaller: Cluster = {
+      ...CLUSTER,
+      lockHash: root(8),
+      validators: VALIDATORS.slice(0, 1) as never,
+    };
+    const { foreign } = await openBench(bench.disk, SLOT + 1, smaller);
+    assert.deepEqual([foreign.book.size, foreign.holds], [0, []]);
   });
 
   test("FOREIGN-1: of a slot before the first start under the lock is passed over", async () => {
