@@ -18,6 +18,7 @@ import type { Counter, Histogram, Metrics } from "../ports/metrics.ts";
 import type { Network } from "../ports/network.ts";
 import type { SignedStatement, Statement } from "../qbft/messages.ts";
 import { assert } from "../util/assert.ts";
+import { BoundedCache } from "../util/boundedCache.ts";
 import { toHex } from "../util/bytes.ts";
 import { Listeners } from "../util/listeners.ts";
 import type { ConsensusFrame, Profile, Scope } from "../wire/profile.ts";
@@ -61,6 +62,8 @@ export class QbftConsensus implements Consensus {
   readonly #instances = new Map<DutyId, ConsensusInstance>();
   readonly #checked = new Map<DutyId, CheckedSignatures>();
   readonly #decisions: DecisionPulls;
+  /** Instances that were dropped lately: what was voted in them is forgotten. */
+  readonly #over = new BoundedCache<DutyId, true>(MAX_INSTANCES);
   readonly #rounds: Histogram;
   readonly #refusals: Counter;
 
@@ -103,7 +106,7 @@ export class QbftConsensus implements Consensus {
     const decided = this.#parts.archive.find(duty);
     if (decided === null) {
       // The disk syncs while the value is fetched: the first vote finds the slot recorded.
-      if (this.#parts.votes.maySend(duty.slot)) this.#whenRecorded(duty, () => undefined);
+      if (this.#maySend(duty)) this.#whenRecorded(duty, () => undefined);
       else this.#askWhatWasDecided(duty);
       return;
     }
@@ -141,7 +144,7 @@ export class QbftConsensus implements Consensus {
   }
 
   #createInstance(duty: Duty): ConsensusInstance {
-    const { profile, clock, chain, identity, votes, courier, background, tracker } = this.#parts;
+    const { profile, clock, chain, identity, courier, background, tracker } = this.#parts;
     const labels = { duty: duty.type };
     const kind = this.#parts.kindOf(duty);
     assert(kind.consensus === "agree", `nobody votes on a ${duty.type} duty`);
@@ -152,7 +155,7 @@ export class QbftConsensus implements Consensus {
       duty,
       nodes: identity.nodes,
       self: identity.self,
-      maySend: votes.maySend(duty.slot),
+      maySend: this.#maySend(duty),
       leaderOf: (round) => profile.leaderOf(duty, round, identity.nodes),
       roundEndsAt: endsAt,
       pullPatienceMs: this.#partOfSlot(kind.pullPatienceBps),
@@ -261,7 +264,10 @@ export class QbftConsensus implements Consensus {
     if (!decoded.ok) return decoded.error.code;
     const frame = decoded.value;
     // RANDAO-3: no honest node wants a vote on what every node computes.
-    if (this.#parts.kindOf(frame.duty).consensus === "none") return "malformed";
+    const kind = this.#parts.kindOf(frame.duty);
+    if (kind.consensus === "none") return "malformed";
+    // VALUE-7: votes name roots by the dozen, and what is asked for is kept until the deadline.
+    if (valueBytesOf(frame) > kind.maxValueBytes) return "malformed";
     const misplaced = this.#parts.gater.check(frame.duty);
     if (misplaced !== null) return misplaced;
     const instance = this.#instanceOf(frame.duty);
@@ -286,8 +292,8 @@ export class QbftConsensus implements Consensus {
     from: PeerIndex,
   ): RejectionCode | null {
     // In its own life a node knows what it said; after a restart peers may tell it (VOTE-2).
-    const { identity, votes } = this.#parts;
-    if (message.source === identity.self && votes.maySend(duty.slot)) return "duplicate";
+    const isOwn = message.source === this.#parts.identity.self;
+    if (isOwn && this.#maySend(duty)) return "duplicate";
     const statements = [message, ...message.justification];
     if (!statements.every((statement) => this.#isSigned(duty, statement))) return "bad_signature";
     const data = value === null ? null : this.#dataOf(duty, value);
@@ -327,10 +333,21 @@ export class QbftConsensus implements Consensus {
     for (let peer = 0; peer < nodes; peer++) if (peer !== self) this.#askPeer(peer, duty);
   }
 
+  /** VOTE-1, and VOTE-4: a clock that is set back brings no duty to life again. */
+  #maySend(duty: Duty): boolean {
+    return this.#parts.votes.maySend(duty.slot) && this.#over.get(dutyId(duty)) === undefined;
+  }
+
   #drop(duty: Duty): void {
+    if (this.#instances.has(dutyId(duty))) this.#over.set(dutyId(duty), true);
     this.#decisions.settle(duty);
     this.#instances.get(dutyId(duty))?.stop();
     this.#instances.delete(dutyId(duty));
     this.#checked.delete(dutyId(duty));
   }
+}
+
+function valueBytesOf(frame: ConsensusFrame): number {
+  const carriesValue = frame.kind === "message" || frame.kind === "value";
+  return carriesValue ? (frame.value?.length ?? 0) : 0;
 }

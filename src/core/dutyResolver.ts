@@ -48,9 +48,13 @@ function attesterResolver({ beacon, validators }: ResolverParts): DutyResolver {
       const indices = [...active.keys()].sort((a, b) => a - b);
       const { dependentRoot, duties } = await beacon.attesterDuties(epoch, indices, signal);
       const bySlot = new Map<Slot, AttesterDefinition[]>();
+      const seated = new Set<ValidatorIndex>();
       for (const { slot, ...duty } of duties) {
         const validator = active.get(duty.validatorIndex);
         if (validator === undefined || validator.pubKey !== duty.pubKey) continue;
+        // A validator signs once per epoch, and stands once in a set of signatures (WIRE-11).
+        if (seated.has(duty.validatorIndex)) continue;
+        seated.add(duty.validatorIndex);
         const list = bySlot.get(slot) ?? [];
         bySlot.set(slot, list);
         list.push({ validator: validator.lockIndex, ...duty });
@@ -58,7 +62,7 @@ function attesterResolver({ beacon, validators }: ResolverParts): DutyResolver {
       // Every node lists the definitions in the same order, whatever its beacon node's order is.
       for (const list of bySlot.values()) list.sort((a, b) => a.validator - b.validator);
       // Every active validator attests once per epoch; only one that is exiting may have no duty.
-      const isComplete = duties.length >= indices.length;
+      const isComplete = seated.size >= indices.length;
       return { dependentRoot, isComplete, definitions: byDuty(bySlot, "attester") };
     },
     dependencies: (event, headEpoch) => [

@@ -97,10 +97,12 @@ export class ForeignSigners implements GateGuard {
   /** Reads what was not explained before the restart: its validators are held from the start. */
   static async open(parts: ForeignParts): Promise<ForeignSigners> {
     const { store, logger, chain, kindOf } = parts;
+    const since = await sinceOf(parts);
+    // FOREIGN-1: what was seen under another lock names its validators, by their place in that one.
     const read = (duty: Duty, data: Uint8Array): CompactMessage | null =>
-      compactFormOf(kindOf(duty))?.read(data, chain) ?? null;
+      duty.slot <= since ? null : (compactFormOf(kindOf(duty))?.read(data, chain) ?? null);
     const book = await SightingBook.open({ store, logger, read });
-    return new ForeignSigners(parts, book, await sinceOf(parts));
+    return new ForeignSigners(parts, book, since);
   }
 
   /** From here on it can act on what it finds; `onOpened` hears when there is somebody to ask. */
@@ -355,8 +357,9 @@ async function sinceOf({ store, cluster, chain, clock }: ForeignParts): Promise<
   const key = `${SINCE_PREFIX}${cluster.lockHash.slice(2)}`;
   const kept = await store.get(key);
   const slot = kept === undefined ? Number.NaN : Number(new TextDecoder().decode(kept));
-  if (Number.isSafeInteger(slot)) return slot;
   const now = chain.slotAt(clock.now());
+  // A clock that was ahead at the first start would keep this node from looking until then.
+  if (Number.isSafeInteger(slot) && slot <= now) return slot;
   await store.batch([{ type: "put", key, value: new TextEncoder().encode(String(now)) }]);
   return now;
 }

@@ -46,6 +46,9 @@ type Twin = { readonly heartbeat: Heartbeat; readonly heardAt: Millis };
 /** Shows what this node knows to one session of a peer. */
 export type HeartbeatHandler = (signed: SignedHeartbeat, answer: Answer) => void;
 
+/** Between two warnings about one operator's twins: long enough for somebody to read them. */
+const WARNING_PAUSE_MS: Millis = 60_000;
+
 /** BEAT-1: one of this node's session, and what it hears of the others'. */
 export class Heartbeats {
   readonly session: SessionToken;
@@ -55,6 +58,7 @@ export class Heartbeats {
   /** The way back to each session that was heard, by its token; replaced with every heartbeat. */
   readonly #answers = new Map<PeerIndex, Map<SessionToken, Answer>>();
   readonly #heard = new Listeners<[SignedHeartbeat, Answer]>();
+  readonly #warnedAt = new Map<PeerIndex, Millis>();
   readonly #givenWay = new Listeners<[string]>();
   readonly #alive: Gauge;
   #number = 0;
@@ -202,8 +206,14 @@ export class Heartbeats {
     this.#answers.set(author, answers);
   }
 
-  /** Not for a process that was killed and is back: there is nothing for anybody to look at. */
+  /**
+   * Not for a process that was killed and is back: there is nothing for anybody to look at. Once in
+   * a while, for whoever wants to fill a log can name two sessions of its own in turn.
+   */
   #warnOfTwins({ author, heartbeat }: SignedHeartbeat, other: SignedHeartbeat): void {
+    const now = this.#parts.clock.monotonic();
+    if (now - (this.#warnedAt.get(author) ?? -Infinity) < WARNING_PAUSE_MS) return;
+    this.#warnedAt.set(author, now);
     this.#parts.logger.warn("Two processes use one operator's identity at once; both are told.", {
       peer: author,
       sessions: [heartbeat.session, other.heartbeat.session],

@@ -56,7 +56,8 @@ export class RollbackGuard {
   /** Parts of each peer's answer that are here. */
   readonly #collected = new Map<PeerIndex, Set<number>>();
   readonly #answered = new Set<PeerIndex>();
-  readonly #lastAnswer = new Map<string, Millis>();
+  /** Of each operator, not of each session: a liar can name as many sessions as it likes. */
+  readonly #lastAnswer = new Map<PeerIndex, Millis>();
   readonly #witnessed = new WaitingBoard<"enough", true>();
   constructor(parts: GuardParts) {
     this.#parts = parts;
@@ -110,12 +111,8 @@ export class RollbackGuard {
     const { self, clock, keeper, logger } = this.#parts;
     if (!heartbeat.asks.includes(self)) return;
     const now = clock.monotonic();
-    const key = `${author}/${heartbeat.session}`;
-    if (now - (this.#lastAnswer.get(key) ?? -Infinity) < ANSWER_PAUSE_MS) return;
-    for (const [old, at] of this.#lastAnswer) {
-      if (now - at > ANSWER_PAUSE_MS) this.#lastAnswer.delete(old);
-    }
-    this.#lastAnswer.set(key, now);
+    if (now - (this.#lastAnswer.get(author) ?? -Infinity) < ANSWER_PAUSE_MS) return;
+    this.#lastAnswer.set(author, now);
     sources.background.run(
       async () => {
         await keeper.settle(sources);

@@ -144,7 +144,8 @@ export class SightingBook {
     const message = duty === null || data === null ? null : this.#parts.read(duty, data);
     this.#onDisk.set(key, text);
     if (duty === null || data === null || message === null || message.messageRoot !== root) {
-      this.#parts.logger.warn("A kept sighting is damaged and is not used.", { key });
+      const unused = "A kept sighting is damaged or of another cluster lock, and is not used.";
+      this.#parts.logger.warn(unused, { key });
       return;
     }
     const sighting = opened({ duty, data, message }, validators, -Infinity);

@@ -27,6 +27,11 @@ export const MAX_JSON_DEPTH = 32;
 
 /** Largest agreed value in bytes: a block with its blobs (10 MiB gossip limit and margin). */
 export const MAX_VALUE_BYTES = 16 * 1024 * 1024;
+/**
+ * Transactions of one block: of 21,000 gas at least, so that they are five times what 60 million
+ * hold. They are hashed in a fraction of a second, the million of the consensus specs in ten.
+ */
+export const MAX_BLOCK_TRANSACTIONS = 16_384;
 /** One frame on a direct stream: a value, its justification (2n votes of 256 bytes) and framing. */
 export const MAX_FRAME_BYTES = MAX_VALUE_BYTES + 64 * 1024;
 /** One gossiped frame: votes and partial signatures, never values. */

@@ -62,6 +62,7 @@ export const attester: AgreedDuty<AttesterDefinition> = {
   compact,
   safety: { scope: "attest", messagesPerValidator: 1 },
   isDurable: false,
+  maxValueBytes: ATTESTATION_DATA_BYTES,
   pullPatienceBps: 100,
   needsOwnData: true,
 

@@ -105,6 +105,8 @@ export interface AgreedDuty<D extends DutyDefinition = DutyDefinition> extends A
   readonly compact?: CompactForm<D>;
   /** Whether a decided value is kept on disk, so that it survives a restart (FLOW-10). */
   readonly isDurable: boolean;
+  /** Largest value, in bytes: what a peer sends beyond is not looked at (VALUE-7). */
+  readonly maxValueBytes: number;
   /** VALUE-3: how long a missing value is given to arrive by itself before a peer is asked. */
   readonly pullPatienceBps: BasisPoints;
   /** The deterministic rules: the same answer on every honest node, in every round. */

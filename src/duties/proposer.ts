@@ -5,6 +5,7 @@
 import type { ProposerDefinition } from "../domain/data.ts";
 import type { Duty } from "../domain/duty.ts";
 import { FaultError } from "../domain/errors.ts";
+import { MAX_VALUE_BYTES } from "../domain/limits.ts";
 import { blockHeaderRoot, decodeBlockHeader } from "../eth2/blockHeader.ts";
 import { decodeProposal, encodeProposal, type Proposal } from "../eth2/blocks.ts";
 import type { Chain } from "../eth2/chain.ts";
@@ -47,6 +48,7 @@ export const proposer: AgreedDuty<ProposerDefinition> = {
   compact,
   safety: { scope: "propose", messagesPerValidator: 1 },
   isDurable: true,
+  maxValueBytes: MAX_VALUE_BYTES,
   // Megabytes to every peer at 100 Mbit/s take about this long.
   pullPatienceBps: 400,
   // A block takes a beacon node a second and more, which no verdict can wait for.
@@ -75,8 +77,8 @@ export const proposer: AgreedDuty<ProposerDefinition> = {
     const proposal = produced.fork === fork.name ? decodeProposal(fork, value) : null;
     // What every peer would refuse is a fault of our beacon node and never proposed.
     const broken =
-      proposal === null
-        ? `it is no ${fork.name} block in canonical SSZ`
+      proposal === null || value.length > MAX_VALUE_BYTES
+        ? `${value.length} bytes are no ${fork.name} block in canonical SSZ, or too many`
         : brokenRule(proposal, duty, definitions);
     if (broken !== null) throw new FaultError("beacon_bad_response", `block: ${broken}`);
     return value;

@@ -4,6 +4,7 @@
  */
 import type { Type } from "@chainsafe/ssz";
 import type { Signature } from "../domain/keys.ts";
+import { MAX_BLOCK_TRANSACTIONS } from "../domain/limits.ts";
 import { assert } from "../util/assert.ts";
 import { columnsOf, equalBytes } from "../util/bytes.ts";
 
@@ -116,9 +117,42 @@ export function contentsForm(types: {
 
 /** The plain types round numbers above 2^53; writing the block again shows it. */
 function readExactly(type: BlockType, bytes: Uint8Array): BlockValue {
+  const count = transactionsIn(type, bytes);
+  if (count > MAX_BLOCK_TRANSACTIONS) throw new RangeError(`${count} transactions are too many`);
   const block = type.deserialize(bytes);
   if (!equalBytes(type.serialize(block), bytes)) throw new TypeError("not the one encoding of it");
   return block;
+}
+
+const TRANSACTIONS = ["body", "executionPayload", "transactions"];
+const OFFSET_BYTES = 4;
+
+/**
+ * How many transactions the block says it has, before any is read: each costs 26 hashes, however
+ * short it is, and the list's own limit is a million (BLOCK-9). None where the form has no payload.
+ */
+function transactionsIn(block: unknown, bytes: Uint8Array): number {
+  let [type, part] = [block, bytes];
+  for (const name of TRANSACTIONS) {
+    if (!isContainer(type) || !(name in type.fields)) return 0;
+    const data = new DataView(part.buffer, part.byteOffset, part.length);
+    const range = type.getFieldRanges(data, 0, part.length)[Object.keys(type.fields).indexOf(name)];
+    assert(range !== undefined, "each field has its place");
+    type = type.fields[name];
+    part = part.subarray(range.start, range.end);
+  }
+  // The first item's offset is the size of all offsets.
+  if (part.length < OFFSET_BYTES) return 0;
+  const first = new DataView(part.buffer, part.byteOffset, part.length).getUint32(0, true);
+  return first / OFFSET_BYTES;
+}
+
+type Container = Pick<ContentsType, "getFieldRanges"> & {
+  readonly fields: Readonly<Record<string, unknown>>;
+};
+
+function isContainer(type: unknown): type is Container {
+  return typeof Reflect.get(Object(type), "getFieldRanges") === "function";
 }
 
 function partsOf(

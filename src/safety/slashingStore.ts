@@ -165,7 +165,8 @@ export class SlashingStore {
       this.#progress = 0;
       for (const history of this.#histories.values()) this.#progress += history.reach;
     }
-    return this.#progress;
+    // WIRE-14: imported watermarks may be as high as any number, and a heartbeat must stay one.
+    return Math.min(this.#progress, Number.MAX_SAFE_INTEGER);
   }
 
   /** STORE-12: from now on every batch carries the member's operations too. */

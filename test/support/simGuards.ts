@@ -158,8 +158,8 @@ export const GUARDS: readonly Guard[] = [
     guard: "VALUE-1: deterministic rules of a vote",
     patch: {
       file: "src/core/valueChecker.ts",
-      find: "if (!checked.ok)",
-      replace: "if (!checked.ok && data.duty.slot < 0)",
+      find: "return checked.ok ? null :",
+      replace: "return checked.ok || data.duty.slot >= 0 ? null :",
     },
     scenario: "slash-bait",
     harm: "validity",

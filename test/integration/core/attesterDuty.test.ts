@@ -115,6 +115,26 @@ describe("one attester duty, from the scheduler to the beacon node", () => {
   });
 });
 
+describe("a beacon node that lists a validator twice", () => {
+  test("FLOW-2: stops nobody: the first seat counts", async () => {
+    const failed: unknown[] = [];
+    await run({}, () => {
+      const { beacon, node } = cluster.member(0);
+      void node?.failure.then((reason) => failed.push(reason));
+      const once = beacon.attesterDuties.bind(beacon);
+      beacon.attesterDuties = async (...asked) => {
+        const { dependentRoot, duties } = await once(...asked);
+        return { dependentRoot, duties: [...duties, ...duties] };
+      };
+    });
+    assert.deepEqual(failed, []);
+    assert.equal(
+      cluster.member(0).beacon.submitted.filter(({ data }) => data.slot === SLOT).length,
+      1,
+    );
+  });
+});
+
 describe("a beacon node in trouble that seats everybody anew", () => {
   /** Node 0's does not take the attestation; a reorg later, its validator sits elsewhere. */
   async function seatedAnew(options: ConstructorParameters<typeof NodeCluster>[0] = {}) {

@@ -71,6 +71,45 @@ describe("frames about duties that cannot be (FLOW-4)", () => {
   });
 });
 
+/** What the leader's own vote names, before it sends it as a value that was asked for. */
+async function deliverVoted(value: Uint8Array): Promise<void> {
+  const { identity } = cluster.member(LEADER).ports;
+  const scope = {
+    lockHash: cluster.cluster.lockHash,
+    genesisValidatorsRoot: cluster.chain.genesisValidatorsRoot,
+  };
+  const vote = {
+    type: "PREPARE",
+    round: 1,
+    source: LEADER,
+    value: profile.valueRoot(value),
+    preparedRound: 0,
+    preparedValue: null,
+  } as const;
+  const signature = identity.sign(profile.statementDigest(scope, DUTY, vote));
+  const message = { ...vote, signature, justification: [] };
+  await deliver(profile.encodeConsensus({ kind: "message", duty: DUTY, message, value: null }));
+  await deliver(profile.encodeConsensus({ kind: "value", duty: DUTY, value }));
+}
+
+describe("values that no duty has (VALUE-7)", () => {
+  test("a small one that a vote named is kept for whoever asks", async () => {
+    await runTo(SLOT - 1);
+    await deliverVoted(new Uint8Array(128).fill(1));
+    assert.equal(refused("malformed") + refused("duplicate"), 0, "the danger: it is kept");
+  });
+
+  test("one that is larger than the duty's values is not", async () => {
+    await runTo(SLOT - 1);
+    await deliverVoted(new Uint8Array(129).fill(1));
+    assert.equal(refused("malformed"), 1);
+    assert.deepEqual(
+      cluster.hub.network(OTHER).penalties.map(({ peer }) => peer),
+      [LEADER],
+    );
+  });
+});
+
 describe("frames that no honest node sends", () => {
   test("garbage is malformed, counted and penalised", async () => {
     await runTo(SLOT - 1);

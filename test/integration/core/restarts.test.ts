@@ -1,11 +1,12 @@
 /** Nodes that restart within a slot, in whole clusters of real nodes in virtual time. */
 import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";
+import { messageIn } from "../../../sim/byzantine/frames.ts";
 import type { Slot } from "../../../src/domain/units.ts";
 import { FakeBeacon } from "../../support/fakeBeacon.ts";
 import { loadMutant, type Patch } from "../../support/mutant.ts";
 import { NodeCluster } from "../../support/nodeCluster.ts";
-import type { VirtualClock } from "../../support/virtualClock.ts";
+import { VirtualClock } from "../../support/virtualClock.ts";
 
 type NodeModule = typeof import("../../../src/node/node.ts");
 
@@ -135,5 +136,60 @@ describe("a node whose clock is ahead at its start", () => {
     const file = "src/node/components.ts";
     const find = "parts.votes.clockSetBack(slot)";
     assert.ok(!(await attestsWithClockAhead([{ file, find, replace: "void slot" }])));
+  });
+});
+
+describe("a clock that is far ahead for a moment", () => {
+  /** What node 0 says in a slot in which it voted before its clock was ahead, and is back. */
+  async function saidAfterwards(patches: readonly Patch[] = []) {
+    const file = "src/node/node.ts";
+    const mutant = patches.length > 0 ? await loadMutant<NodeModule>(file, patches) : null;
+    let own: ReturnType<VirtualClock["beside"]> | null = null;
+    cluster = new NodeCluster({
+      validators: 2,
+      ...mutant,
+      adapt: (ports, self) => {
+        if (self !== 0 || !(ports.clock instanceof VirtualClock)) return ports;
+        own = ports.clock.beside(0);
+        return { ...ports, clock: own };
+      },
+    });
+    const { hub, clock, chain } = cluster;
+    const at = (ms: number) => clock.runUntil(chain.slotStart(SLOT) + ms);
+    const setAhead = (slots: number): void => own?.setOffset(slots * chain.spec.slotDurationMs);
+    const said = { before: 0, afterwards: 0 };
+    let life: keyof typeof said = "before";
+    await cluster.start();
+    for (let slot = 0; slot < SLOT; slot++) await cluster.runSlot(slot);
+    hub.lose(({ channel, from }) => channel === "consensus" && from !== 0);
+    hub.tap(0, (sent) => {
+      if (messageIn(sent)?.duty.slot === SLOT) said[life]++;
+      return [sent.bytes];
+    });
+    await at(5_100);
+    setAhead(20);
+    await at(5_200);
+    setAhead(0);
+    life = "afterwards";
+    hub.lose(() => false);
+    for (let slot = SLOT; slot <= NEXT; slot++) await cluster.runSlot(slot);
+    return said;
+  }
+
+  test("VOTE-4: makes no node vote again where it has voted", async () => {
+    const { before, afterwards } = await saidAfterwards();
+    assert.ok(before > 0, "it voted");
+    assert.equal(afterwards, 0);
+    assert.ok(submittedFor(NEXT) > 0, "the next slot is complete");
+  });
+
+  test("VOTE-4: mutant: a duty that was over begins anew", async () => {
+    const patch = {
+      file: "src/core/consensus.ts",
+      find: "slot > (this.#over.get(type) ?? -1)",
+      replace: "slot > -1",
+    };
+    const { afterwards } = await saidAfterwards([patch]);
+    assert.ok(afterwards > 0);
   });
 });

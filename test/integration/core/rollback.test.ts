@@ -5,15 +5,20 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";
 import type { VirtualDisk } from "../../../sim/virtualStore.ts";
-import type { Root } from "../../../src/domain/keys.ts";
+import type { PeerIndex, Root } from "../../../src/domain/keys.ts";
+import { SESSION_SILENCE_MS } from "../../../src/domain/limits.ts";
 import type { Slot } from "../../../src/domain/units.ts";
 import { openSlashingStore } from "../../../src/safety/openSlashingStore.ts";
+import { nativeProfile as profile } from "../../../src/wire/nativeProfile.ts";
 import { FakeBeacon } from "../../support/fakeBeacon.ts";
 import { loadMutant, type Patch } from "../../support/mutant.ts";
 import { NodeCluster } from "../../support/nodeCluster.ts";
 import { SLOTS_PER_EPOCH } from "../../support/testChain.ts";
+import { heartbeatOf } from "../../support/wireFrames.ts";
 
 type NodeModule = typeof import("../../../src/node/node.ts");
+
+const LIAR: PeerIndex = 3;
 
 let cluster: NodeCluster;
 afterEach(() => cluster.stop());
@@ -132,4 +137,53 @@ describe("mutants of the anti-rollback guard", () => {
       assert.equal(await wouldSignAgain(3), true, "the mutant would sign against what it forgot");
     });
   }
+});
+
+describe("a liar that names one session after the other", () => {
+  /** How often node 0 answers it, of fifty sessions that each ask and end at once. */
+  async function answersToFifty(options: ConstructorParameters<typeof NodeCluster>[0] = {}) {
+    cluster = new NodeCluster(options);
+    await cluster.start();
+    await runSlots(0, lastSlotOf(1));
+    const { hub, chain, clock } = cluster;
+    const { identity } = cluster.member(LIAR).ports;
+    const { genesisValidatorsRoot } = chain;
+    const scope = { genesisValidatorsRoot, lockHash: cluster.cluster.lockHash };
+    let answers = 0;
+    hub.tap(LIAR, () => []);
+    hub.tap(0, ({ channel, to, bytes }) => {
+      const frame = channel === "status" && to === LIAR ? profile.decodeStatus(bytes) : null;
+      if (frame?.ok && frame.value.kind === "witnesses") answers++;
+      return [bytes];
+    });
+    await clock.runUntil(clock.now() + SESSION_SILENCE_MS);
+    for (let i = 0; i < 50; i++) {
+      const session = `0x${i.toString(16).padStart(32, "0")}` as const;
+      for (const change of [
+        { number: 1, asks: [0] },
+        { number: 2, isClosing: true },
+      ]) {
+        const signed = profile.signHeartbeat(scope, heartbeatOf({ session, ...change }), identity);
+        const bytes = profile.encodeStatus({ kind: "heartbeat", signed });
+        hub.carry({ channel: "status", from: LIAR, to: 0, via: "direct", bytes });
+      }
+      await clock.runUntil(clock.now() + 10);
+    }
+    return answers;
+  }
+
+  test("WITNESS-2: is answered at an operator's pace", async () => {
+    assert.equal(await answersToFifty(), 1);
+  });
+
+  test("WITNESS-2: mutant: each session has the whole testimony made for it", async () => {
+    const { createNode } = await loadMutant<NodeModule>("src/node/node.ts", [
+      {
+        file: "src/core/rollbackGuard.ts",
+        find: "this.#lastAnswer.set(author, now);",
+        replace: "",
+      },
+    ]);
+    assert.equal(await answersToFifty({ createNode }), 50);
+  });
 });

@@ -36,11 +36,11 @@ function rootsOf(data: Uint8Array): { readonly messageRoot: Root; readonly signi
 }
 
 /** One node's view: four operators, three shares, two validators. */
-async function openBench(disk = new VirtualDisk()) {
+async function openBench(disk = new VirtualDisk(), slot = 1, cluster = CLUSTER) {
   const store = disk.open();
   const slashing = await openSlashingStore(store, CHAIN);
   const logger = recordingLogger();
-  const clock = new VirtualClock(chain.slotStart(1));
+  const clock = new VirtualClock(chain.slotStart(slot));
   const kindOf = ({ type }: Pick<Duty, "type">) => DUTY_KINDS[type];
   const common = { store, chain, clock, kindOf, logger };
   const archive = await CertificateArchive.open({ ...common, profile: nativeProfile, nodes: 4 });
@@ -49,7 +49,7 @@ async function openBench(disk = new VirtualDisk()) {
   const bls: Pick<Bls, "verify"> = { verify: async ({ signature }) => signature[0] === 1 };
   const foreign = await ForeignSigners.open({
     ...common,
-    cluster: CLUSTER,
+    cluster,
     bls: bls as Bls,
     slashing,
     archive,
@@ -135,6 +135,14 @@ describe("a message of our validator that was seen", () => {
     );
   });
 
+  test("FOREIGN-1: is seen although the clock was years ahead at the first start", async () => {
+    const ahead = await openBench(new VirtualDisk(), SLOT + 1_000_000);
+    const { foreign } = await openBench(ahead.disk);
+    assert.equal(foreign.since, 1);
+    const later = await openBench(ahead.disk, SLOT);
+    assert.equal(later.foreign.since, 1, "the first start that can have been one");
+  });
+
   test("FOREIGN-3: holds its validator once it was asked for long enough", async () => {
     await bench.see(vote(5));
     assert.equal(bench.isHeld(0), false, "asked first");
@@ -208,6 +216,19 @@ describe("a message of our validator that was seen", () => {
     await again.foreign.book.save();
     const later = await openBench(bench.disk);
     assert.equal(later.foreign.book.size, 0);
+  });
+
+  test("FOREIGN-1: under another lock, which may lack its validator, it is nothing", async () => {
+    await bench.see(vote(5), { validator: 1 });
+    bench.foreign.hold(bench.only());
+    await bench.foreign.book.save();
+    const smaller: Cluster = {
+      ...CLUSTER,
+      lockHash: root(8),
+      validators: VALIDATORS.slice(0, 1) as never,
+    };
+    const { foreign } = await openBench(bench.disk, SLOT + 1, smaller);
+    assert.deepEqual([foreign.book.size, foreign.holds], [0, []]);
   });
 
   test("FOREIGN-1: of a slot before the first start under the lock is passed over", async () => {

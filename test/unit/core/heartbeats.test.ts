@@ -18,9 +18,17 @@ type Hear = (from: PeerIndex, frame: { readonly signed: SignedHeartbeat }, way: 
 const SCOPE = { genesisValidatorsRoot: filledRoot(1), lockHash: filledRoot(2) };
 const LIAR: PeerIndex = 3;
 
-/** How often node 0 speaks while a peer shows it, in turn, two of its own former lives. */
-function saidWhileReplayed(times: number, { Heartbeats: Beats }: Pick<Module, "Heartbeats">) {
+/**
+ * What node 0 says and warns of while a peer shows it, in turn, heartbeats of two sessions of one
+ * identity: of its own former lives, or of the peer's making.
+ */
+async function shownInTurn(
+  times: number,
+  author: PeerIndex,
+  { Heartbeats: Beats }: Pick<Module, "Heartbeats"> = { Heartbeats },
+) {
   const identity = testIdentity(0, 4);
+  const logger = recordingLogger();
   const clock = new VirtualClock(1_000_000);
   const stopping = new AbortController();
   const said: StatusFrame[] = [];
@@ -43,28 +51,29 @@ function saidWhileReplayed(times: number, { Heartbeats: Beats }: Pick<Module, "H
     random: { bytes: (length) => new Uint8Array(length).fill(9) },
     identity,
     network: network as Network,
-    logger: recordingLogger(),
+    logger,
     metrics: countingMetrics(),
     version: "1",
     state: () => ({ progress: 0, auditHead: filledRoot(3), isReady: true, asks: [] }),
     signal: stopping.signal,
   });
   beats.start();
-  const former = [1, 2].map((life) => {
-    const session = `0x${String(life).repeat(32)}` as const;
-    return nativeProfile.signHeartbeat(SCOPE, heartbeatOf({ session, number: 5 }), identity);
-  });
   for (let i = 0; i < times; i++) {
-    const signed = former[i % 2] ?? assert.fail("there are two");
+    const session = `0x${String(1 + (i % 2)).repeat(32)}` as const;
+    // Numbers of a former life are what they were.
+    const number = author === 0 ? 5 : 1 + i;
+    const heartbeat = heartbeatOf({ session, number });
+    const signed = nativeProfile.signHeartbeat(SCOPE, heartbeat, testIdentity(author, 4));
+    await clock.runUntil(clock.now() + 10);
     hear(LIAR, { signed }, { answer: () => undefined, isDirect: true });
   }
   stopping.abort();
-  return said.length;
+  return { said: said.length, warned: logger.lines.filter(({ level }) => level === "warn").length };
 }
 
-test("TWIN-1: whoever replays two former lives does not have a node speak all the time", () => {
+test("TWIN-1: whoever replays two former lives has a node speak once", async () => {
   // At the start, when it first hears of another session, and at the end.
-  assert.equal(saidWhileReplayed(50, { Heartbeats }), 3);
+  assert.equal((await shownInTurn(50, 0)).said, 3);
 });
 
 test("TWIN-1: mutant: each replayed heartbeat is answered with one to everybody", async () => {
@@ -74,5 +83,16 @@ test("TWIN-1: mutant: each replayed heartbeat is answered with one to everybody"
       replace: "if (known?.session !== heartbeat.session) this.tell();",
     },
   ]);
-  assert.equal(saidWhileReplayed(50, mutant), 52);
+  assert.equal((await shownInTurn(50, 0, mutant)).said, 52);
+});
+
+test("TWIN-1: whoever names two sessions of its own does not fill the log", async () => {
+  assert.equal((await shownInTurn(50, LIAR)).warned, 1);
+});
+
+test("TWIN-1: mutant: each heartbeat of them is a line", async () => {
+  const mutant = await loadMutant<Module>("src/core/heartbeats.ts", [
+    { find: "this.#warnedAt.set(author, now);", replace: "" },
+  ]);
+  assert.ok((await shownInTurn(50, LIAR, mutant)).warned > 40);
 });

@@ -2,6 +2,7 @@ import "../../support/mainnetPreset.ts";
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { FEE_RECIPIENT, GAS_LIMIT, virtualBlock } from "../../../sim/virtualBlocks.ts";
+import { MAX_BLOCK_TRANSACTIONS } from "../../../src/domain/limits.ts";
 import type { BlockForm } from "../../../src/eth2/blockForms.ts";
 import {
   blockSszFromJson,
@@ -14,6 +15,7 @@ import { FORK_NAMES, type ForkName } from "../../../src/eth2/forkNames.ts";
 import { FORKS } from "../../../src/eth2/forks.ts";
 import { ssz } from "../../../src/eth2/ssz.ts";
 import { concatBytes } from "../../../src/util/bytes.ts";
+import { loadMutant } from "../../support/mutant.ts";
 
 const FULU = FORKS.fulu;
 const HEADER_BYTES = 65;
@@ -123,6 +125,40 @@ describe("BLOCK-1: the agreed value", () => {
     );
     assert.ok(roots[0] !== undefined);
     assert.equal(roots[0], roots[1]);
+  });
+});
+
+describe("BLOCK-9: a block of short transactions without end", () => {
+  const blockOf = (transactions: number): Uint8Array => {
+    const contents = ssz.fulu.BlockContents.deserialize(honest.ssz);
+    const { executionPayload } = contents.block.body;
+    executionPayload.transactions = Array.from({ length: transactions }, () => new Uint8Array(1));
+    return valueWith({ ssz: ssz.fulu.BlockContents.serialize(contents) });
+  };
+
+  test("is read up to the limit and refused beyond it", () => {
+    assert.notEqual(decodeProposal(FULU, blockOf(MAX_BLOCK_TRANSACTIONS)), null);
+    assert.equal(decodeProposal(FULU, blockOf(MAX_BLOCK_TRANSACTIONS + 1)), null);
+    const electra = ssz.electra.BeaconBlock.defaultValue();
+    electra.body.executionPayload.transactions = [new Uint8Array(1), new Uint8Array(2)];
+    const block = { block: electra, kzgProofs: [], blobs: [] };
+    const bytes = ssz.electra.BlockContents.serialize(block);
+    assert.notEqual(decodeProposal(FORKS.electra, produced("electra", false, bytes)), null);
+  });
+
+  test("mutant: what nobody counts is read and hashed", async () => {
+    const file = "src/eth2/forks.ts";
+    const { FORKS: counting } = await loadMutant<typeof import("../../../src/eth2/forks.ts")>(
+      file,
+      [
+        {
+          file: "src/eth2/blockForms.ts",
+          find: "if (count > MAX_BLOCK_TRANSACTIONS)",
+          replace: "if (count < 0 * MAX_BLOCK_TRANSACTIONS)",
+        },
+      ],
+    );
+    assert.notEqual(decodeProposal(counting.fulu, blockOf(MAX_BLOCK_TRANSACTIONS + 1)), null);
   });
 });
 

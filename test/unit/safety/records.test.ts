@@ -4,6 +4,8 @@ import { VirtualDisk } from "../../../sim/virtualStore.ts";
 import { createSafetyGate } from "../../../src/safety/gate.ts";
 import { openSlashingStore } from "../../../src/safety/openSlashingStore.ts";
 import { decodeProvenance } from "../../../src/safety/records.ts";
+import { nativeProfile } from "../../../src/wire/nativeProfile.ts";
+import { testIdentity } from "../../support/identities.ts";
 import {
   block,
   CHAIN,
@@ -15,6 +17,7 @@ import {
   task,
   vote,
 } from "../../support/slashing.ts";
+import { heartbeatOf } from "../../support/wireFrames.ts";
 
 test("STORE-3: an own record names share epoch, PubShare and what was decided", async () => {
   const disk = new VirtualDisk();
@@ -102,4 +105,22 @@ test("TWIN-3: the progress follows each record at once, however it came to be kn
   );
   const again = await openSlashingStore(disk.open(), CHAIN);
   assert.equal(again.progress(), seen.at(-1), "a start adds up what is on disk");
+});
+
+test("WIRE-14: the progress fits a heartbeat, whatever was imported", async () => {
+  const slashing = await openSlashingStore(new VirtualDisk().open(), CHAIN);
+  const highest = Number.MAX_SAFE_INTEGER;
+  await slashing.transact((transaction) => {
+    for (const key of [pubKey(1), pubKey(2)]) {
+      transaction.merge(key, [{ ...vote(1, highest), signingRoot: null }]);
+    }
+  });
+  const heartbeat = heartbeatOf({ progress: slashing.progress() });
+  const scope = { genesisValidatorsRoot: root(1), lockHash: root(2) };
+  const signed = nativeProfile.signHeartbeat(scope, heartbeat, testIdentity(0, 4));
+  const bytes = nativeProfile.encodeStatus({ kind: "heartbeat", signed });
+  assert.ok(
+    nativeProfile.decodeStatus(bytes).ok,
+    "its peers would ban it for what they cannot read",
+  );
 });
