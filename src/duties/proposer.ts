@@ -77,8 +77,8 @@ export const proposer: AgreedDuty<ProposerDefinition> = {
     const proposal = produced.fork === fork.name ? decodeProposal(fork, value) : null;
     // What every peer would refuse is a fault of our beacon node and never proposed.
     const broken =
-      proposal === null || value.length > MAX_VALUE_BYTES
-        ? `${value.length} bytes are no ${fork.name} block in canonical SSZ, or too many`
+      proposal === null
+        ? `it is no ${fork.name} block in canonical SSZ`
         : brokenRule(proposal, duty, definitions);
     if (broken !== null) throw new FaultError("beacon_bad_response", `block: ${broken}`);
     return value;

@@ -186,8 +186,8 @@ describe("a clock that is far ahead for a moment", () => {
   test("VOTE-4: mutant: a duty that was over begins anew", async () => {
     const patch = {
       file: "src/core/consensus.ts",
-      find: "slot > (this.#over.get(type) ?? -1)",
-      replace: "slot > -1",
+      find: "this.#over.get(dutyId(duty)) === undefined",
+      replace: "true",
     };
     const { afterwards } = await saidAfterwards([patch]);
     assert.ok(afterwards > 0);

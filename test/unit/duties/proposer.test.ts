@@ -222,8 +222,6 @@ describe("a fetched block", () => {
     for (const change of [{ proposerIndex: 1 }, { slot: SLOT - 1 }, { missingBlobs: 2 }]) {
       await assert.rejects(fetched(block(change)), isFault("beacon_bad_response"));
     }
-    // 16 MiB of blobs, and the block.
-    await assert.rejects(fetched(block({ blobs: 128 })), isFault("beacon_bad_response"));
     const otherFork = { ...block(), fork: FORKS.electra.name };
     await assert.rejects(fetched(otherFork), isFault("beacon_bad_response"));
   });
