@@ -11,7 +11,7 @@ import { type Duty, dutyId } from "../domain/duty.ts";
 import type { RefusalReason } from "../domain/errors.ts";
 import { FaultError } from "../domain/errors.ts";
 import type { LockIndex, PeerIndex, PubKey, Signature } from "../domain/keys.ts";
-import { MAX_JUDGED_SIGHTINGS } from "../domain/limits.ts";
+import { MAX_JUDGED_SIGHTINGS, MIGRATION_WAIT_EPOCHS } from "../domain/limits.ts";
 import { faulty } from "../domain/quorum.ts";
 import type { Slot } from "../domain/units.ts";
 import type { CompactForm, CompactMessage, DutyKind } from "../duties/kind.ts";
@@ -355,8 +355,10 @@ async function sinceOf({ store, cluster, chain, clock }: ForeignParts): Promise<
   const key = `${SINCE_PREFIX}${cluster.lockHash.slice(2)}`;
   const kept = await store.get(key);
   const slot = kept === undefined ? Number.NaN : Number(new TextDecoder().decode(kept));
-  if (Number.isSafeInteger(slot)) return slot;
   const now = chain.slotAt(clock.now());
+  // One far ahead is of a clock that was, and would have this node look at nothing until then.
+  const latest = now + chain.firstSlot(MIGRATION_WAIT_EPOCHS);
+  if (Number.isSafeInteger(slot) && slot <= latest) return slot;
   await store.batch([{ type: "put", key, value: new TextEncoder().encode(String(now)) }]);
   return now;
 }

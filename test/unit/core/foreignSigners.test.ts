@@ -36,11 +36,11 @@ function rootsOf(data: Uint8Array): { readonly messageRoot: Root; readonly signi
 }
 
 /** One node's view: four operators, three shares, two validators. */
-async function openBench(disk = new VirtualDisk()) {
+async function openBench(disk = new VirtualDisk(), startSlot = 1) {
   const store = disk.open();
   const slashing = await openSlashingStore(store, CHAIN);
   const logger = recordingLogger();
-  const clock = new VirtualClock(chain.slotStart(1));
+  const clock = new VirtualClock(chain.slotStart(startSlot));
   const kindOf = ({ type }: Pick<Duty, "type">) => DUTY_KINDS[type];
   const common = { store, chain, clock, kindOf, logger };
   const archive = await CertificateArchive.open({ ...common, profile: nativeProfile, nodes: 4 });
@@ -208,6 +208,15 @@ describe("a message of our validator that was seen", () => {
     await again.foreign.book.save();
     const later = await openBench(bench.disk);
     assert.equal(later.foreign.book.size, 0);
+  });
+
+  test("FOREIGN-1: is looked at again once a clock that was ahead is right", async () => {
+    const { disk, foreign } = await openBench(new VirtualDisk(), 1_000_000);
+    assert.equal(foreign.since, 1_000_000);
+    const again = await openBench(disk);
+    await again.see(vote(5));
+    assert.equal(again.foreign.book.size, 1);
+    assert.equal((await openBench(disk, 2)).foreign.since, 1, "and that start is remembered");
   });
 
   test("FOREIGN-1: of a slot before the first start under the lock is passed over", async () => {
