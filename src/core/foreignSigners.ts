@@ -96,10 +96,11 @@ export class ForeignSigners implements GateGuard {
 
   /** Reads what was not explained before the restart: its validators are held from the start. */
   static async open(parts: ForeignParts): Promise<ForeignSigners> {
-    const { store, logger, chain, kindOf } = parts;
+    const { store, logger, chain, kindOf, cluster } = parts;
     const read = (duty: Duty, data: Uint8Array): CompactMessage | null =>
       compactFormOf(kindOf(duty))?.read(data, chain) ?? null;
-    const book = await SightingBook.open({ store, logger, read });
+    const validators = cluster.validators.length;
+    const book = await SightingBook.open({ store, logger, read, validators });
     return new ForeignSigners(parts, book, await sinceOf(parts));
   }
 

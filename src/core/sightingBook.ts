@@ -37,6 +37,8 @@ export type OpenSighting = {
 type BookParts = {
   readonly store: KeyValueStore;
   readonly logger: Logger;
+  /** Validators in the cluster lock. */
+  readonly validators: number;
   /** Null when the bytes are no message of the duty. */
   readonly read: (duty: Duty, data: Uint8Array) => CompactMessage | null;
 };
@@ -140,9 +142,12 @@ export class SightingBook {
     const type = DUTY_TYPES.find((one) => one === name);
     const duty = type === undefined ? null : { slot: Number(slot), type };
     const text = new TextDecoder().decode(value);
-    const { validators, data } = fieldsOf(text);
+    const { validators: kept, data } = fieldsOf(text);
+    // What a lock with more validators left asks nobody about those that are gone.
+    const validators = kept.filter((each) => Number.isInteger(each) && this.#isOfLock(each));
     const message = duty === null || data === null ? null : this.#parts.read(duty, data);
     this.#onDisk.set(key, text);
+    if (kept.length > 0 && validators.length === 0) return;
     if (duty === null || data === null || message === null || message.messageRoot !== root) {
       this.#parts.logger.warn("A kept sighting is damaged and is not used.", { key });
       return;
@@ -150,6 +155,10 @@ export class SightingBook {
     const sighting = opened({ duty, data, message }, validators, -Infinity);
     sighting.isHeld = true;
     this.#open.set(key, sighting);
+  }
+
+  #isOfLock(validator: LockIndex): boolean {
+    return validator >= 0 && validator < this.#parts.validators;
   }
 
   #count(): void {

@@ -36,7 +36,7 @@ function rootsOf(data: Uint8Array): { readonly messageRoot: Root; readonly signi
 }
 
 /** One node's view: four operators, three shares, two validators. */
-async function openBench(disk = new VirtualDisk(), startSlot = 1) {
+async function openBench(disk = new VirtualDisk(), startSlot = 1, cluster = CLUSTER) {
   const store = disk.open();
   const slashing = await openSlashingStore(store, CHAIN);
   const logger = recordingLogger();
@@ -49,7 +49,7 @@ async function openBench(disk = new VirtualDisk(), startSlot = 1) {
   const bls: Pick<Bls, "verify"> = { verify: async ({ signature }) => signature[0] === 1 };
   const foreign = await ForeignSigners.open({
     ...common,
-    cluster: CLUSTER,
+    cluster,
     bls: bls as Bls,
     slashing,
     archive,
@@ -208,6 +208,24 @@ describe("a message of our validator that was seen", () => {
     await again.foreign.book.save();
     const later = await openBench(bench.disk);
     assert.equal(later.foreign.book.size, 0);
+  });
+
+  test("FOREIGN-3: holds no validator that a smaller lock does not have", async () => {
+    for (const validator of [0, 1]) await bench.see(vote(5), { validator });
+    await bench.see(vote(6), { validator: 1 });
+    for (const each of bench.foreign.book.all) bench.foreign.hold(each);
+    await bench.foreign.book.save();
+    const smaller = { ...CLUSTER, validators: VALIDATORS.slice(0, 1) } as unknown as Cluster;
+    const again = await openBench(bench.disk, 1, smaller);
+    assert.deepEqual(
+      again.foreign.holds.map(({ validator }) => validator),
+      [pubKey(0)],
+    );
+    for (const each of again.foreign.book.all) await again.foreign.conclude(each, "test");
+    assert.deepEqual(
+      again.frozen.map(({ validator }) => validator),
+      [pubKey(0)],
+    );
   });
 
   test("FOREIGN-1: is looked at again once a clock that was ahead is right", async () => {
