@@ -18,6 +18,7 @@ import {
   type AttestationWatermark,
   type BlockWatermark,
   type Origin,
+  positionOf,
   type SignedMessage,
   ValidatorHistory,
 } from "./history.ts";
@@ -272,7 +273,9 @@ export class SlashingStore {
       block: history.blockWatermark,
     };
     let added = 0;
-    for (const message of messages) {
+    // From the lowest on, as they were signed: a file may have any order, and years of history.
+    const ordered = messages.toSorted((a, b) => positionOf(a) - positionOf(b));
+    for (const message of ordered) {
       if (this.#foldUnderWatermark(pubKey, message, before)) continue;
       const { signingRoot } = message;
       if (history.find(message, signingRoot) !== undefined) continue;
