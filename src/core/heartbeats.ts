@@ -61,6 +61,7 @@ export class Heartbeats {
   #timer: Timer | null = null;
   #twin: Twin | null = null;
   #toldOfTwin: SessionToken | null = null;
+  #toldAt: Millis = -Infinity;
   #isLost = false;
 
   constructor(parts: HeartbeatParts) {
@@ -227,10 +228,22 @@ export class Heartbeats {
       if (known?.session === heartbeat.session) this.#twin = null;
       return null;
     }
+    const isNew = known?.session !== heartbeat.session;
+    // A peer can show heartbeats of dead sessions for ever: they hide none that knows of this one.
+    const isKnowing = heartbeat.twin === this.session;
+    if (isNew && known?.twin === this.session && !isKnowing) return null;
     this.#twin = { heartbeat, heardAt: clock.monotonic() };
-    if (known?.session !== heartbeat.session) this.tell();
-    if (heartbeat.twin === this.session) this.#face(heartbeat, author);
+    if (isNew) this.#tellOfTwin();
+    if (isKnowing) this.#face(heartbeat, author);
     return null;
+  }
+
+  /** Once in a beat, however many sessions a peer shows: the next beat names the last of them. */
+  #tellOfTwin(): void {
+    const now = this.#parts.clock.monotonic();
+    if (now - this.#toldAt < HEARTBEAT_MS) return;
+    this.#toldAt = now;
+    this.tell();
   }
 
   #face(twin: Heartbeat, peer: PeerIndex): void {
