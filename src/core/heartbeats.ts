@@ -42,6 +42,8 @@ type HeartbeatParts = {
   readonly state: () => OwnState;
   readonly signal: AbortSignal;
 };
+/** Two sessions say something each second, and at once what changed. */
+const INTRODUCTIONS_PER_BEAT = 8;
 type Twin = { readonly heartbeat: Heartbeat; readonly heardAt: Millis };
 /** Shows what this node knows to one session of a peer. */
 export type HeartbeatHandler = (signed: SignedHeartbeat, answer: Answer) => void;
@@ -54,6 +56,7 @@ export class Heartbeats {
   readonly #sessions = new Sessions();
   /** The way back to each session that was heard, by its token; replaced with every heartbeat. */
   readonly #answers = new Map<PeerIndex, Map<SessionToken, Answer>>();
+  readonly #introductions = new Map<PeerIndex, { since: Millis; count: number }>();
   readonly #heard = new Listeners<[SignedHeartbeat, Answer]>();
   readonly #givenWay = new Listeners<[string]>();
   readonly #alive: Gauge;
@@ -212,9 +215,20 @@ export class Heartbeats {
 
   /** TWIN-1: each of the two hears of the other, signed by their common key. */
   #introduce(one: SignedHeartbeat, other: SignedHeartbeat): void {
+    if (!this.#mayIntroduce(one.author)) return;
     const answers = this.#answers.get(one.author);
     answers?.get(one.heartbeat.session)?.({ kind: "heartbeat", signed: other });
     answers?.get(other.heartbeat.session)?.({ kind: "heartbeat", signed: one });
+  }
+
+  /** An answer may have to go by gossip, to everybody: no peer makes more of them than changes. */
+  #mayIntroduce(author: PeerIndex): boolean {
+    const now = this.#parts.clock.monotonic();
+    const known = this.#introductions.get(author);
+    const isOver = known === undefined || now - known.since >= HEARTBEAT_MS;
+    const { since, count } = isOver ? { since: now, count: 0 } : known;
+    this.#introductions.set(author, { since, count: count + 1 });
+    return count < INTRODUCTIONS_PER_BEAT;
   }
 
   /** TWIN-2: only a session that names this one lives now; a dead one cannot have heard of it. */

@@ -29,8 +29,11 @@ const session = (number: number): SessionToken => `0x${number.toString(16).padSt
 function start() {
   const clock = new VirtualClock(1_700_000_000_000);
   const said: Heartbeat[] = [];
-  const ways: string[] = [];
-  type Handler = (from: PeerIndex, frame: { readonly signed: SignedHeartbeat }) => string | null;
+  type Handler = (
+    from: PeerIndex,
+    frame: { readonly signed: SignedHeartbeat },
+    answer: (frame: StatusFrame) => void,
+  ) => string | null;
   const handlers: Handler[] = [];
   const heartbeats = new Heartbeats({
     profile: nativeProfile,
@@ -49,17 +52,19 @@ function start() {
     state: () => ({ progress: 100, auditHead: root(1) as Root, isReady: true, asks: [] }),
     signal: new AbortController().signal,
   } as unknown as ConstructorParameters<typeof Heartbeats>[0]);
-  heartbeats.onGivenWay((reason) => void ways.push(reason));
   heartbeats.start();
-  const show = (change: Partial<Heartbeat>): void => {
+  const answered: StatusFrame[] = [];
+  const show = (change: Partial<Heartbeat>, author: PeerIndex = 0): void => {
     const own = said[0] ?? assert.fail("it has beaten");
     const heartbeat = { ...own, twin: null, ...change };
-    handlers[0]?.(3, { signed: nativeProfile.signHeartbeat(SCOPE, heartbeat, IDENTITY) });
+    const signer = { ...IDENTITY, self: author };
+    const signed = nativeProfile.signHeartbeat(SCOPE, heartbeat, signer);
+    handlers[0]?.(3, { signed }, (frame) => void answered.push(frame));
   };
-  return { heartbeats, clock, said, ways, show };
+  return { heartbeats, clock, said, answered, show };
 }
 
-test("TWIN-2: old heartbeats that a peer shows make a node tell of them once in a beat", async () => {
+test("TWIN-2: old heartbeats that a peer shows are told of once in a beat", async () => {
   const { clock, said, show } = start();
   for (let i = 0; i < 500; i++) show({ session: session(i % 2), number: 1 + i });
   assert.equal(said.length, 2, "the beat, and one at once");
@@ -76,4 +81,14 @@ test("TWIN-2: old heartbeats hide no twin that knows of this session", () => {
   assert.match(heartbeats.twinProblem ?? "", /this one is ahead/);
   heartbeats.tell();
   assert.equal(said.at(-1)?.twin, session(7), "it is named until it has stopped");
+});
+
+test("TWIN-1: sessions that talk without end are introduced a few times a beat", async () => {
+  const { clock, answered, show } = start();
+  for (let i = 0; i < 500; i++) show({ session: session(i % 2), number: 1 + i }, 3);
+  assert(answered.length > 2 && answered.length <= 2 * 8, `${answered.length} answers`);
+  await clock.runUntil(clock.now() + HEARTBEAT_MS);
+  const before = answered.length;
+  for (const i of [0, 1]) show({ session: session(i), number: 1_000 }, 3);
+  assert.equal(answered.length, before + 4, "and again with the next beat");
 });
