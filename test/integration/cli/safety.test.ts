@@ -7,6 +7,7 @@ import { after, before, describe, test } from "node:test";
 import { acquireInstanceLock } from "../../../src/adapters/storage/instanceLock.ts";
 import { systemClock } from "../../../src/adapters/system/clock.ts";
 import { systemRandom } from "../../../src/adapters/system/random.ts";
+import { operator } from "../../../src/cli/safety/freeze.ts";
 import { readOperator } from "../../../src/cli/safety/slashing.ts";
 import { writeStatement } from "../../../src/cli/safety/statements.ts";
 import type { PubKey } from "../../../src/domain/keys.ts";
@@ -209,6 +210,15 @@ describe("VIEW-1: slashing export", () => {
 });
 
 describe("FREEZE-1: freeze and unfreeze of a stopped node", () => {
+  test("go where the user has a number and no name, as in a container", () => {
+    const nameOf = (): string => {
+      const code = "ERR_SYSTEM_ERROR";
+      throw Object.assign(new Error("uv_os_get_passwd returned ENOENT"), { code });
+    };
+    assert.match(operator(nameOf), /^user \d+ by command$/);
+    assert.match(operator(), /\S+ by command$/);
+  });
+
   test("holds for the next start, and is lifted by its own name only", async () => {
     const frozen = await json(0, "freeze", "--scope", "attest", "--reason", "maintenance");
     assert.deepEqual(
