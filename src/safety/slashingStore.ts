@@ -364,9 +364,9 @@ export class SlashingStore {
       genesisValidatorsRoot: this.genesisValidatorsRoot,
       entries: this.#entries,
     };
-    this.#unwritten.push({ type: "put", key: HEAD_KEY, value: encodeHead(head) });
+    const put: StoreOperation = { type: "put", key: HEAD_KEY, value: encodeHead(head) };
     const joined = this.#members.flatMap((member) => member.operations());
-    await this.#store.batch([...this.#unwritten, ...joined]);
+    await this.#store.batch([...this.#unwritten, put, ...joined]);
     this.#unwritten = [];
     this.#unwrittenMessages.clear();
     for (const member of this.#members) member.committed();
