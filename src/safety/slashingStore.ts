@@ -165,6 +165,8 @@ export class SlashingStore {
     if (this.#progress === null) {
       this.#progress = 0;
       for (const history of this.#histories.values()) this.#progress += history.reach;
+      // An import may name any number, and a heartbeat says none beyond (WIRE-14).
+      this.#progress = Math.min(this.#progress, Number.MAX_SAFE_INTEGER);
     }
     return this.#progress;
   }
