@@ -44,6 +44,9 @@ type ImportParts = {
 /** A share's validator, and the key under which the share is known. */
 type Share = { readonly pubKey: PubKey; readonly knownKey: string };
 
+const NOT_READ =
+  "The slashing history that was named was not read: this node's records know of its key shares " +
+  "already. What was signed elsewhere since then comes in with: coterie slashing import";
 const KNOWN_RANGE = { gte: "keys/", lt: "keys0" };
 const RETRY_MS: Millis = 1_000;
 /** Validators that are named at once. */
@@ -56,15 +59,18 @@ const MAX_NAMED = 3;
  */
 export async function importKeys(parts: ImportParts, signal: AbortSignal): Promise<boolean> {
   const unknown = await unknownShares(parts);
-  if (unknown.length > 0) await importUnknown(parts, unknown, signal);
+  const isRead = unknown.length > 0 && (await importUnknown(parts, unknown, signal));
+  const { file } = parts.options.keyHistory;
+  if (file !== null && !isRead) parts.logger.info(NOT_READ, { file });
   return isFreshCluster(parts, signal);
 }
 
+/** Whether any of them needed a history. */
 async function importUnknown(
   parts: ImportParts,
   unknown: readonly Share[],
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   const { store, dataDir } = parts;
   const chain = await connectChain({ ...parts, ...dataDir }, signal);
   const slashing = await openSlashingStore(store, chain.genesisValidatorsRoot);
@@ -79,6 +85,7 @@ async function importUnknown(
   }
   const value = Uint8Array.of(1);
   await store.batch(unknown.map(({ knownKey: key }) => ({ type: "put", key, value })));
+  return blank.length > 0;
 }
 
 /**

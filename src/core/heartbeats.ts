@@ -42,6 +42,8 @@ type HeartbeatParts = {
   readonly state: () => OwnState;
   readonly signal: AbortSignal;
 };
+/** Two sessions say something each second, and at once what changed. */
+const INTRODUCTIONS_PER_BEAT = 8;
 type Twin = { readonly heartbeat: Heartbeat; readonly heardAt: Millis };
 /** Shows what this node knows to one session of a peer. */
 export type HeartbeatHandler = (signed: SignedHeartbeat, answer: Answer) => void;
@@ -57,6 +59,7 @@ export class Heartbeats {
   readonly #sessions = new Sessions();
   /** The way back to each session that was heard, by its token; replaced with every heartbeat. */
   readonly #answers = new Map<PeerIndex, Map<SessionToken, Answer>>();
+  readonly #introductions = new Map<PeerIndex, { since: Millis; count: number }>();
   readonly #heard = new Listeners<[SignedHeartbeat, Answer]>();
   readonly #warnedAt = new Map<PeerIndex, Millis>();
   readonly #givenWay = new Listeners<[string]>();
@@ -65,6 +68,7 @@ export class Heartbeats {
   #timer: Timer | null = null;
   #twin: Twin | null = null;
   #toldOfTwin: SessionToken | null = null;
+  #toldAt: Millis = -Infinity;
   #isLost = false;
 
   constructor(parts: HeartbeatParts) {
@@ -222,9 +226,20 @@ export class Heartbeats {
 
   /** TWIN-1: each of the two hears of the other, signed by their common key. */
   #introduce(one: SignedHeartbeat, other: SignedHeartbeat): void {
+    if (!this.#mayIntroduce(one.author)) return;
     const answers = this.#answers.get(one.author);
     answers?.get(one.heartbeat.session)?.({ kind: "heartbeat", signed: other });
     answers?.get(other.heartbeat.session)?.({ kind: "heartbeat", signed: one });
+  }
+
+  /** An answer may have to go by gossip, to everybody: no peer makes more of them than changes. */
+  #mayIntroduce(author: PeerIndex): boolean {
+    const now = this.#parts.clock.monotonic();
+    const known = this.#introductions.get(author);
+    const isOver = known === undefined || now - known.since >= HEARTBEAT_MS;
+    const { since, count } = isOver ? { since: now, count: 0 } : known;
+    this.#introductions.set(author, { since, count: count + 1 });
+    return count < INTRODUCTIONS_PER_BEAT;
   }
 
   /** TWIN-2: only a session that names this one lives now; a dead one cannot have heard of it. */
@@ -238,12 +253,22 @@ export class Heartbeats {
       if (known?.session === heartbeat.session) this.#twin = null;
       return null;
     }
+    const isNew = known?.session !== heartbeat.session;
+    // A peer can show heartbeats of dead sessions for ever: they hide none that knows of this one.
+    const isKnowing = heartbeat.twin === this.session;
+    if (isNew && known?.twin === this.session && !isKnowing) return null;
     this.#twin = { heartbeat, heardAt: clock.monotonic() };
-    // The next beat tells it as well: whoever holds heartbeats of two former lives could have this
-    // node speak as often as it likes.
-    if (known === undefined) this.tell();
-    if (heartbeat.twin === this.session) this.#face(heartbeat, author);
+    if (isNew) this.#tellOfTwin();
+    if (isKnowing) this.#face(heartbeat, author);
     return null;
+  }
+
+  /** Once in a beat, however many sessions a peer shows: the next beat names the last of them. */
+  #tellOfTwin(): void {
+    const now = this.#parts.clock.monotonic();
+    if (now - this.#toldAt < HEARTBEAT_MS) return;
+    this.#toldAt = now;
+    this.tell();
   }
 
   #face(twin: Heartbeat, peer: PeerIndex): void {

@@ -48,6 +48,8 @@ type Running = {
 };
 type Proved = { readonly pubKey: PubKey; readonly message: CompactMessage };
 
+/** One of each kind; an answer whose parts were lost may be put together anew, with later ones. */
+const STATEMENTS_PER_VALIDATOR = 8;
 /** Not every heartbeat that asks is answered: the answer may be under way. */
 const ANSWER_PAUSE_MS: Millis = 1.5 * HEARTBEAT_MS;
 
@@ -55,6 +57,8 @@ export class RollbackGuard {
   readonly #parts: GuardParts;
   /** Parts of each peer's answer that are here. */
   readonly #collected = new Map<PeerIndex, Set<number>>();
+  /** Those that were looked at, and how many statements they held. */
+  readonly #heard = new Map<PeerIndex, { readonly parts: Set<number>; statements: number }>();
   readonly #answered = new Set<PeerIndex>();
   /** Of each operator, not of each session: a liar can name as many sessions as it likes. */
   readonly #lastAnswer = new Map<PeerIndex, Millis>();
@@ -144,6 +148,14 @@ export class RollbackGuard {
     // What is gossiped for others, and answers to a former life, say nothing to this one.
     const isForUs = witnesses.to === self && witnesses.session === running.heartbeats.session;
     if (!isForUs || this.#answered.has(from)) return "duplicate";
+    const heard = this.#heard.get(from) ?? { parts: new Set(), statements: 0 };
+    this.#heard.set(from, heard);
+    // Each statement is a verification: an answer comes again until it is here, but costs once.
+    if (heard.parts.has(witnesses.part)) return "duplicate";
+    heard.statements += witnesses.statements.length;
+    const most = STATEMENTS_PER_VALIDATOR * this.#parts.cluster.validators.length;
+    if (heard.statements > most) return "over_limit";
+    heard.parts.add(witnesses.part);
     running.sources.background.run(
       () => this.#take(running, from, witnesses),
       ({ message }) =>

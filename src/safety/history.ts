@@ -148,7 +148,7 @@ export class ValidatorHistory implements HistoryView {
  * Where a message stands in its order: a block's slot, an attestation's reach. An imported record
  * may have its source after its target and still convict, so the reach is the higher of the two.
  */
-function positionOf(message: SlashingInput): number {
+export function positionOf(message: SlashingInput): number {
   return message.kind === "block" ? message.slot : Math.max(message.source, message.target);
 }
 

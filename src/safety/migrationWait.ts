@@ -104,18 +104,23 @@ export class MigrationWait {
   }
 
   async #begin(reason: string, operations: readonly StoreOperation[]): Promise<void> {
-    const { chain, clock, store } = this.#parts;
-    // The slot that runs does not count.
-    const until = chain.slotAt(clock.now()) + chain.firstSlot(MIGRATION_WAIT_EPOCHS) + 1;
-    this.#waitFor({ reason, until });
+    const { store } = this.#parts;
+    this.#waitFor({ reason, until: this.#endFromNow() });
     await store.batch([...operations, { type: "put", key: WAIT_KEY, value: encode(this.#wait) }]);
+  }
+
+  /** The slot that runs does not count. */
+  #endFromNow(): Slot {
+    const { chain, clock } = this.#parts;
+    return chain.slotAt(clock.now()) + chain.firstSlot(MIGRATION_WAIT_EPOCHS) + 1;
   }
 
   /** WAIT-2, WAIT-4: a restart goes on where it was; a restored directory begins to wait now. */
   async #resume(kept: KeptWait, lockKey: string): Promise<void> {
     const { chain, clock, store } = this.#parts;
     const { reason, until } = kept;
-    if (until === null) return this.#begin(reason, [put(lockKey)]);
+    // An end that is further away is of a clock that was ahead: it could be years.
+    if (until === null || until > this.#endFromNow()) return this.#begin(reason, [put(lockKey)]);
     if (chain.slotStart(until) > clock.now()) this.#waitFor({ reason, until });
     await store.batch([put(lockKey)]);
   }

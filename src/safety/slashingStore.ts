@@ -18,6 +18,7 @@ import {
   type AttestationWatermark,
   type BlockWatermark,
   type Origin,
+  positionOf,
   type SignedMessage,
   ValidatorHistory,
 } from "./history.ts";
@@ -164,6 +165,8 @@ export class SlashingStore {
     if (this.#progress === null) {
       this.#progress = 0;
       for (const history of this.#histories.values()) this.#progress += history.reach;
+      // An import may name any number, and a heartbeat says none beyond (WIRE-14).
+      this.#progress = Math.min(this.#progress, Number.MAX_SAFE_INTEGER);
     }
     // WIRE-14: imported watermarks may be as high as any number, and a heartbeat must stay one.
     return Math.min(this.#progress, Number.MAX_SAFE_INTEGER);
@@ -273,7 +276,9 @@ export class SlashingStore {
       block: history.blockWatermark,
     };
     let added = 0;
-    for (const message of messages) {
+    // From the lowest on, as they were signed: a file may have any order, and years of history.
+    const ordered = messages.toSorted((a, b) => positionOf(a) - positionOf(b));
+    for (const message of ordered) {
       if (this.#foldUnderWatermark(pubKey, message, before)) continue;
       const { signingRoot } = message;
       if (history.find(message, signingRoot) !== undefined) continue;
@@ -362,9 +367,9 @@ export class SlashingStore {
       genesisValidatorsRoot: this.genesisValidatorsRoot,
       entries: this.#entries,
     };
-    this.#unwritten.push({ type: "put", key: HEAD_KEY, value: encodeHead(head) });
+    const put: StoreOperation = { type: "put", key: HEAD_KEY, value: encodeHead(head) };
     const joined = this.#members.flatMap((member) => member.operations());
-    await this.#store.batch([...this.#unwritten, ...joined]);
+    await this.#store.batch([...this.#unwritten, put, ...joined]);
     this.#unwritten = [];
     this.#unwrittenMessages.clear();
     for (const member of this.#members) member.committed();

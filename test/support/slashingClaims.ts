@@ -289,6 +289,22 @@ export const STORE_CLAIMS = {
       }
     },
 
+  "STORE-6: what a full disk is offered does not grow with each time that it is": async (code) => {
+    const disk = new VirtualDisk();
+    const inner = disk.open();
+    const sizes: number[] = [];
+    const batch: typeof inner.batch = (operations) => {
+      sizes.push(operations.length);
+      return inner.batch(operations);
+    };
+    const watched = { batch, get: inner.get.bind(inner), entries: inner.entries.bind(inner) };
+    const store = await code.openSlashingStore({ ...watched, close: async () => undefined }, CHAIN);
+    await sign(store, vote(1, 2));
+    disk.beforeWrite = () => Promise.reject(new FaultError("disk_failed", "full"));
+    for (let i = 0; i < 10; i++) await assert.rejects(sign(store, vote(2, 3)), FaultError);
+    assert.equal(new Set(sizes.slice(-10)).size, 1, `batches of ${sizes.join()}`);
+  },
+
   "SLASH-1: a repeat needs no write, so it goes on while the disk is out of order": async (
     code,
   ) => {

@@ -40,7 +40,7 @@ export class SlashingModel {
 
   /** Of a file nobody knows what lay under its lowest message. */
   import(messages: readonly ModelMessage[]): void {
-    this.hear(messages);
+    this.hear(messages.toSorted((a, b) => reachOf(a) - reachOf(b)));
     const [lowest, start] = [lowestOf(messages), this.#start];
     for (const key of ["source", "target", "slot"] as const) {
       const [a, b] = [lowest[key], start[key]];
@@ -54,6 +54,10 @@ export class SlashingModel {
       ? message.slot > slot
       : message.source >= source && message.target > target;
   }
+}
+
+function reachOf(message: ModelMessage): number {
+  return message.kind === "block" ? message.slot : Math.max(message.source, message.target);
 }
 
 function lowestOf(messages: readonly ModelMessage[]) {

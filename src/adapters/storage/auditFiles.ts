@@ -79,8 +79,12 @@ class AuditFiles implements AuditFile {
   #bytes = 0;
 
   constructor({ directory, maxFileBytes, maxFiles }: AuditFilesOptions) {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
     this.#directory = directory;
+    try {
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+    } catch (error) {
+      throw this.#fault(error);
+    }
     this.#maxFileBytes = maxFileBytes ?? MAX_AUDIT_FILE_BYTES;
     this.#maxFiles = maxFiles ?? MAX_AUDIT_FILES;
   }

@@ -19,9 +19,9 @@ import {
   renameSync,
   statSync,
   unlinkSync,
-  writeSync,
+  writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { Cancelled, FaultError } from "../../domain/errors.ts";
 import { INSTANCE_LOCK_HEARTBEAT_MS, INSTANCE_LOCK_STALE_MS } from "../../domain/limits.ts";
 import type { Clock } from "../../ports/clock.ts";
@@ -49,6 +49,8 @@ type Holder = ProcessIdentity & {
   readonly since: number;
 };
 
+const CHECK_DISK =
+  "Check free space and health of the data directory's disk, and that this user may write there";
 const FILE_NAME = "instance.lock";
 const TOKEN_BYTES = 16;
 /** The last instant that a Date can show. */
@@ -64,7 +66,6 @@ const MAX_ATTEMPTS = 16;
  */
 export async function acquireInstanceLock(options: InstanceLockOptions): Promise<HeldInstanceLock> {
   const { directory, clock, random } = options;
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
   const path = join(directory, FILE_NAME);
   const token = toHex(random.bytes(TOKEN_BYTES)).slice(2);
   const claim = `${path}.${token}`;
@@ -191,10 +192,21 @@ class FileLock implements HeldInstanceLock {
 
 /** Writes the file that becomes the lock; open, so that heartbeats reach it and no other. */
 function writeClaim(path: string, holder: Holder): number {
-  const descriptor = openSync(path, "wx", 0o600);
-  writeSync(descriptor, `${JSON.stringify(holder)}\n`);
-  fsyncSync(descriptor);
-  return descriptor;
+  let descriptor: number | null = null;
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    descriptor = openSync(path, "wx", 0o600);
+    writeFileSync(descriptor, `${JSON.stringify(holder)}\n`);
+    fsyncSync(descriptor);
+    return descriptor;
+  } catch (error) {
+    if (descriptor !== null) {
+      closeSync(descriptor);
+      unlinkSync(path);
+    }
+    const detail = `${path} cannot be written: ${String(error)}. ${CHECK_DISK}`;
+    throw new FaultError("disk_failed", detail, { cause: error });
+  }
 }
 
 /** Makes `path` a name of the claim's file; false when the name is taken. */

@@ -94,6 +94,12 @@ function report(frozen: readonly Freeze[], { json }: FreezeOptions): string {
     .join("");
 }
 
-export function operator(): string {
-  return `${userInfo().username} by command`;
+/** In a container the user may have a number and no name. */
+export function operator(nameOf = (): string => userInfo().username): string {
+  try {
+    return `${nameOf()} by command`;
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error)) throw error;
+    return `user ${process.getuid?.() ?? "unknown"} by command`;
+  }
 }

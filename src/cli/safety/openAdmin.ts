@@ -9,6 +9,7 @@ import { systemClock } from "../../adapters/system/clock.ts";
 import { FaultError } from "../../domain/errors.ts";
 import { MAX_FREEZE_REASON } from "../../domain/limits.ts";
 import type { Millis } from "../../domain/units.ts";
+import type { SafetyControl } from "../../node/safetyControl.ts";
 import type { Logger } from "../../ports/logger.ts";
 import type { HostAndPort } from "../addresses.ts";
 import { adminToken, publishAdminAddress, withdrawAdminAddress } from "./adminFiles.ts";
@@ -43,9 +44,19 @@ export async function openAdmin(parts: AdminParts): Promise<Admin> {
   await publishAdminAddress(dataDir, `http://${host}:${server.port}`);
   const signal = listenToSignal(parts);
   const watching = new AbortController();
-  watchFile(parts, watching.signal).catch(onBug);
+  let isFrozen = false;
+  const onRunning = async (running: SafetyControl): Promise<void> => {
+    await signal.hand(running);
+    // FREEZE-5: what held from the start goes with its file, also before anybody could follow it.
+    if (isFrozen && readFreezeFile(dataDir) === null) await running.followFile(null);
+  };
+  watchFile(parts, onRunning, watching.signal).catch(onBug);
   return {
-    standingFreeze: () => readFreezeFile(dataDir) ?? signal.standing(),
+    standingFreeze: () => {
+      const standing = readFreezeFile(dataDir) ?? signal.standing();
+      isFrozen = standing !== null;
+      return standing;
+    },
     async [Symbol.asyncDispose]() {
       watching.abort();
       signal.stop();
@@ -58,28 +69,45 @@ export async function openAdmin(parts: AdminParts): Promise<Admin> {
 /** FREEZE-5: a signal that comes before the node runs is not lost. */
 function listenToSignal({ control, logger, onBug }: AdminParts): {
   readonly standing: () => string | null;
+  /** To the node, as soon as it runs: a freeze like any other, which can be lifted. */
+  readonly hand: (running: SafetyControl) => Promise<void>;
   readonly stop: () => void;
 } {
   let isWaiting = false;
+  const freeze = async (running: SafetyControl): Promise<void> => {
+    try {
+      await running.freeze(BY_SIGNAL);
+    } catch (error) {
+      if (!(error instanceof FaultError)) throw error;
+      logger.error("A freeze could not be written.", { reason: error.message });
+    }
+  };
   const onSignal = (): void => {
     const running = control();
     isWaiting ||= running === null;
-    running?.freeze(BY_SIGNAL).catch((error: unknown) => {
-      if (!(error instanceof FaultError)) onBug(error);
-      else logger.error("A freeze could not be written.", { reason: error.message });
-    });
+    if (running !== null) freeze(running).catch(onBug);
   };
   process.on("SIGUSR2", onSignal);
   return {
     standing: () => (isWaiting ? "SIGUSR2 while the node started" : null),
+    hand: async (running) => {
+      if (isWaiting) await freeze(running);
+    },
     stop: () => void process.off("SIGUSR2", onSignal),
   };
 }
 
-async function watchFile({ dataDir, control }: AdminParts, signal: AbortSignal): Promise<void> {
+async function watchFile(
+  { dataDir, control }: AdminParts,
+  onRunning: (running: SafetyControl) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
   let told: string | null = null;
+  let isKnown = false;
   while (!signal.aborted) {
     const running = control();
+    if (running !== null && !isKnown) await onRunning(running);
+    isKnown ||= running !== null;
     const reason = readFreezeFile(dataDir);
     if (running !== null && reason !== told) {
       told = reason;

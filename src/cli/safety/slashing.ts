@@ -218,8 +218,9 @@ async function viewOf(
 /** VIEW-1: complete, or refused, or raised to an epoch that nobody has signed for. */
 async function validatorView(
   { statements: paths, minifyAt }: ExportOptions,
-  { cluster, identity, history, own }: ViewParts,
+  parts: ViewParts,
 ): Promise<{ readonly data: string; readonly covers: string }> {
+  const { cluster, identity, history, own } = parts;
   const others: WatermarkStatement[] = [];
   for (const path of paths) others.push(await readStatement(path, cluster, identity));
   const byOperator = new Map([...others, own].map((each) => [each.operator, each]));
@@ -229,6 +230,8 @@ async function validatorView(
   const write = (highest: ReadonlyMap<PubKey, Highest>): string =>
     `${JSON.stringify(minimalInterchange(root, highest), null, 2)}\n`;
   if (byOperator.size >= needed) {
+    // This node's own word is one of them.
+    requireStill(parts);
     const covers = `everything that the cluster signed, by ${byOperator.size} operators' word`;
     return { data: write(union), covers };
   }

@@ -85,7 +85,16 @@ export async function readStatement(
   if (!identity.verify(operator, digestOf(statement), bytes)) {
     throw wrong(`is not signed by operator ${operator}, or was changed since`);
   }
-  return { operator, highest: new Map(statement.watermarks.map(highestIn)) };
+  const highest = new Map(statement.watermarks.map(highestIn));
+  for (const [pubKey, { attestation, block }] of highest) {
+    const numbers = [attestation?.source, attestation?.target, block?.slot];
+    const areRecordable = numbers.every((each) => each === undefined || Number.isSafeInteger(each));
+    // No importer would take the file that it went into.
+    if (cluster.validator(pubKey) === undefined || !areRecordable) {
+      throw wrong(`says of ${pubKey.slice(0, 100)} what no node of this cluster does`);
+    }
+  }
+  return { operator, highest };
 }
 
 function highestIn(each: Statement["watermarks"][number]): [PubKey, Highest] {

@@ -68,6 +68,7 @@ async function startFully(given: Start) {
     return status === null ? [] : [{ pubKey, index, status }];
   });
   const beacon = Object.assign(new FakeBeacon(pubKeys()), { validators: async () => states });
+  const logger = recordingLogger();
   const isFresh = await code.importKeys(
     {
       options: {
@@ -79,12 +80,12 @@ async function startFully(given: Start) {
       store: disk.open(),
       beacon,
       clock: new VirtualClock(chain.slotStart(slot)),
-      logger: recordingLogger(),
+      logger,
       onWaiting: () => undefined,
     },
     new AbortController().signal,
   );
-  return { disk, isFresh };
+  return { disk, isFresh, told: logger.lines.map(({ message }) => message).join() };
 }
 
 /** Share views of two epochs, as a validator client exports them. */
@@ -129,7 +130,8 @@ describe("KEYS-6: key shares that are new here", () => {
   });
 
   test("bring their history, which binds, is audited, and is not asked for again", async () => {
-    const disk = await start({ file: history("history.json", 2) });
+    const { disk, told } = await startFully({ file: history("history.json", 2) });
+    assert.doesNotMatch(told, /was not read/);
     const store = await openSlashingStore(disk.open(), GENESIS_VALIDATORS_ROOT);
     for (const pubKey of pubKeys()) {
       const again = { slashing: vote(98, 99), signingRoot: root(9) };
@@ -141,6 +143,8 @@ describe("KEYS-6: key shares that are new here", () => {
     const text = audited.map(([, value]) => new TextDecoder().decode(value)).join();
     assert.match(text, /"action":"key-import".*with the history of .*history\.json/);
     await start({ disk });
+    const again = await startFully({ disk, file: history("later.json", 2) });
+    assert.match(again.told, /was not read.*coterie slashing import/);
   });
 
   test("are refused with a history that lacks one of them, or is of another chain", async () => {

@@ -7,6 +7,11 @@ import { after, before, describe, test } from "node:test";
 import { acquireInstanceLock } from "../../../src/adapters/storage/instanceLock.ts";
 import { systemClock } from "../../../src/adapters/system/clock.ts";
 import { systemRandom } from "../../../src/adapters/system/random.ts";
+import { operator } from "../../../src/cli/safety/freeze.ts";
+import { readOperator } from "../../../src/cli/safety/slashing.ts";
+import { writeStatement } from "../../../src/cli/safety/statements.ts";
+import type { PubKey } from "../../../src/domain/keys.ts";
+import { openNode, serveAdmin } from "../../support/backups.ts";
 import { runCommand } from "../../support/command.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "coterie-"));
@@ -157,6 +162,20 @@ describe("VIEW-1: slashing export", () => {
     const expected = [[pubKey, { source_epoch: "11", target_epoch: "12" }]];
     assert.deepEqual(highestOf("validator.json"), expected);
 
+    const node = await openNode(nodeDir(0));
+    const close = await serveAdmin(nodeDir(0), { control: node.control });
+    const argv = [...view, "--statements", statements, "--out"];
+    const running = await at(0, ...argv, file("running.json"));
+    assert.equal(running.code, 64);
+    assert.match(running.stderr, /the node signs[\s\S]*coterie freeze/);
+    const everybody = { scope: "all", validator: null } as const;
+    await node.control.freeze({ ...everybody, reason: "the keys move", by: "test" });
+    const frozen = await at(0, ...argv, file("frozen.json"));
+    assert.equal(frozen.code, 0, frozen.stderr);
+    await node.control.unfreeze(everybody, "test");
+    await close();
+    await node.close();
+
     const twice = [1, 1].map((node) => file(`statement${node}.json`)).join(",");
     const counted = await at(0, ...view, "--statements", twice, "--out", file("twice.json"));
     assert.match(counted.stderr, /there are 2/, "one operator counts once");
@@ -167,6 +186,18 @@ describe("VIEW-1: slashing export", () => {
     const refused = await at(0, ...view, "--statements", pair, "--out", file("forgery.json"));
     assert.equal(refused.code, 64);
     assert.match(refused.stderr, /is not signed by operator 2, or was changed since/);
+
+    const { cluster, identity } = await readOperator(nodeDir(2));
+    const odd = [
+      ["0xzz", { source: 1, target: 2 }],
+      [pubKey, { source: 1, target: 2 ** 53 }],
+    ] as const;
+    for (const [key, attestation] of odd) {
+      const highest = new Map([[key as PubKey, { attestation, block: null }]]);
+      writeFileSync(file("odd.json"), writeStatement(cluster, identity, highest));
+      const { stderr } = await at(0, ...view, "--statements", file("odd.json"), "--out", "odd.out");
+      assert.match(stderr, /odd\.json says of 0x.* what no node of this cluster does/);
+    }
   });
 
   test("minified it refuses everything up to the epoch, and says so", async () => {
@@ -179,6 +210,15 @@ describe("VIEW-1: slashing export", () => {
 });
 
 describe("FREEZE-1: freeze and unfreeze of a stopped node", () => {
+  test("go where the user has a number and no name, as in a container", () => {
+    const nameOf = (): string => {
+      const code = "ERR_SYSTEM_ERROR";
+      throw Object.assign(new Error("uv_os_get_passwd returned ENOENT"), { code });
+    };
+    assert.match(operator(nameOf), /^user \d+ by command$/);
+    assert.match(operator(), /\S+ by command$/);
+  });
+
   test("holds for the next start, and is lifted by its own name only", async () => {
     const frozen = await json(0, "freeze", "--scope", "attest", "--reason", "maintenance");
     assert.deepEqual(

@@ -122,8 +122,8 @@ describe("mutants of the store, on the same disks", () => {
   it("GATE-1: without waiting for the sync a power cut makes it forget", async () => {
     const isForgotten = await forgets(dying(false), {
       file: "src/safety/slashingStore.ts",
-      find: "await this.#store.batch([...this.#unwritten, ...joined]);",
-      replace: "void this.#store.batch([...this.#unwritten, ...joined]);",
+      find: "await this.#store.batch([...this.#unwritten, put, ...joined]);",
+      replace: "void this.#store.batch([...this.#unwritten, put, ...joined]);",
     });
     assert(isForgotten);
   });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { openAuditFiles } from "../../../src/adapters/storage/auditFiles.ts";
 import {
   acquireInstanceLock,
   type HeldInstanceLock,
@@ -177,6 +178,22 @@ test("GATE-6: a deleted lock permits nothing, and the next heartbeat gives up", 
   assert.deepEqual(place.lost, []);
   await place.clock.runUntil(START + INSTANCE_LOCK_HEARTBEAT_MS);
   assert.equal(place.lost.length, 1);
+});
+
+test("a disk that takes no lock is a fault, which a later start may not meet", async (t) => {
+  const place = new Place(t);
+  writeFileSync(place.path, "a file, under which nothing can be made");
+  const { clock } = place;
+  const parts = { clock, random: systemRandom, onLost: () => undefined };
+  await assert.rejects(acquireInstanceLock({ ...parts, directory: place.path }), {
+    name: "FaultError",
+    code: "disk_failed",
+    message: /cannot be written.*Check free space/,
+  });
+  assert.throws(() => openAuditFiles({ directory: join(place.path, "audit") }), {
+    code: "disk_failed",
+  });
+  assert.deepEqual(readdirSync(place.directory), ["instance.lock"]);
 });
 
 test("a lock that no node wrote is left alone, with the fix", async (t) => {

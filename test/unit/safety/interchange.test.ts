@@ -79,6 +79,20 @@ test("SLASH-8: a key share's history binds the validator it belongs to", async (
   assert.equal(outcomeOf(verdict), "slashable_double_vote");
 });
 
+// A second or two; work that grows with the square takes many minutes.
+const SOON = { timeout: 60_000 };
+test("SLASH-8: years of history are imported at once, in any order", SOON, async () => {
+  const store = await openSlashingStore(new VirtualDisk().open(), CHAIN);
+  const count = 100_000;
+  const votes = Array.from({ length: count }, (_, i) => ({
+    source_epoch: `${count - i}`,
+    target_epoch: `${count - i + 1}`,
+  }));
+  const file = { ...FILE, data: [{ ...HISTORY, signed_attestations: votes }] };
+  assert.equal((await importInterchange(store, JSON.stringify(file), LOCK)).ok, true);
+  assert.equal(outcomeOf(await sign(store, vote(count, count + 1))), "slashable_double_vote");
+});
+
 test("SLASH-10: what a disk that was set back had lost is refused elsewhere, too", async () => {
   const store = await openSlashingStore(new VirtualDisk().open(), CHAIN);
   await sign(store, vote(1, 2));

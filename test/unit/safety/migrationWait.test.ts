@@ -64,6 +64,18 @@ const CLAIMS: Readonly<Record<string, (code: Code) => Promise<void>>> = {
     assert.equal(later.wait.refusalOf(), null);
   },
 
+  "WAIT-2: a wait that began while the clock was ahead is no longer than one from now": async (
+    code,
+  ) => {
+    const { disk } = await open({ slot: 1_000 * SLOTS_PER_EPOCH }, code);
+    const { wait } = await open({ disk }, code);
+    const end = FOUR_EPOCHS + 2 * SLOTS_PER_EPOCH + 1;
+    assert.equal(wait.current?.until, end);
+    const again = await open({ disk, slot: FOUR_EPOCHS + SLOTS_PER_EPOCH }, code);
+    assert.equal(again.wait.current?.until, end, "and its restart goes on with it");
+    assert.equal((await open({ disk, slot: end }, code)).wait.refusalOf(), null);
+  },
+
   "WAIT-2: a record that cannot be read waits": async (code) => {
     for (const text of ["", "{", "null", "[]", '{"until":4}', '{"reason":7}']) {
       const { disk } = await open({ slot: 0 }, code);

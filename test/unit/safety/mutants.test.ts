@@ -222,9 +222,9 @@ const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: STORE,
-        find: "await this.#store.batch([...this.#unwritten, ...joined]);",
+        find: "await this.#store.batch([...this.#unwritten, put, ...joined]);",
         replace: lines(
-          "const operations = [...this.#unwritten, ...joined];",
+          "const operations = [...this.#unwritten, put, ...joined];",
           "this.#unwritten = [];",
           "this.#unwrittenMessages.clear();",
           "await this.#store.batch(operations);",
@@ -240,8 +240,8 @@ const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: STORE,
-        find: "await this.#store.batch([...this.#unwritten, ...joined]);",
-        replace: "void this.#store.batch([...this.#unwritten, ...joined]);",
+        find: "await this.#store.batch([...this.#unwritten, put, ...joined]);",
+        replace: "void this.#store.batch([...this.#unwritten, put, ...joined]);",
       },
     ],
     noticedBy: "GATE-1: nothing is admitted before its record is on disk",

@@ -69,6 +69,15 @@ test("STORE-4: what validators signed alike is read for each, with its own field
   assert.equal(new Set(records).size, records.length - 1, "two are one message in memory");
 });
 
+test("TWIN-3: whatever was imported, the progress is what a heartbeat can say", async () => {
+  const slashing = await openSlashingStore(new VirtualDisk().open(), CHAIN);
+  const farthest = { ...block(Number.MAX_SAFE_INTEGER), signingRoot: null };
+  await slashing.transact((transaction) => {
+    for (const number of [1, 2]) transaction.merge(pubKey(number), [farthest]);
+  });
+  assert.equal(slashing.progress(), Number.MAX_SAFE_INTEGER);
+});
+
 test("TWIN-3: the progress follows each record at once, however it came to be known", async () => {
   const disk = new VirtualDisk();
   const slashing = await openSlashingStore(disk.open(), CHAIN);
