@@ -168,8 +168,7 @@ export class SlashingStore {
       // An import may name any number, and a heartbeat says none beyond (WIRE-14).
       this.#progress = Math.min(this.#progress, Number.MAX_SAFE_INTEGER);
     }
-    // WIRE-14: imported watermarks may be as high as any number, and a heartbeat must stay one.
-    return Math.min(this.#progress, Number.MAX_SAFE_INTEGER);
+    return this.#progress;
   }
 
   /** STORE-12: from now on every batch carries the member's operations too. */
