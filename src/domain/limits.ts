@@ -214,8 +214,8 @@ export const INSTANCE_LOCK_STALE_MS = 10_000;
 /** A slashing interchange file in bytes: 1,000 validators with 900 messages of 140 bytes each. */
 export const MAX_INTERCHANGE_BYTES = 128 * 1024 * 1024;
 
-/** One file of a backup, in bytes: an audit file with its last batch, or a large cluster's lock. */
-export const MAX_BACKUP_FILE_BYTES = 64 * 1024 * 1024;
+/** One file of a backup, in bytes: a large cluster's lock, or its ceremony's transcript. */
+export const MAX_BACKUP_FILE_BYTES = MAX_CLUSTER_FILE_BYTES;
 /** Records of the database in one file of a backup, in bytes: some milliseconds to encode. */
 export const BACKUP_RECORDS_BYTES = 1024 * 1024;
 /** Files of one backup: keystores and passwords of 10,000 validators, and what else there is. */
