@@ -1,6 +1,7 @@
 /** Operators whose machines differ from the others': clocks, versions, and what they remember. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { decodeHello } from "../../../src/dkg/hello.ts";
 import { Lobby, type Seat } from "../../../src/dkg/lobby.ts";
 import type { UsageError } from "../../../src/domain/errors.ts";
 import { MAX_HELLO_BYTES } from "../../../src/domain/limits.ts";
@@ -108,6 +109,23 @@ test("LOBBY-1 another protocol is named with both numbers, and nothing begins", 
   assert.deepEqual(seat?.obstacle, { kind: "protocol", theirs: 2, ours: 1 });
   assert.equal(seat?.state, null, "it is not in");
   for (const node of [0, 1, 2]) assert.deepEqual(table.of(node, "attempt"), []);
+});
+
+test("LOBBY-1 what is shown of a hello gives no commands to a terminal", () => {
+  const { definition } = new CeremonyTable();
+  const of = (version: string, changes = {}): Uint8Array =>
+    new Lobby({
+      definition: { ...definition, ...changes },
+      ...{ self: 0, protocol: 1, version, now: 0 },
+    }).helloFor(1, 0);
+  assert.ok(decodeHello(of("1.2.3-β")).ok);
+  assert.ok(!decodeHello(of("\u001b[2J")).ok);
+  // Other fields of a file mean nothing, and its hash does not cover them.
+  const others = Array.from({ length: 200 }, (_, i) => [`\u001b[8m${"x".repeat(64)}${i}`, i]);
+  const stuffed = decodeHello(of("1", Object.fromEntries(others)));
+  const plain = decodeHello(of("1"));
+  assert.ok(stuffed.ok && plain.ok);
+  assert.deepEqual(stuffed.value.fields, plain.value.fields);
 });
 
 test("LOBBY-1 another version of the program is shown, and works", async (t) => {
