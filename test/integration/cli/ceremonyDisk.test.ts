@@ -88,6 +88,21 @@ test("OUT-2 outputs appear whole, the lock last, however often it is done", asyn
   assert.equal(readdirSync(join(dataDir, "validator_keys")).length, 4);
 });
 
+test("OUT-2 no lock is put where the key shares of its ceremony are gone", async (t) => {
+  const dataDir = temporaryFolder(t);
+  const disk = await open(t, dataDir);
+  await disk.open(1);
+  await disk.append(Uint8Array.of(1));
+  await disk.storeShares(SHARES);
+  const kept = join(dataDir, "dkg/attempt-1/validator_keys");
+  renameSync(kept, join(dataDir, "elsewhere"));
+  await assert.rejects(disk.publish(FILES), /key shares that were written to .* are gone/);
+  assert.ok(!existsSync(join(dataDir, "cluster-lock.json")));
+  renameSync(join(dataDir, "elsewhere"), kept);
+  await disk.publish(FILES);
+  assert.equal(readdirSync(join(dataDir, "validator_keys")).length, 4);
+});
+
 test("OUT-3 a ceremony does not begin where a cluster is", async (t) => {
   for (const name of ["cluster-lock.json", "validator_keys"]) {
     const dataDir = temporaryFolder(t);
