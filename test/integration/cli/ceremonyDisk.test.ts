@@ -239,6 +239,16 @@ test("PROVE-1 a folder verifies; with a byte changed or a deposit less it does n
     /root/,
   );
   await refused("cluster-lock.json", (text) => text.replace("squad", "squat"), /config_hash/);
+  // What a lock that does not verify asks for in deposits is not asked.
+  const shorter = (text: string): string => {
+    const lock = JSON.parse(text);
+    lock.cluster_definition.validators.pop();
+    return JSON.stringify({
+      ...lock,
+      cluster_definition: { ...lock.cluster_definition, num_validators: 1, timestamp: "" },
+    });
+  };
+  await refused("cluster-lock.json", shorter, /distributed_validators/);
   const amounts = readFileSync(path("deposit-data-31eth.json"), "utf8");
   const [, second] = JSON.parse(amounts);
   await refused("deposit-data-31eth.json", () => JSON.stringify([second]), /deposit-data/);
