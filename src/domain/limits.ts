@@ -155,6 +155,8 @@ export const SUSPECT_SLOTS = 32;
 
 /** Attempts of one ceremony under one acceptance: each aborted one may have shown a key. */
 export const MAX_CEREMONY_ATTEMPTS = 3;
+/** Attempts by which an operator may be ahead of another: years of aborts, for a new disk. */
+export const MAX_CEREMONY_ATTEMPTS_AHEAD = 1_000;
 /** What an operator says in a ceremony's lobby: a digest for each field of a definition. */
 export const MAX_HELLO_BYTES = 16 * 1024;
 /**

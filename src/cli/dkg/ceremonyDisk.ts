@@ -351,7 +351,7 @@ async function openAttempts(folder: string): Promise<readonly number[]> {
   if (!(await exists(folder))) return [];
   const over = new Set((await readAttempts(join(folder, "attempts.json"))).map((r) => r.attempt));
   const attempts = (await readdir(folder)).map((name) =>
-    Number(/^attempt-(\d{1,6})$/.exec(name)?.[1] ?? 0),
+    Number(/^attempt-(\d{1,7})$/.exec(name)?.[1] ?? 0),
   );
   return attempts.filter((attempt) => attempt > 0 && !over.has(attempt));
 }

@@ -152,16 +152,32 @@ test("LOBBY-3 who claims attempts that nobody else saw is named by those who sto
   const table = tableOf(t);
   table.hub.tap(3, ({ channel, bytes }) => {
     if (channel !== "lobby") return [bytes];
-    return [Buffer.from(Buffer.from(bytes).toString().replace('"ended":0', '"ended":900000'))];
+    return [Buffer.from(Buffer.from(bytes).toString().replace('"ended":0', '"ended":900'))];
   });
   for (const node of ALL) table.start(node);
   await table.run(30_000);
   for (const node of [0, 1, 2]) {
     const failure = String(table.failures.get(node));
-    assert.match(failure, /attempt 900001 needs this operator's acceptance/);
-    assert.match(failure, /operator 3 remembers 900000/);
+    assert.match(failure, /attempt 901 needs this operator's acceptance/);
+    assert.match(failure, /operator 3 remembers 900/);
   }
   assert.deepEqual(table.lockHashes(), [null, null, null, null]);
+});
+
+test("LOBBY-3 nobody uses up the numbers of attempts with one word", async (t) => {
+  const table = tableOf(t);
+  letSay(table, (hello) => hello.replace('"ended":0', '"ended":1000000'));
+  for (const node of ALL) table.start(node);
+  await table.run(30_000);
+  for (const node of [0, 1, 2]) {
+    const refused = table.of(node, "rejected").filter(({ from }) => from === 3);
+    assert.match(refused[0]?.detail ?? "", /attempt 1000000 is far from the last, 0/);
+    // It would be on this disk for every later ceremony, too.
+    assert.deepEqual(table.disks[node]?.ended(), []);
+  }
+  letSay(table, (hello) => hello);
+  await table.runToEnd();
+  assertOneCluster(table);
 });
 
 test("LOBBY-3 a new disk learns how many attempts there were: a new yes is enough", async (t) => {
