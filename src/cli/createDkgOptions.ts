@@ -1,6 +1,6 @@
 /** The options of `coterie create dkg`. */
 import { DEFAULT_DEPOSIT_AMOUNTS, depositAmountsFault, gweiOf } from "../cluster/depositAmounts.ts";
-import { DEFAULT_GAS_LIMIT } from "../cluster/newDefinition.ts";
+import { DEFAULT_GAS_LIMIT, GAS_LIMITS } from "../cluster/newDefinition.ts";
 import { UsageError } from "../domain/errors.ts";
 import { MAX_NODES, MAX_VALIDATORS, MIN_NODES } from "../domain/limits.ts";
 import {
@@ -61,9 +61,6 @@ export const CREATE_DKG_OPTIONS = [
     help: "gas limit that the registrations with block builders ask for",
   },
 ] as const satisfies readonly OptionSpec[];
-
-/** Gas limits that a block can have: the least of the execution layer, and far beyond today's. */
-const GAS_LIMITS = { min: 5_000, max: 999_999_999 };
 
 /** Throws UsageError naming the flag. */
 export function parseCreateDkgOptions(raw: RawOptions): CreateDkgOptions {

@@ -11,6 +11,7 @@ import {
 } from "../domain/keys.ts";
 import { assert } from "../util/assert.ts";
 import { toHex } from "../util/bytes.ts";
+import { versionOf } from "./definition.ts";
 import { fieldBytes } from "./fields.ts";
 import type { VerifiedLock } from "./verify.ts";
 
@@ -46,12 +47,14 @@ export type Cluster = {
 
 export function clusterOf(lock: VerifiedLock): Cluster {
   const definition = lock.cluster_definition;
+  // Hashes of other versions do not cover it.
+  const hasTarget = versionOf(definition).validatorSettings;
   const validators = lock.distributed_validators.map((validator, lockIndex) => ({
     lockIndex,
     pubKey: pubKeyOf(fieldBytes(validator.distributed_public_key)),
     pubShares: validator.public_shares.map((share) => pubShareOf(fieldBytes(share))),
     feeRecipient: toHex(fieldBytes(definition.validators[lockIndex]?.fee_recipient_address ?? "")),
-    targetGasLimit: targetGasLimit(definition.target_gas_limit),
+    targetGasLimit: hasTarget ? targetGasLimit(definition.target_gas_limit) : null,
   }));
   const byPubKey = new Map(validators.map((validator) => [validator.pubKey, validator]));
   return {

@@ -46,6 +46,11 @@ const definitionSchema = z.object({
   definition_hash: hexField(32),
 });
 
+/** Names of the format: a file may hold others, which mean nothing. */
+export const DEFINITION_FIELDS: ReadonlySet<string> = new Set(
+  Object.keys({ ...definitionSchema.shape, ...operatorSchema.shape }),
+);
+
 type ReadonlyDeep<T> = T extends object ? { readonly [K in keyof T]: ReadonlyDeep<T[K]> } : T;
 
 /** The JSON of a definition; fields that its version does not know are kept and mean nothing. */

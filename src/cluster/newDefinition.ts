@@ -28,6 +28,9 @@ export type NewDefinition = {
 /** The target of the execution layer's clients in 2026. */
 export const DEFAULT_GAS_LIMIT = 60_000_000;
 
+/** Gas limits that a block can have: the least of the execution layer, and far beyond today's. */
+export const GAS_LIMITS = { min: 5_000, max: 999_999_999 };
+
 /** Without wallet signatures, which Obol's format allows where no operator has one. */
 export function newDefinition(input: NewDefinition): ClusterDefinition {
   const definition = {

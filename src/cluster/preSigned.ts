@@ -44,7 +44,6 @@ export function preSigningOf(
   publicKey: Uint8Array,
 ): PreSigning {
   const forkVersion = fieldBytes(definition.fork_version);
-  const withdrawalCredentials = withdrawalCredentialsOf(definition, lockIndex);
   const registration = {
     feeRecipient: fieldBytes(validatorOf(definition, lockIndex).fee_recipient_address),
     gasLimit: targetGasLimitOf(definition),
@@ -52,15 +51,26 @@ export function preSigningOf(
     pubkey: publicKey,
   };
   return {
-    deposits: depositAmountsOf(definition).map((amount) => {
-      const message = { pubkey: publicKey, withdrawalCredentials, amount };
-      return { message, root: depositSigningRoot(message, forkVersion) };
-    }),
+    deposits: depositSignings(definition, lockIndex, publicKey),
     registration: {
       message: registration,
       root: registrationSigningRoot(registration, forkVersion),
     },
   };
+}
+
+/** The deposits among what validator `lockIndex` signs. */
+export function depositSignings(
+  definition: ClusterDefinition,
+  lockIndex: number,
+  publicKey: Uint8Array,
+): PreSigning["deposits"] {
+  const forkVersion = fieldBytes(definition.fork_version);
+  const withdrawalCredentials = withdrawalCredentialsOf(definition, lockIndex);
+  return depositAmountsOf(definition).map((amount) => {
+    const message = { pubkey: publicKey, withdrawalCredentials, amount };
+    return { message, root: depositSigningRoot(message, forkVersion) };
+  });
 }
 
 /** A lock whose hash is filled in and that nobody signed yet. */

@@ -5,7 +5,12 @@ import type { ClusterFault } from "../cluster/fault.ts";
 import { fieldBytes } from "../cluster/fields.ts";
 import { decodeEnr } from "../crypto/enr.ts";
 import { PUBLIC_KEY_BYTES, type Root, rootOf, SIGNATURE_BYTES } from "../domain/keys.ts";
-import { MAX_CEREMONY_VALIDATORS, MAX_FRAME_BYTES, MIN_NODES } from "../domain/limits.ts";
+import {
+  MAX_CEREMONY_VALIDATORS,
+  MAX_CLUSTER_FILE_BYTES,
+  MAX_FRAME_BYTES,
+  MIN_NODES,
+} from "../domain/limits.ts";
 import { err, ok, type Result } from "../util/result.ts";
 import { type CeremonyShape, sealedSharesBytes } from "../wire/ceremonyBodies.ts";
 
@@ -24,6 +29,8 @@ export type CeremonyFacts = {
 /** Room for a frame's other fields, and for those of a complaint beside the sealed shares. */
 const FRAME_OVERHEAD_BYTES = 8 * 1024;
 const COMPLAINT_OVERHEAD_BYTES = 256;
+/** Room for the rest of a transcript: eight phases of signatures. */
+const FILE_OVERHEAD_BYTES = 1024 * 1024;
 
 /**
  * The facts of attempt `attempt` under a definition that `verifyDefinition` accepted; or why no
@@ -65,7 +72,7 @@ export function ceremonyFacts(
   });
 }
 
-/** Each message of the ceremony fits into one frame. */
+/** Each message of the ceremony fits into one frame, and what is written of all into a file. */
 function sizeFault({ nodes, threshold, validators, preSigned }: CeremonyShape) {
   const perDealing = PUBLIC_KEY_BYTES * threshold + SIGNATURE_BYTES;
   const largest = Math.max(
@@ -73,7 +80,11 @@ function sizeFault({ nodes, threshold, validators, preSigned }: CeremonyShape) {
     validators * preSigned * SIGNATURE_BYTES,
     (nodes - 1) * (sealedSharesBytes(validators) + COMPLAINT_OVERHEAD_BYTES),
   );
-  const fits = largest + FRAME_OVERHEAD_BYTES <= MAX_FRAME_BYTES;
+  // The dealings of all, in hex, are most of the transcript and of an accusation.
+  const dealings = nodes * (validators * perDealing + FRAME_OVERHEAD_BYTES);
+  const fits =
+    largest + FRAME_OVERHEAD_BYTES <= MAX_FRAME_BYTES &&
+    2 * dealings + FILE_OVERHEAD_BYTES <= MAX_CLUSTER_FILE_BYTES;
   if (fits && validators <= MAX_CEREMONY_VALIDATORS) return null;
   const reason = "are too many for one ceremony: make several clusters, or fewer deposit amounts";
   return { path: "num_validators", reason };

@@ -3,7 +3,7 @@
  * and clock. Told over the authenticated connection and believed of its sender only.
  */
 import { z } from "zod";
-import type { ClusterDefinition } from "../cluster/definition.ts";
+import { type ClusterDefinition, DEFINITION_FIELDS } from "../cluster/definition.ts";
 import { sha256 } from "../crypto/sha256.ts";
 import type { RejectionReason } from "../domain/errors.ts";
 import { MAX_CEREMONY_VERSION_BYTES, MAX_HELLO_BYTES, MAX_NODES } from "../domain/limits.ts";
@@ -40,14 +40,20 @@ export type Hello = {
 const MAX_FIELDS = 32 + 4 * MAX_NODES;
 const DIGEST_BYTES = 8;
 const MAX_DEPTH = 4;
+/** Control characters would be commands to the terminal of whoever reads it. */
+const shownText = (max: number) =>
+  z
+    .string()
+    .max(max)
+    .regex(/^\P{Cc}*$/u);
 const attempt = z.int().min(0).max(1_000_000);
 
 const helloSchema = z.object({
   protocol: z.int().min(0),
-  version: z.string().max(MAX_CEREMONY_VERSION_BYTES),
+  version: shownText(MAX_CEREMONY_VERSION_BYTES),
   definitionHash: z.string().regex(/^0x[0-9a-f]{64}$/),
   fields: z
-    .record(z.string().max(64), z.string().max(2 * DIGEST_BYTES))
+    .record(shownText(64), z.string().max(2 * DIGEST_BYTES))
     .refine((fields) => Object.keys(fields).length <= MAX_FIELDS, "too many fields"),
   ended: attempt,
   current: attempt,
@@ -73,10 +79,10 @@ export function decodeHello(bytes: Uint8Array): Result<Hello, RejectionReason> {
 export function fieldDigests(definition: ClusterDefinition): Readonly<Record<string, string>> {
   const digests: Record<string, string> = {};
   const { operators, config_hash: _, definition_hash: __, ...rest } = definition;
-  for (const [name, value] of Object.entries(rest)) digests[name] = digestOf(value);
+  for (const [name, value] of fieldsOf(rest)) digests[name] = digestOf(value);
   digests["operators"] = digestOf(operators.length);
   for (const [i, operator] of operators.entries()) {
-    for (const [name, value] of Object.entries(operator)) {
+    for (const [name, value] of fieldsOf(operator)) {
       digests[`operators[${i}].${name}`] = digestOf(value);
     }
   }
@@ -87,6 +93,11 @@ export function fieldDigests(definition: ClusterDefinition): Readonly<Record<str
 export function differingFields(a: Hello["fields"], b: Hello["fields"]): readonly string[] {
   const paths = new Set([...Object.keys(a), ...Object.keys(b)]);
   return [...paths].filter((path) => a[path] !== b[path]).sort();
+}
+
+/** Those that mean something: whatever else a stranger wrote into the file stays there. */
+function fieldsOf(part: object): readonly (readonly [string, unknown])[] {
+  return Object.entries(part).filter(([name]) => DEFINITION_FIELDS.has(name));
 }
 
 function digestOf(value: unknown): string {

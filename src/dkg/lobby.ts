@@ -5,6 +5,7 @@
 import type { ClusterDefinition } from "../cluster/definition.ts";
 import { type RejectionReason, UsageError } from "../domain/errors.ts";
 import type { PeerIndex } from "../domain/keys.ts";
+import { MAX_CEREMONY_ATTEMPTS_AHEAD } from "../domain/limits.ts";
 import type { Millis } from "../domain/units.ts";
 import type { Path } from "../ports/network.ts";
 import { assert } from "../util/assert.ts";
@@ -113,6 +114,15 @@ export class Lobby {
   receive(from: PeerIndex, bytes: Uint8Array, now: Millis): Result<Hello, RejectionReason> {
     const hello = decodeHello(bytes);
     if (!hello.ok) return err(hello.error);
+    const claimed = Math.max(hello.value.ended, hello.value.current);
+    const known = Math.max(this.standing.ended, this.standing.current);
+    // Numbers count up on every disk that hears them, and there is an end to them (DKG-15).
+    if (claimed > known + MAX_CEREMONY_ATTEMPTS_AHEAD) {
+      return err({
+        code: "malformed",
+        detail: `attempt ${claimed} is far from the last, ${known}`,
+      });
+    }
     const guest = this.#guest(from);
     guest.hello = hello.value;
     guest.receivedAt = now;

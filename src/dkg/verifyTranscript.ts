@@ -6,7 +6,7 @@
 import { below, type ClusterFault } from "../cluster/fault.ts";
 import { fieldBytes, sameBytes } from "../cluster/fields.ts";
 import type { ClusterLock } from "../cluster/lock.ts";
-import { preSigningOf } from "../cluster/preSigned.ts";
+import { depositSignings } from "../cluster/preSigned.ts";
 import { verifyLock } from "../cluster/verify.ts";
 import { batchVerify } from "../crypto/bls.ts";
 import { bytesOf } from "../domain/keys.ts";
@@ -125,17 +125,16 @@ function nodeSignatureFaults(transcript: Transcript, lock: ClusterLock): readonl
 }
 
 /**
- * Deposits are exactly those that the definition asks for: each validator's amounts, withdrawal
- * credentials from its address, the group key's signature on the chain's genesis fork version.
+ * Of a lock that verifies: deposits are exactly those that the definition asks for, with each
+ * validator's amounts, withdrawal credentials from its address, and the group key's signature on
+ * the chain's genesis fork version.
  */
 export function depositFaults(
   lock: ClusterLock,
   deposits: readonly DepositData[],
 ): readonly ClusterFault[] {
-  const expected = lock.distributed_validators.flatMap(
-    (validator, v) =>
-      preSigningOf(lock.cluster_definition, v, fieldBytes(validator.distributed_public_key))
-        .deposits,
+  const expected = lock.distributed_validators.flatMap((validator, v) =>
+    depositSignings(lock.cluster_definition, v, fieldBytes(validator.distributed_public_key)),
   );
   const faults: ClusterFault[] = [];
   const open = new Map(expected.map(({ message, root }) => [nameOf(message), { message, root }]));

@@ -160,6 +160,8 @@ export const SUSPECT_SLOTS = 32;
 
 /** Attempts of one ceremony under one acceptance: each aborted one may have shown a key. */
 export const MAX_CEREMONY_ATTEMPTS = 3;
+/** Attempts by which an operator may be ahead of another: years of aborts, for a new disk. */
+export const MAX_CEREMONY_ATTEMPTS_AHEAD = 1_000;
 /** What an operator says in a ceremony's lobby: a digest for each field of a definition. */
 export const MAX_HELLO_BYTES = 16 * 1024;
 /**
@@ -219,8 +221,8 @@ export const INSTANCE_LOCK_STALE_MS = 10_000;
 /** A slashing interchange file in bytes: 1,000 validators with 900 messages of 140 bytes each. */
 export const MAX_INTERCHANGE_BYTES = 128 * 1024 * 1024;
 
-/** One file of a backup, in bytes: an audit file with its last batch, or a large cluster's lock. */
-export const MAX_BACKUP_FILE_BYTES = 64 * 1024 * 1024;
+/** One file of a backup, in bytes: a large cluster's lock, or its ceremony's transcript. */
+export const MAX_BACKUP_FILE_BYTES = MAX_CLUSTER_FILE_BYTES;
 /** Records of the database in one file of a backup, in bytes: some milliseconds to encode. */
 export const BACKUP_RECORDS_BYTES = 1024 * 1024;
 /** Files of one backup: keystores and passwords of 10,000 validators, and what else there is. */

@@ -7,7 +7,7 @@
  * other damage is refused (JOURNAL-2).
  */
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
-import { type FileHandle, open, stat } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { FaultError, UsageError } from "../../domain/errors.ts";
 import { MAX_FRAME_BYTES } from "../../domain/limits.ts";
 import { concatBytes } from "../../util/bytes.ts";
@@ -58,10 +58,16 @@ export async function openCeremonyJournal(options: JournalOptions): Promise<Cere
   }
 }
 
-/** Whether there is a journal in which something was written down. */
+/** Whether there is a journal in which something was written down, and which is not erased. */
 export async function isJournalBegun(path: string): Promise<boolean> {
   try {
-    return (await stat(path)).size > HEADER_BYTES;
+    const file = await open(path, "r");
+    try {
+      const { bytesRead, buffer } = await file.read(Buffer.alloc(HEADER_BYTES + 1));
+      return bytesRead > HEADER_BYTES && !isZero(buffer.subarray(0, HEADER_BYTES));
+    } finally {
+      await file.close();
+    }
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return false;
     throw diskFault(path, error);
@@ -107,7 +113,8 @@ function readRecords(
     const isLast = next >= content.length;
     const record = isTooLong || next > content.length ? null : unseal(sealed, records, options);
     if (record === null) {
-      if (isLast) break;
+      // Some file systems grow a file before its bytes are there.
+      if (isLast || isZero(content.subarray(offset))) break;
       throw damaged(options.path);
     }
     records.push(record);
@@ -192,6 +199,10 @@ function bindingOf(context: Uint8Array, index: number): Uint8Array {
   const place = Buffer.alloc(LENGTH_BYTES);
   place.writeUInt32BE(index);
   return concatBytes(context, place);
+}
+
+function isZero(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === 0);
 }
 
 function damaged(path: string): UsageError {

@@ -72,6 +72,7 @@ export async function openCeremonyDisk(options: CeremonyDiskOptions): Promise<Ce
   const { dataDir } = options;
   const folder = join(dataDir, "dkg");
   await mkdir(folder, { recursive: true, mode: 0o700 });
+  await syncFolder(dataDir);
   const rows = await readAttempts(join(folder, "attempts.json"));
   const current = Math.max(0, ...(await attemptsUnderWay(dataDir)));
   const disk = new CeremonyDisk(options, { folder, rows, current });
@@ -237,6 +238,14 @@ class CeremonyDisk implements CeremonyStorage {
 
   async publish(files: readonly OutputFile[]): Promise<void> {
     const { dataDir } = this.#options;
+    const staged = join(this.#dir(), KEYS_DIR);
+    const isStaged = await exists(staged);
+    // A lock without them, and the journal erased, would be a share that nobody has any more.
+    if (!isStaged && !(await exists(join(dataDir, KEYS_DIR)))) {
+      throw new UsageError(`the key shares that were written to ${staged} are gone`, {
+        fix: "put that folder back from your backup; until then nothing of the ceremony is erased",
+      });
+    }
     const building = join(this.#dir(), "outputs");
     await rm(building, { recursive: true, force: true });
     await mkdir(building, { mode: 0o700 });
@@ -246,8 +255,7 @@ class CeremonyDisk implements CeremonyStorage {
       assert(back === text, `${name} is read back as it was written`);
     }
     await syncFolder(building);
-    const staged = join(this.#dir(), KEYS_DIR);
-    if (await exists(staged)) await rename(staged, join(dataDir, KEYS_DIR));
+    if (isStaged) await rename(staged, join(dataDir, KEYS_DIR));
     // In this order: the lock, which makes the directory a node's, is the last.
     for (const { name } of files) await rename(join(building, name), join(dataDir, name));
     await syncFolder(dataDir);
@@ -343,7 +351,7 @@ async function openAttempts(folder: string): Promise<readonly number[]> {
   if (!(await exists(folder))) return [];
   const over = new Set((await readAttempts(join(folder, "attempts.json"))).map((r) => r.attempt));
   const attempts = (await readdir(folder)).map((name) =>
-    Number(/^attempt-(\d{1,6})$/.exec(name)?.[1] ?? 0),
+    Number(/^attempt-(\d{1,7})$/.exec(name)?.[1] ?? 0),
   );
   return attempts.filter((attempt) => attempt > 0 && !over.has(attempt));
 }

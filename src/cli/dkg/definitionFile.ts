@@ -23,8 +23,14 @@ export type DefinitionFile = {
   readonly definition: ClusterDefinition;
 };
 
+/** A definition with the wallets that were found to be contracts: its lock is judged with them. */
+export type JudgedDefinition = DefinitionFile & {
+  /** Lower case. */
+  readonly contractWallets: ReadonlySet<string>;
+};
+
 /** Throws UsageError naming the file and its first faults (DEF-1, DEF-2, DEF-3). */
-export async function readDefinitionFile(source: DefinitionSource): Promise<DefinitionFile> {
+export async function readDefinitionFile(source: DefinitionSource): Promise<JudgedDefinition> {
   const { path } = source;
   const text = await readTextFile(path, {
     maxBytes: MAX_CLUSTER_FILE_BYTES,
@@ -33,10 +39,11 @@ export async function readDefinitionFile(source: DefinitionSource): Promise<Defi
   const parsed = parseDefinition(text);
   if (!parsed.ok) throw invalid(path, parsed.error);
   const definition = parsed.value;
-  const verified = verifyDefinition(definition, await wallets(definition, source));
+  const contractWallets = await wallets(definition, source);
+  const verified = verifyDefinition(definition, contractWallets);
   const faults = [...(verified.ok ? [] : verified.error), ...termsFaults(definition)];
   if (faults.length > 0) throw invalid(path, faults);
-  return { text, definition };
+  return { text, definition, contractWallets };
 }
 
 function invalid(path: string, faults: Parameters<typeof invalidFile>[1]): UsageError {

@@ -59,11 +59,11 @@ export async function dkg(options: DkgOptions): Promise<ExitCode> {
 }
 
 async function hold(options: DkgOptions, stopping: AbortController): Promise<ExitCode> {
-  const { dataDir, contractWallets, executionEndpoint } = options;
-  const { definition } = await readDefinitionFile({
+  const { dataDir } = options;
+  const { definition, contractWallets } = await readDefinitionFile({
     path: options.definitionFile,
-    contractWallets,
-    executionEndpoint,
+    contractWallets: options.contractWallets,
+    executionEndpoint: options.executionEndpoint,
   });
   const definitionHash = rootOf(fieldBytes(definition.definition_hash));
   requireKnownPeers(options, definition.operators.length);

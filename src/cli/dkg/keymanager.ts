@@ -4,6 +4,7 @@ import { basename, join } from "node:path";
 import {
   createKeymanagerClient,
   type KeymanagerClient,
+  type KeystoreToPush,
 } from "../../adapters/http/keymanagerClient.ts";
 import { readTextFile } from "../../adapters/system/files.ts";
 import { sameBytes } from "../../cluster/fields.ts";
@@ -58,12 +59,14 @@ export async function isToBePushedAgain(dataDir: string, definitionHash: Root): 
 
 export async function pushKeystores(client: KeymanagerClient, dataDir: string): Promise<void> {
   const paths = await listKeystores(join(dataDir, KEYS_DIR), "restore it from your backup");
-  const keystores = await Promise.all(
-    paths.map(async (path) => ({
+  const keystores: KeystoreToPush[] = [];
+  // One after the other: thousands of files are more than a process may have open.
+  for (const path of paths) {
+    keystores.push({
       name: basename(path),
       keystore: await readFile(path, "utf8"),
       password: await readFile(passwordPath(path), "utf8"),
-    })),
-  );
+    });
+  }
   await client.push(keystores);
 }

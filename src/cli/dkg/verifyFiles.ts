@@ -120,12 +120,15 @@ function faultsAmong(found: Found, wallets: ReadonlySet<string>): readonly FileF
   const { locks, definitions, deposits, transcripts, blames } = found;
   const [lock] = locks;
   const faults: FileFault[] = [];
+  let isLockValid = true;
   const add = (file: string, list: readonly ClusterFault[]): void => {
     faults.push(...list.map((fault) => ({ file, ...fault })));
   };
   for (const { file, value } of locks) {
     const verified = verifyLock(value, wallets);
-    if (!verified.ok) add(file, verified.error);
+    if (verified.ok) continue;
+    add(file, verified.error);
+    isLockValid = false;
   }
   for (const { file, value } of definitions) {
     const verified = verifyDefinition(value, wallets);
@@ -145,7 +148,8 @@ function faultsAmong(found: Found, wallets: ReadonlySet<string>): readonly FileF
   }
   // An amount has a file of its own: only all of them together are complete.
   const all = deposits.flatMap(({ value }) => value.deposits);
-  const together = lock === undefined || all.length === 0 ? [] : depositFaults(lock.value, all);
+  const canCompare = lock !== undefined && isLockValid && all.length > 0;
+  const together = canCompare ? depositFaults(lock.value, all) : [];
   add(deposits.map(({ file }) => file).join(", "), together);
   for (const { file, value } of transcripts) {
     if (lock === undefined) {

@@ -88,6 +88,21 @@ test("OUT-2 outputs appear whole, the lock last, however often it is done", asyn
   assert.equal(readdirSync(join(dataDir, "validator_keys")).length, 4);
 });
 
+test("OUT-2 no lock is put where the key shares of its ceremony are gone", async (t) => {
+  const dataDir = temporaryFolder(t);
+  const disk = await open(t, dataDir);
+  await disk.open(1);
+  await disk.append(Uint8Array.of(1));
+  await disk.storeShares(SHARES);
+  const kept = join(dataDir, "dkg/attempt-1/validator_keys");
+  renameSync(kept, join(dataDir, "elsewhere"));
+  await assert.rejects(disk.publish(FILES), /key shares that were written to .* are gone/);
+  assert.ok(!existsSync(join(dataDir, "cluster-lock.json")));
+  renameSync(join(dataDir, "elsewhere"), kept);
+  await disk.publish(FILES);
+  assert.equal(readdirSync(join(dataDir, "validator_keys")).length, 4);
+});
+
 test("OUT-3 a ceremony does not begin where a cluster is", async (t) => {
   for (const name of ["cluster-lock.json", "validator_keys"]) {
     const dataDir = temporaryFolder(t);
@@ -224,6 +239,16 @@ test("PROVE-1 a folder verifies; with a byte changed or a deposit less it does n
     /root/,
   );
   await refused("cluster-lock.json", (text) => text.replace("squad", "squat"), /config_hash/);
+  // What a lock that does not verify asks for in deposits is not asked.
+  const shorter = (text: string): string => {
+    const lock = JSON.parse(text);
+    lock.cluster_definition.validators.pop();
+    return JSON.stringify({
+      ...lock,
+      cluster_definition: { ...lock.cluster_definition, num_validators: 1, timestamp: "" },
+    });
+  };
+  await refused("cluster-lock.json", shorter, /distributed_validators/);
   const amounts = readFileSync(path("deposit-data-31eth.json"), "utf8");
   const [, second] = JSON.parse(amounts);
   await refused("deposit-data-31eth.json", () => JSON.stringify([second]), /deposit-data/);

@@ -5,6 +5,9 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { readDefinitionFile } from "../../../src/cli/dkg/definitionFile.ts";
+import { parseLock } from "../../../src/cluster/lock.ts";
+import { verifyLock } from "../../../src/cluster/verify.ts";
 import { encodeEnr } from "../../../src/crypto/enr.ts";
 import { formatIdentityKey } from "../../../src/crypto/identity.ts";
 import { MAX_CLUSTER_FILE_BYTES } from "../../../src/domain/limits.ts";
@@ -161,6 +164,15 @@ test(
       calls.map((address) => address.toLowerCase()),
       ["0x4d6c432b7e2f326b4ddf524ea9e56649e5a7c298", "0x4d6c432b7e2f326b4ddf524ea9e56649e5a7c298"],
     );
+    // The ceremony verifies its lock with what was confirmed here.
+    const { contractWallets } = await readDefinitionFile({
+      path,
+      contractWallets: new Set(),
+      executionEndpoint: endpoint[1] ?? "",
+    });
+    const parsed = parseLock(JSON.stringify(lock));
+    assert.ok(parsed.ok && verifyLock(parsed.value, contractWallets).ok);
+    assert.ok(!verifyLock(parsed.value).ok);
     answer = `0x${"00".repeat(32)}`;
     const denied = await review(...endpoint);
     assert.equal(denied.code, 64);

@@ -2,7 +2,10 @@ import assert from "node:assert/strict";
 import { readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { openCeremonyJournal } from "../../../src/adapters/storage/ceremonyJournal.ts";
+import {
+  isJournalBegun,
+  openCeremonyJournal,
+} from "../../../src/adapters/storage/ceremonyJournal.ts";
 import { temporaryFolder } from "../../support/temporary.ts";
 
 const SECRET = Buffer.from("5ec2e7c0ffee5ec2e7c0ffee5ec2e7c0ffee5ec2e7c0ffee", "hex");
@@ -63,12 +66,36 @@ test("JOURNAL-2 a crash at any byte of an append costs that record at most", asy
     assert.equal(next.records.length, RECORDS.length + 1);
     await next.close();
   }
+  // A file system that had grown the file when its power went, and had not written the bytes.
+  for (const written of [0, 2, 10]) {
+    const grown = Buffer.concat([
+      whole.subarray(0, before + written),
+      Buffer.alloc(whole.length - before - written),
+    ]);
+    writeFileSync(options.path, grown);
+    const torn = await openCeremonyJournal(options);
+    assert.deepEqual(torn.records, RECORDS, `${written} bytes, then zeros`);
+    await torn.close();
+  }
   for (let size = 0; size < 40; size++) {
     writeFileSync(options.path, whole.subarray(0, size));
     const empty = await openCeremonyJournal(options);
     assert.deepEqual(empty.records, []);
     await empty.close();
   }
+});
+
+test("JOURNAL-5 a journal is begun with its first record, until its bytes are zeros", async (t) => {
+  const options = optionsIn(temporaryFolder(t));
+  assert.equal(await isJournalBegun(options.path), false);
+  const journal = await openCeremonyJournal(options);
+  assert.equal(await isJournalBegun(options.path), false, "it has a header only");
+  await journal.append(SECRET);
+  await journal.close();
+  assert.equal(await isJournalBegun(options.path), true);
+  // A crash in the middle of JOURNAL-3.
+  writeFileSync(options.path, Buffer.alloc(statSync(options.path).size));
+  assert.equal(await isJournalBegun(options.path), false);
 });
 
 test("JOURNAL-2 a changed, moved or missing record is refused", async (t) => {

@@ -16,6 +16,25 @@ test("each kind of error has its exit code, and what nobody knows is a bug", () 
   assert.equal(exitCodeOf(new FaultError("twin_alive", "x")), 70);
 });
 
+// CLI-1
+test("a disk that is full is no bug: what failed is named, and what to do", () => {
+  const full = Object.assign(new Error("ENOSPC: no space left on device, write"), {
+    code: "ENOSPC",
+    syscall: "write",
+  });
+  assert.equal(exitCodeOf(full), 75);
+  assert.match(
+    describeError(full),
+    /^error: ENOSPC: no space left.*\nfix: free space on that disk/,
+  );
+  const port = Object.assign(new Error("listen EACCES"), {
+    code: "EACCES",
+    syscall: "listen",
+    port: 80,
+  });
+  assert.equal(exitCodeOf(port), 70);
+});
+
 test("the operator's errors show problem and fix; only a bug shows its stack", () => {
   const usage = new UsageError("a.json does not exist", { fix: "create it" });
   assert.equal(describeError(usage), "error: a.json does not exist\nfix: create it\n");

@@ -89,6 +89,22 @@ test("DEF-1 a definition that a ceremony cannot be held for is refused by field"
   assert.deepEqual(paths({ threshold: 2 }), ["threshold"]);
   assert.deepEqual(paths({ dkg_algorithm: "pedersen" }), ["dkg_algorithm"]);
   assert.deepEqual(paths({ timestamp: "yesterday" }), ["timestamp"]);
+  // The first two are another time in each time zone, and the keys' registrations say it.
+  for (const timestamp of [
+    "2026-01-02T03:04:05",
+    "Jan 2 2026 (\u001b[8m)",
+    "1969-12-31T00:00:00Z",
+  ]) {
+    assert.deepEqual(paths({ timestamp }), ["timestamp"], timestamp);
+  }
+  assert.deepEqual(paths({ timestamp: "2026-01-02T03:04:05.678+09:00" }), []);
+  assert.deepEqual(paths({ target_gas_limit: 2 ** 53 + 2 }), ["target_gas_limit"]);
+  assert.deepEqual(paths({ target_gas_limit: 2n ** 60n + 1n }), ["target_gas_limit"]);
+  assert.deepEqual(paths({ target_gas_limit: 0 }), []);
+  for (const name of ["squad\u001b[8m", "squad\nwithdrawals  to 0x5aAe", "\u202edauqs"]) {
+    assert.deepEqual(paths({ name }), ["name"]);
+  }
+  assert.deepEqual(paths({ name: "Équipe 四 👩‍🚀" }), []);
   assert.deepEqual(paths({ deposit_amounts: ["16000000000"] }), ["deposit_amounts"]);
   assert.deepEqual(paths({ deposit_amounts: [] }), []);
   assert.deepEqual(paths({ version: "v1.7.0" }), ["version"]);

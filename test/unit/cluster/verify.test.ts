@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { clusterOf } from "../../../src/cluster/cluster.ts";
 import type { ClusterDefinition } from "../../../src/cluster/definition.ts";
 import { type ClusterLock, parseLock, type ValidatorEntry } from "../../../src/cluster/lock.ts";
 import { verifyLock } from "../../../src/cluster/verify.ts";
@@ -90,6 +91,18 @@ function stolenFees(): ClusterLock {
 test("a sealed, unchanged lock verifies", () => {
   const dealt = dealtCluster();
   assert.deepEqual(faultPaths(sealed(dealt, dealt.lock)), []);
+});
+
+test("LOCK-10 a gas limit that the version's hashes do not cover is nobody's target", () => {
+  const dealt = dealtCluster();
+  const targetOf = (version: string): number | null | undefined => {
+    const lock = sealed(dealt, withDefinition(dealt.lock, { version }));
+    const verified = verifyLock(lock);
+    assert.ok(verified.ok, JSON.stringify(verified));
+    return clusterOf(verified.value).validators[0]?.targetGasLimit;
+  };
+  assert.equal(targetOf("v1.10.0"), 60_000_000);
+  assert.equal(targetOf("v1.9.0"), null);
 });
 
 test("LOCK-6 a deposit to another withdrawal address is named, though rightly signed", () => {

@@ -1,5 +1,6 @@
 /** A ceremony among honest operators, over any network, and what it refuses. */
 import assert from "node:assert/strict";
+import { constants } from "node:buffer";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { parseSecretKey } from "../../../src/crypto/points.ts";
@@ -7,6 +8,7 @@ import { combineSignatures, recoverSecret } from "../../../src/crypto/threshold.
 import { ceremonyFacts } from "../../../src/dkg/facts.ts";
 import { setsOf } from "../../../src/dkg/testSignatures.ts";
 import { pubKeyOf } from "../../../src/domain/keys.ts";
+import { MAX_CLUSTER_FILE_BYTES } from "../../../src/domain/limits.ts";
 import {
   type CeremonyPhase,
   decodeCeremonyFrame,
@@ -154,6 +156,18 @@ describe("who can hold a ceremony (DKG-1)", () => {
 
   it("not for more validators than fit into a message", () => {
     refused({ num_validators: 20_000 }, "num_validators");
+  });
+
+  it("not where the transcript is no text that can be written and read", () => {
+    const large = testFacts({ nodes: 31, threshold: 21, validators: 1 }).facts.definition;
+    const fits = (num_validators: number): boolean =>
+      ceremonyFacts({ ...large, num_validators }, 1).ok;
+    // Each of 31 operators reveals 21 commitments and a proof of each validator, written in hex.
+    const perValidator = 2 * 31 * (21 * 48 + 96);
+    assert.ok(fits(7_000) && 7_000 * perValidator < MAX_CLUSTER_FILE_BYTES);
+    assert.ok(!fits(10_000) && 10_000 * perValidator > MAX_CLUSTER_FILE_BYTES);
+    const longest = Math.max(...[7_000, 7_500, 8_000].filter(fits)) * perValidator;
+    assert.ok(longest < constants.MAX_STRING_LENGTH, "the language has no longer texts");
   });
 });
 

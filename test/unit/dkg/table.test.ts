@@ -1,6 +1,7 @@
 /** Operators whose machines differ from the others': clocks, versions, and what they remember. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { decodeHello } from "../../../src/dkg/hello.ts";
 import { Lobby, type Seat } from "../../../src/dkg/lobby.ts";
 import type { UsageError } from "../../../src/domain/errors.ts";
 import { MAX_HELLO_BYTES } from "../../../src/domain/limits.ts";
@@ -110,6 +111,23 @@ test("LOBBY-1 another protocol is named with both numbers, and nothing begins", 
   for (const node of [0, 1, 2]) assert.deepEqual(table.of(node, "attempt"), []);
 });
 
+test("LOBBY-1 what is shown of a hello gives no commands to a terminal", () => {
+  const { definition } = new CeremonyTable();
+  const of = (version: string, changes = {}): Uint8Array =>
+    new Lobby({
+      definition: { ...definition, ...changes },
+      ...{ self: 0, protocol: 1, version, now: 0 },
+    }).helloFor(1, 0);
+  assert.ok(decodeHello(of("1.2.3-β")).ok);
+  assert.ok(!decodeHello(of("\u001b[2J")).ok);
+  // Other fields of a file mean nothing, and its hash does not cover them.
+  const others = Array.from({ length: 200 }, (_, i) => [`\u001b[8m${"x".repeat(64)}${i}`, i]);
+  const stuffed = decodeHello(of("1", Object.fromEntries(others)));
+  const plain = decodeHello(of("1"));
+  assert.ok(stuffed.ok && plain.ok);
+  assert.deepEqual(stuffed.value.fields, plain.value.fields);
+});
+
 test("LOBBY-1 another version of the program is shown, and works", async (t) => {
   const table = tableOf(t);
   for (const node of ALL) table.start(node, { version: `1.${node}.0` });
@@ -134,16 +152,32 @@ test("LOBBY-3 who claims attempts that nobody else saw is named by those who sto
   const table = tableOf(t);
   table.hub.tap(3, ({ channel, bytes }) => {
     if (channel !== "lobby") return [bytes];
-    return [Buffer.from(Buffer.from(bytes).toString().replace('"ended":0', '"ended":900000'))];
+    return [Buffer.from(Buffer.from(bytes).toString().replace('"ended":0', '"ended":900'))];
   });
   for (const node of ALL) table.start(node);
   await table.run(30_000);
   for (const node of [0, 1, 2]) {
     const failure = String(table.failures.get(node));
-    assert.match(failure, /attempt 900001 needs this operator's acceptance/);
-    assert.match(failure, /operator 3 remembers 900000/);
+    assert.match(failure, /attempt 901 needs this operator's acceptance/);
+    assert.match(failure, /operator 3 remembers 900/);
   }
   assert.deepEqual(table.lockHashes(), [null, null, null, null]);
+});
+
+test("LOBBY-3 nobody uses up the numbers of attempts with one word", async (t) => {
+  const table = tableOf(t);
+  letSay(table, (hello) => hello.replace('"ended":0', '"ended":1000000'));
+  for (const node of ALL) table.start(node);
+  await table.run(30_000);
+  for (const node of [0, 1, 2]) {
+    const refused = table.of(node, "rejected").filter(({ from }) => from === 3);
+    assert.match(refused[0]?.detail ?? "", /attempt 1000000 is far from the last, 0/);
+    // It would be on this disk for every later ceremony, too.
+    assert.deepEqual(table.disks[node]?.ended(), []);
+  }
+  letSay(table, (hello) => hello);
+  await table.runToEnd();
+  assertOneCluster(table);
 });
 
 test("LOBBY-3 a new disk learns how many attempts there were: a new yes is enough", async (t) => {
