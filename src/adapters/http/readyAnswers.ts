@@ -81,11 +81,11 @@ export class ReadyAnswers {
   }
 }
 
-/** What goes to the disk of the slashing records is small, and an answer of the Beacon API. */
+/** What goes to the disk of the slashing records is small, and no page of a proxy. */
 function isFit(bytes: Uint8Array): boolean {
   if (bytes.length > MAX_KEPT_BYTES) return false;
   const parsed = parseQuotedJson(Buffer.from(bytes).toString("utf8"), MAX_JSON_DEPTH);
-  return parsed.ok && Object(parsed.value).data !== undefined;
+  return parsed.ok && typeof parsed.value === "object" && parsed.value !== null;
 }
 
 const JSON_HEADERS = { "content-type": MEDIA_TYPES.json };

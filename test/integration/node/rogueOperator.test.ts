@@ -232,7 +232,7 @@ describe("an operator that turns on its cluster", () => {
       ...Array(100).fill(rogue.say({ ...duty, slot: duty.slot + 100 }, vote)),
       ...Array(100).fill(rogue.frame(duty, message)),
       ...Array(50).fill(pullOf(duty)),
-      valueFrameOf(duty, 16 * 1024),
+      valueFrameOf(duty, 128),
     ];
     let sent = 0;
     while (cluster.chain.slot < until) {
