@@ -168,7 +168,8 @@ class FileLock implements HeldInstanceLock {
     try {
       futimesSync(this.#descriptor, seconds, seconds);
     } catch (error) {
-      this.#lose(`${this.#path} takes no heartbeat: ${String(error)}`);
+      // STORE-11: a disk's error may pass. Meanwhile the lock goes stale, and nothing is signed.
+      if (!(error instanceof Error && "code" in error)) throw error;
       return;
     }
     // GATE-6: what was decided before a pause must not pass for fresh by the first beat after it.

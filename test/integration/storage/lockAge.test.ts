@@ -1,6 +1,8 @@
 // GATE-6: the age of the heartbeat, by both clocks. A machine that was suspended has stopped one of
 // them, and an operator may set the other.
 import assert from "node:assert/strict";
+import fs from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { type TestContext, test } from "node:test";
 import { VirtualDisk } from "../../../sim/virtualStore.ts";
 import { acquireInstanceLock } from "../../../src/adapters/storage/instanceLock.ts";
@@ -130,4 +132,46 @@ test("GATE-6: without the second heartbeat a pause is forgotten at once", async 
   for (const check of [checkAge, checkPauseAtTheWrite]) {
     await assert.rejects(check(t, mutant.acquireInstanceLock), { name: "AssertionError" });
   }
+});
+
+async function checkDiskError(t: TestContext, acquire: Acquire): Promise<void> {
+  const clock = new TwoClocks();
+  const lost: string[] = [];
+  const lock = await acquire({
+    directory: temporaryFolder(t),
+    clock,
+    random: systemRandom,
+    onLost: (reason) => void lost.push(reason),
+  });
+  t.after(() => lock.release());
+  const refusing = t.mock.method(fs, "futimesSync", () => {
+    throw Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
+  });
+  syncBuiltinESMExports();
+  t.after(syncBuiltinESMExports);
+  for (let passed = 0; passed <= INSTANCE_LOCK_STALE_MS; passed += INSTANCE_LOCK_HEARTBEAT_MS) {
+    await clock.pass(INSTANCE_LOCK_HEARTBEAT_MS);
+  }
+  assert.deepEqual(lost, [], "the process goes on");
+  assert(!lock.isFresh(), "and signs nothing");
+  refusing.mock.restore();
+  syncBuiltinESMExports();
+  await clock.pass(INSTANCE_LOCK_HEARTBEAT_MS);
+  await clock.pass(INSTANCE_LOCK_HEARTBEAT_MS);
+  assert(lock.isFresh(), "until the disk takes its heartbeats again");
+}
+
+test("STORE-11: a disk that refuses a heartbeat stops the signing, and not the node", (t) =>
+  checkDiskError(t, acquireInstanceLock));
+
+test("STORE-11: mutant: a beat that failed counts all the same", async (t) => {
+  const { acquireInstanceLock: blind } = await loadMutant<
+    typeof import("../../../src/adapters/storage/instanceLock.ts")
+  >("src/adapters/storage/instanceLock.ts", [
+    {
+      find: 'if (!(error instanceof Error && "code" in error)) throw error;\n      return;',
+      replace: "",
+    },
+  ]);
+  await assert.rejects(checkDiskError(t, blind), /signs nothing/);
 });
