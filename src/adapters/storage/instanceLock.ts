@@ -161,7 +161,8 @@ class FileLock implements HeldInstanceLock {
     // Taken before the file is looked at: what stood still in between does not count as fresh.
     const seen = { monotonic: this.#clock.monotonic(), wall: this.#clock.now() };
     if (!this.isHeld()) {
-      this.#lose(`${this.#path} is gone or cannot be read`);
+      // STORE-11: what cannot be read for a moment, as with too many open files, is not gone.
+      if (!isUnreadable(this.#path)) this.#lose(`${this.#path} is gone or damaged`);
       return;
     }
     const seconds = seen.wall / 1000;
@@ -281,6 +282,17 @@ function readToken(path: string): string | null {
     return parseHolder(readFileSync(path, "utf8"))?.token ?? null;
   } catch (error) {
     if (error instanceof Error && "code" in error) return null;
+    throw error;
+  }
+}
+
+/** Whether the disk or the system refuses to read what is there. */
+function isUnreadable(path: string): boolean {
+  try {
+    readFileSync(path);
+    return false;
+  } catch (error) {
+    if (error instanceof Error && "code" in error) return error.code !== "ENOENT";
     throw error;
   }
 }

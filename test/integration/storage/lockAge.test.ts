@@ -134,7 +134,11 @@ test("GATE-6: without the second heartbeat a pause is forgotten at once", async 
   }
 });
 
-async function checkDiskError(t: TestContext, acquire: Acquire): Promise<void> {
+async function checkDiskError(
+  t: TestContext,
+  acquire: Acquire,
+  call: "futimesSync" | "readFileSync" = "futimesSync",
+): Promise<void> {
   const clock = new TwoClocks();
   const lost: string[] = [];
   const lock = await acquire({
@@ -144,8 +148,8 @@ async function checkDiskError(t: TestContext, acquire: Acquire): Promise<void> {
     onLost: (reason) => void lost.push(reason),
   });
   t.after(() => lock.release());
-  const refusing = t.mock.method(fs, "futimesSync", () => {
-    throw Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
+  const refusing = t.mock.method(fs, call, () => {
+    throw Object.assign(new Error("input/output error"), { code: "EIO" });
   });
   syncBuiltinESMExports();
   t.after(syncBuiltinESMExports);
@@ -161,8 +165,10 @@ async function checkDiskError(t: TestContext, acquire: Acquire): Promise<void> {
   assert(lock.isFresh(), "until the disk takes its heartbeats again");
 }
 
-test("STORE-11: a disk that refuses a heartbeat stops the signing, and not the node", (t) =>
-  checkDiskError(t, acquireInstanceLock));
+for (const call of ["futimesSync", "readFileSync"] as const) {
+  test(`STORE-11: where ${call} fails the signing stops, and not the node`, (t) =>
+    checkDiskError(t, acquireInstanceLock, call));
+}
 
 test("STORE-11: mutant: a beat that failed counts all the same", async (t) => {
   const { acquireInstanceLock: blind } = await loadMutant<
