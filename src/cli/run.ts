@@ -190,6 +190,10 @@ async function claimDataDir(claim: Claim): Promise<{
     clock: systemClock,
     random: systemRandom,
     onLost,
+    onTrouble: (reason) =>
+      reason === null
+        ? logger.info("The instance lock beats again: the node signs on.")
+        : logger.error("The instance lock does not beat: soon nothing is signed.", { reason }),
   });
   closing.defer(() => lock.release());
   const charonLock = await holdCharonLock(

@@ -41,6 +41,8 @@ export type InstanceLockOptions = {
   readonly random: Random;
   /** Called once when another process took over or the lock is gone: the caller stops, exit 70. */
   readonly onLost: (reason: string) => void;
+  /** Called when the disk begins to refuse heartbeats, and with null once it takes them again. */
+  readonly onTrouble?: (reason: string | null) => void;
 };
 
 type Holder = ProcessIdentity & {
@@ -93,11 +95,13 @@ class FileLock implements HeldInstanceLock {
   readonly #descriptor: number;
   readonly #clock: Clock;
   readonly #onLost: (reason: string) => void;
+  readonly #onTrouble: (reason: string | null) => void;
   readonly #stopping = new AbortController();
   /** When the last heartbeat began that found our token in place. */
   #seen = { monotonic: -Infinity, wall: -Infinity };
   /** The heart beat again after a pause, once. */
   #isBack = true;
+  #isTroubled = false;
 
   constructor(
     parts: InstanceLockOptions & {
@@ -111,6 +115,7 @@ class FileLock implements HeldInstanceLock {
     this.#descriptor = parts.descriptor;
     this.#clock = parts.clock;
     this.#onLost = parts.onLost;
+    this.#onTrouble = parts.onTrouble ?? (() => undefined);
     this.#beat();
     void this.#keepBeating();
   }
@@ -162,7 +167,8 @@ class FileLock implements HeldInstanceLock {
     const seen = { monotonic: this.#clock.monotonic(), wall: this.#clock.now() };
     if (!this.isHeld()) {
       // STORE-11: what cannot be read for a moment, as with too many open files, is not gone.
-      if (!isUnreadable(this.#path)) this.#lose(`${this.#path} is gone or damaged`);
+      if (isUnreadable(this.#path)) this.#tell(`${this.#path} cannot be read`);
+      else this.#lose(`${this.#path} is gone or damaged`);
       return;
     }
     const seconds = seen.wall / 1000;
@@ -171,12 +177,22 @@ class FileLock implements HeldInstanceLock {
     } catch (error) {
       // STORE-11: a disk's error may pass. Meanwhile the lock goes stale, and nothing is signed.
       if (!(error instanceof Error && "code" in error)) throw error;
+      this.#tell(`${this.#path} takes no heartbeat: ${error.message}`);
       return;
     }
+    this.#tell(null);
     // GATE-6: what was decided before a pause must not pass for fresh by the first beat after it.
     const isFirst = !this.isFresh() && !this.#isBack;
     this.#isBack = isFirst;
     if (!isFirst) this.#seen = seen;
+  }
+
+  /** Once when it begins, and once when it is over. */
+  #tell(trouble: string | null): void {
+    const isTroubled = trouble !== null;
+    if (isTroubled === this.#isTroubled) return;
+    this.#isTroubled = isTroubled;
+    this.#onTrouble(isTroubled ? `${trouble}. ${CHECK_DISK}` : null);
   }
 
   #lose(reason: string): void {

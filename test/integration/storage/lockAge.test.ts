@@ -141,11 +141,13 @@ async function checkDiskError(
 ): Promise<void> {
   const clock = new TwoClocks();
   const lost: string[] = [];
+  const told: (string | null)[] = [];
   const lock = await acquire({
     directory: temporaryFolder(t),
     clock,
     random: systemRandom,
     onLost: (reason) => void lost.push(reason),
+    onTrouble: (reason) => void told.push(reason),
   });
   t.after(() => lock.release());
   const refusing = t.mock.method(fs, call, () => {
@@ -163,6 +165,12 @@ async function checkDiskError(
   await clock.pass(INSTANCE_LOCK_HEARTBEAT_MS);
   await clock.pass(INSTANCE_LOCK_HEARTBEAT_MS);
   assert(lock.isFresh(), "until the disk takes its heartbeats again");
+  assert.equal(told.length, 2, "it is told once when it begins, and once when it is over");
+  assert.match(
+    told[0] ?? "",
+    /instance\.lock (takes no heartbeat|cannot be read).*Check free space/,
+  );
+  assert.equal(told[1], null);
 }
 
 for (const call of ["futimesSync", "readFileSync"] as const) {
@@ -175,7 +183,7 @@ test("STORE-11: mutant: a beat that failed counts all the same", async (t) => {
     typeof import("../../../src/adapters/storage/instanceLock.ts")
   >("src/adapters/storage/instanceLock.ts", [
     {
-      find: 'if (!(error instanceof Error && "code" in error)) throw error;\n      return;',
+      find: "this.#tell(`${this.#path} takes no heartbeat: ${error.message}`);\n      return;",
       replace: "",
     },
   ]);
