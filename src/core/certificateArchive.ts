@@ -3,7 +3,6 @@
  * duty they explain to whoever was away that a signature on the chain is the cluster's own. They
  * ride in the synced batches of the slashing records, at no write of their own.
  */
-
 import type { UnsignedData } from "../domain/data.ts";
 import type { Duty } from "../domain/duty.ts";
 import {
@@ -13,8 +12,7 @@ import {
 } from "../domain/limits.ts";
 import { quorum } from "../domain/quorum.ts";
 import type { Slot } from "../domain/units.ts";
-import type { DutyKind } from "../duties/kind.ts";
-import { compactFormOf } from "../duties/kind.ts";
+import { compactFormOf, type DutyKind } from "../duties/kind.ts";
 import type { Chain } from "../eth2/chain.ts";
 import type { Identity } from "../ports/identity.ts";
 import type { KeyValueStore, StoreOperation } from "../ports/keyValueStore.ts";

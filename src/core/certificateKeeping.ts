@@ -1,11 +1,9 @@
 /** When certificates are made of what consensus decided (CERT-1): never in a signature's way. */
-
 import type { UnsignedData } from "../domain/data.ts";
 import type { Duty } from "../domain/duty.ts";
 import { MAX_CERTIFICATES_WAITING, WITNESS_DELAY_BPS } from "../domain/limits.ts";
 import { BASIS_POINTS } from "../domain/units.ts";
-import type { DutyKind } from "../duties/kind.ts";
-import { compactFormOf } from "../duties/kind.ts";
+import { compactFormOf, type DutyKind } from "../duties/kind.ts";
 import type { Chain } from "../eth2/chain.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Logger } from "../ports/logger.ts";

@@ -339,11 +339,12 @@ export class QbftConsensus implements Consensus {
   }
 
   #drop(duty: Duty): void {
-    if (this.#instances.has(dutyId(duty))) this.#over.set(dutyId(duty), true);
+    const id = dutyId(duty);
+    if (this.#instances.has(id)) this.#over.set(id, true);
     this.#decisions.settle(duty);
-    this.#instances.get(dutyId(duty))?.stop();
-    this.#instances.delete(dutyId(duty));
-    this.#checked.delete(dutyId(duty));
+    this.#instances.get(id)?.stop();
+    this.#instances.delete(id);
+    this.#checked.delete(id);
   }
 }
 

@@ -2,7 +2,6 @@
  * Decided values that must survive a restart (FLOW-10): a block has no second chance, and a node
  * that lost it could neither sign nor publish it. Kept on disk until the duty's deadline.
  */
-
 import type { UnsignedData } from "../domain/data.ts";
 import type { Duty, DutyId } from "../domain/duty.ts";
 import { DUTY_TYPES, dutyId } from "../domain/duty.ts";

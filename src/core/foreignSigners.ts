@@ -4,7 +4,6 @@
  * is asked of the peers; until one of them does, its validators sign nothing, and when enough of
  * them deny it, or another decision stands in its place, they are frozen until a human has looked.
  */
-
 import type { Cluster } from "../cluster/cluster.ts";
 import type { SlashingInput } from "../domain/data.ts";
 import { type Duty, dutyId } from "../domain/duty.ts";
@@ -14,8 +13,12 @@ import type { LockIndex, PeerIndex, PubKey, Signature } from "../domain/keys.ts"
 import { MAX_JUDGED_SIGHTINGS } from "../domain/limits.ts";
 import { faulty } from "../domain/quorum.ts";
 import type { Slot } from "../domain/units.ts";
-import type { CompactForm, CompactMessage, DutyKind } from "../duties/kind.ts";
-import { compactFormOf } from "../duties/kind.ts";
+import {
+  type CompactForm,
+  type CompactMessage,
+  compactFormOf,
+  type DutyKind,
+} from "../duties/kind.ts";
 import type { Chain } from "../eth2/chain.ts";
 import type { Bls } from "../ports/bls.ts";
 import type { Clock } from "../ports/clock.ts";

@@ -3,7 +3,6 @@
  * from t−1 peers what its own shares signed. What they prove and its records lack shows that its
  * disk was set back: the watermarks rise over it at once, and the node waits.
  */
-
 import type { Cluster } from "../cluster/cluster.ts";
 import type { Duty } from "../domain/duty.ts";
 import type { RefusalReason, RejectionCode } from "../domain/errors.ts";
@@ -12,8 +11,7 @@ import type { PeerIndex, PubKey } from "../domain/keys.ts";
 import { shareIndexOf } from "../domain/keys.ts";
 import { HEARTBEAT_MS, MAX_WITNESS_PARTS } from "../domain/limits.ts";
 import type { Millis } from "../domain/units.ts";
-import type { CompactMessage, DutyKind } from "../duties/kind.ts";
-import { compactFormOf } from "../duties/kind.ts";
+import { type CompactMessage, compactFormOf, type DutyKind } from "../duties/kind.ts";
 import type { Chain } from "../eth2/chain.ts";
 import type { Bls } from "../ports/bls.ts";
 import type { Clock } from "../ports/clock.ts";

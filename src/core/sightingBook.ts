@@ -3,7 +3,6 @@
  * peers was asked, what they said, and which validators wait for it. Those that a validator is held
  * for are on disk, so that a restart forgets none of them.
  */
-
 import type { Duty } from "../domain/duty.ts";
 import { DUTY_TYPES } from "../domain/duty.ts";
 import type { LockIndex, PeerIndex, Root } from "../domain/keys.ts";

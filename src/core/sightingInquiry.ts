@@ -2,7 +2,6 @@
  * Asks the peers about messages that this node cannot explain, in rounds and within limits, and
  * answers theirs (FOREIGN-2).
  */
-
 import type { Cluster } from "../cluster/cluster.ts";
 import type { Duty } from "../domain/duty.ts";
 import { dutyId } from "../domain/duty.ts";
@@ -14,8 +13,7 @@ import {
   SIGHTING_ROUND_MS,
   SIGHTINGS_PER_ROUND,
 } from "../domain/limits.ts";
-import type { DutyKind } from "../duties/kind.ts";
-import { compactFormOf } from "../duties/kind.ts";
+import { compactFormOf, type DutyKind } from "../duties/kind.ts";
 import type { Chain } from "../eth2/chain.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
 import type { Identity } from "../ports/identity.ts";

@@ -3,7 +3,6 @@
  * it was seen to sign, with the signature that proves it, on disk (WITNESS-1). A peer whose disk
  * was set back learns from it what it signed before.
  */
-
 import type { Cluster } from "../cluster/cluster.ts";
 import type { PartialSignature, PartialSignatureSet, UnsignedData } from "../domain/data.ts";
 import type { Duty, DutyId, DutyType } from "../domain/duty.ts";
@@ -12,8 +11,7 @@ import type { LockIndex, PubShare, ShareIndex } from "../domain/keys.ts";
 import { SIGNATURE_BYTES } from "../domain/keys.ts";
 import { WITNESS_DELAY_BPS } from "../domain/limits.ts";
 import { BASIS_POINTS } from "../domain/units.ts";
-import type { CompactForm, DutyKind } from "../duties/kind.ts";
-import { compactFormOf } from "../duties/kind.ts";
+import { type CompactForm, compactFormOf, type DutyKind } from "../duties/kind.ts";
 import type { Chain } from "../eth2/chain.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { KeyValueStore, StoreOperation } from "../ports/keyValueStore.ts";

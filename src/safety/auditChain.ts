@@ -4,7 +4,6 @@
  * (AUDIT-1). Lines and head travel with the slashing records' synced batches, at no write of their
  * own (AUDIT-2); the file under `audit/` is a projection of them.
  */
-
 import { FaultError } from "../domain/errors.ts";
 import { ROOT_BYTES, type Root } from "../domain/keys.ts";
 import { MAX_AUDIT_LINES_HELD, MAX_AUDIT_LINES_PENDING } from "../domain/limits.ts";

@@ -12,7 +12,6 @@
  * Values have fixed widths, begin with their version and end with a CRC-32 over key and value:
  * LevelDB neither verifies the blocks that it reads nor reports records that recovery dropped.
  */
-
 import {
   bytesOf,
   PUBLIC_KEY_BYTES,

@@ -4,7 +4,6 @@
  * hash, in `audit/removed.json`, so that the rest can still be checked from its first line on
  * (AUDIT-3).
  */
-
 import { mkdirSync, readdirSync, rmSync, statSync, truncateSync } from "node:fs";
 import { type FileHandle, open, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
