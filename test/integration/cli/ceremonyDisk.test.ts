@@ -40,6 +40,14 @@ async function open(t: TestContext, dataDir: string) {
   t.after(() => disk.close());
   return disk;
 }
+/** The same, in an attempt whose key shares are stored. */
+async function openWithShares(t: TestContext, dataDir: string) {
+  const disk = await open(t, dataDir);
+  await disk.open(1);
+  await disk.append(Uint8Array.of(1));
+  await disk.storeShares(SHARES);
+  return disk;
+}
 const modeOf = (path: string): string => (statSync(path).mode & 0o777).toString(8);
 
 test("OUT-2 shares are read back from their files, whichever crash came before", async (t) => {
@@ -66,10 +74,7 @@ test("OUT-2 shares are read back from their files, whichever crash came before",
 
 test("OUT-2 outputs appear whole, the lock last, however often it is done", async (t) => {
   const dataDir = temporaryFolder(t);
-  const disk = await open(t, dataDir);
-  await disk.open(1);
-  await disk.append(Uint8Array.of(1));
-  await disk.storeShares(SHARES);
+  const disk = await openWithShares(t, dataDir);
   await disk.publish(FILES);
   await disk.publish(FILES);
   const restarted = await open(t, dataDir);
@@ -90,10 +95,7 @@ test("OUT-2 outputs appear whole, the lock last, however often it is done", asyn
 
 test("OUT-2 no lock is put where the key shares of its ceremony are gone", async (t) => {
   const dataDir = temporaryFolder(t);
-  const disk = await open(t, dataDir);
-  await disk.open(1);
-  await disk.append(Uint8Array.of(1));
-  await disk.storeShares(SHARES);
+  const disk = await openWithShares(t, dataDir);
   const kept = join(dataDir, "dkg/attempt-1/validator_keys");
   renameSync(kept, join(dataDir, "elsewhere"));
   await assert.rejects(disk.publish(FILES), /key shares that were written to .* are gone/);
@@ -170,10 +172,7 @@ test("JOURNAL-5 an attempt without its journal is over, and keeps its key shares
 
 test("JOURNAL-5 a journal erased before its folder begins no ceremony anew", async (t) => {
   const dataDir = temporaryFolder(t);
-  const disk = await open(t, dataDir);
-  await disk.open(1);
-  await disk.append(Uint8Array.of(1));
-  await disk.storeShares(SHARES);
+  const disk = await openWithShares(t, dataDir);
   await disk.publish(FILES);
   await disk.close();
   writeFileSync(join(dataDir, "dkg/attempt-1/journal"), "");

@@ -17,6 +17,7 @@ import { EPOCH_OF, ladderChain } from "../../support/rawSpec.ts";
 const chain = ladderChain();
 const root = (byte: string): Root => `0x${byte.repeat(32)}` as Root;
 type Context = JudgeContext<AttesterDefinition>;
+const SIGNATURE = new Uint8Array(96).fill(9);
 const ROUND_1: Context = {
   round: 1,
   ownViewRounds: 1,
@@ -275,48 +276,63 @@ test("ATT-6: does not propose what every peer would refuse", async () => {
   await assert.rejects(fetched(honest(6), honest(6).slot + 1), FaultError);
 });
 
-test("ATT-7: submits what was signed, with each validator's seat", async () => {
-  const data = honest(EPOCH_OF.deneb);
-  const submitted: SignedAttestation[] = [];
-  const signature = new Uint8Array(96).fill(9);
+/** Hands over one signature for each of `validators`; the beacon node refuses the one at `late`. */
+async function submitted({
+  data,
+  validators,
+  definitions,
+  late,
+}: {
+  readonly data: AttestationData;
+  readonly validators: readonly number[];
+  readonly definitions: readonly AttesterDefinition[];
+  readonly late: number;
+}) {
+  const attestations: SignedAttestation[] = [];
   const failures = await attester.submit({
     data: proposed(data),
-    signatures: [{ validator: 1, messageRoot: root("ee"), signature }],
-    definitions: [definition(0, 2), definition(1, 3)],
+    signatures: validators.map((validator) => ({
+      validator,
+      messageRoot: root("ee"),
+      signature: SIGNATURE,
+    })),
+    definitions,
     chain,
     beacon: beaconWith({
-      submitAttestations: async (attestations) => {
-        submitted.push(...attestations);
-        return [{ index: 0, message: "late" }];
+      submitAttestations: async (handedOver) => {
+        attestations.push(...handedOver);
+        return [{ index: late, message: "late" }];
       },
     }),
     signal: new AbortController().signal,
+  });
+  return { attestations, failures };
+}
+
+test("ATT-7: submits what was signed, with each validator's seat", async () => {
+  const data = honest(EPOCH_OF.deneb);
+  const definitions = [definition(0, 2), definition(1, 3)];
+  const { attestations, failures } = await submitted({
+    data,
+    validators: [1],
+    definitions,
+    late: 0,
   });
   assert.deepEqual(failures, [{ index: 0, message: "late" }]);
   const { pubKey: _, validator: __, committeesAtSlot: ___, ...seat } = definition(1, 3);
-  const expected = { ...seat, fork: "deneb", data: { ...data, index: 3 }, signature };
-  assert.deepEqual(submitted, [expected]);
+  const expected = { ...seat, fork: "deneb", data: { ...data, index: 3 }, signature: SIGNATURE };
+  assert.deepEqual(attestations, [expected]);
 });
 
 test("ATT-9: a validator that lost its seat since it signed holds up nobody", async () => {
-  const data = honest(EPOCH_OF.deneb);
-  const submitted: SignedAttestation[] = [];
-  const signature = new Uint8Array(96).fill(9);
-  const failures = await attester.submit({
-    data: proposed(data),
-    signatures: [0, 1, 2].map((validator) => ({ validator, messageRoot: root("ee"), signature })),
+  const { attestations, failures } = await submitted({
+    data: honest(EPOCH_OF.deneb),
+    validators: [0, 1, 2],
     definitions: [definition(0, 2), definition(2, 3)],
-    chain,
-    beacon: beaconWith({
-      submitAttestations: async (attestations) => {
-        submitted.push(...attestations);
-        return [{ index: 1, message: "late" }];
-      },
-    }),
-    signal: new AbortController().signal,
+    late: 1,
   });
   assert.deepEqual(
-    submitted.map(({ validatorIndex }) => validatorIndex),
+    attestations.map(({ validatorIndex }) => validatorIndex),
     [1000, 1002],
   );
   assert.deepEqual(failures, [
